@@ -1,0 +1,1 @@
+"""Model texts: expressions, networks, loading."""
