@@ -1,1 +1,1 @@
-"""Model texts: expressions, networks, loading."""
+"""What a model is: expressions, reaction networks, and how both are read from TOML."""
