@@ -46,7 +46,7 @@ def log_scaled(x, k):
 
 @lane
 def log_unit(x):
-    """Natural logarithm of a normal x > 0, such as a uniform draw from (0, 1]: log_ without its special cases."""
+    """Natural logarithm of a normal x > 0, such as a uniform draw: log_ without its special cases."""
     return log_scaled(x, 0.0)
 
 
@@ -71,13 +71,8 @@ def scale_by_power(y, t):
 
 
 @lane
-def exp_(x):
-    """Exponential: inf above 709.78, 0 below -745.13, subnormal results rounded to nearest like any other."""
-    x = 710.0 if x > 710.0 else x  # a NaN falls through both and comes out as itself
-    x = -746.0 if x < -746.0 else x
-    t = x * 1.4426950408889634 + 6755399441055744.0
-    n = t - 6755399441055744.0
-    r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10
+def exp_tail(r):
+    """(e**r - 1 - r) / r**2 for |r| <= log(2)/2."""
     p = 2.510038549551032e-08
     p = p * r + 2.7620088445409746e-07
     p = p * r + 2.7557268459997064e-06
@@ -87,5 +82,189 @@ def exp_(x):
     p = p * r + 0.008333333333330062
     p = p * r + 0.04166666666662413
     p = p * r + 0.16666666666666669
-    p = p * r + 0.5
-    return scale_by_power(1.0 + (r + r * r * p), t)
+    return p * r + 0.5
+
+
+@lane
+def exp_(x):
+    """Exponential: inf above 709.78, 0 below -745.13, subnormal results rounded to nearest like any other."""
+    above = x > 710.0
+    below = x < -746.0
+    x = 710.0 if above else x  # a NaN is neither above nor below and comes out as NaN
+    x = -746.0 if below else x
+    t = x * 1.4426950408889634 + 6755399441055744.0
+    n = t - 6755399441055744.0
+    r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10
+    return scale_by_power(1.0 + (r + r * r * exp_tail(r)), t)
+
+
+@lane
+def leading(x):
+    """x with the lower 32 bits of its significand cleared: the product of two such numbers is exact."""
+    return float_from_bits(bits_from_float(x) & uint64(0xFFFF_FFFF_0000_0000))
+
+
+@lane
+def pow_(x, y):
+    """x**y: for x < 0 NaN unless y is an integer; 0**y is 0, 1, inf for y >, =, < 0; NaN**0 = 1**NaN = 1."""
+    a = abs(x)
+    tiny = a < 2.2250738585072014e-308
+    b = bits_from_float(a * 18014398509481984.0 if tiny else a)
+    n = float_from_bits((b >> uint64(52)) | uint64(0x4330_0000_0000_0000)) - 4503599627371519.0
+    n = n - 54.0 if tiny else n
+    m = float_from_bits((b & uint64(0x000F_FFFF_FFFF_FFFF)) | uint64(0x3FF0_0000_0000_0000))
+    high = m > 1.7320508
+    m = 0.5 * m if high else m
+    n = n + 1.0 if high else n
+    # log2(m / c) with c = 1 or 3/2, so that |s| < 0.102, as p_h + p_l in twice the precision
+    middle = m > 1.2247448
+    c = 1.5 if middle else 1.0
+    u = m - c
+    v = 1.0 / (m + c)
+    s = u * v
+    s_h = leading(s)
+    t_h = leading(m + c)
+    t_l = m - (t_h - c)
+    s_l = v * ((u - s_h * t_h) - s_h * t_l)
+    z = s * s
+    p = 2.06975017800338417784e-01
+    p = p * z + 2.30660745775561754067e-01
+    p = p * z + 2.72728123808534006489e-01
+    p = p * z + 3.33333329818377432918e-01
+    p = p * z + 4.28571428578550184252e-01
+    p = p * z + 5.99999999999994648725e-01
+    r = z * z * p + s_l * (s_h + s)
+    z = s_h * s_h
+    t_h = leading(3.0 + z + r)
+    t_l = r - ((t_h - 3.0) - z)
+    u = s_h * t_h
+    v = s_l * t_h + t_l * s
+    p_h = leading(u + v)
+    p_l = v - (p_h - u)
+    # log2(a) = t_h + t_l: 9.6e-1 is 2 / (3 log 2), 5.8e-1 is log2(3/2), each in two parts
+    z_h = 9.61796700954437255859e-01 * p_h
+    z_l = -7.02846165095275826516e-09 * p_h + p_l * 9.61796693925975554329e-01
+    z_l = z_l + 1.35003920212974897128e-08 if middle else z_l
+    c = 5.84962487220764160156e-01 if middle else 0.0
+    t_h = leading(((z_h + z_l) + c) + n)
+    t_l = z_l - (((t_h - n) - c) - z_h)
+    # y log2(a) = p_h + p_l; 2**65 is even and decides every overflow as an infinite y would
+    above = y > 36893488147419103232.0
+    below = y < -36893488147419103232.0
+    k = 36893488147419103232.0 if above else y
+    k = -36893488147419103232.0 if below else k
+    k_h = leading(k)
+    p_h = k_h * t_h
+    p_l = (k - k_h) * t_h + k * t_l
+    z = p_h + p_l
+    above = z > 1025.0
+    below = z < -1080.0
+    p_h = 1025.0 if above else p_h
+    p_h = -1080.0 if below else p_h
+    p_l = 0.0 if above else p_l
+    p_l = 0.0 if below else p_l
+    # 2**(p_h + p_l) = 2**(t - 1.5 * 2**52) e**(z + w)
+    t = (p_h + p_l) + 6755399441055744.0
+    p_h = p_h - (t - 6755399441055744.0)
+    t_h = leading(p_h + p_l)
+    u = t_h * 6.93147182464599609375e-01
+    v = (p_l - (t_h - p_h)) * 6.93147180559945286227e-01 + t_h * -1.90465429995776804525e-09
+    z = u + v
+    w = v - (z - u)
+    r = scale_by_power(1.0 + (z + (w + z * w + z * z * exp_tail(z))), t)
+    # special values
+    at_zero = np.inf if y < 0.0 else 0.0
+    at_infinity = 0.0 if y < 0.0 else np.inf
+    r = at_zero if a == 0.0 else r
+    r = at_infinity if a == np.inf else r
+    whole = np.floor(k) == k
+    odd = whole & (np.floor(0.5 * k) != 0.5 * k)
+    sign = bits_from_float(x) & uint64(0x8000_0000_0000_0000)
+    r = float_from_bits(bits_from_float(r) | (sign if odd else uint64(0)))
+    r = r if whole | (x >= 0.0) | (a == np.inf) else np.nan
+    r = r if x == x else np.nan
+    r = r if y == y else np.nan
+    r = 1.0 if x == 1.0 else r
+    return 1.0 if y == 0.0 else r
+
+
+@lane
+def sine_of_quadrant(x, quadrant):
+    """sin(x + quadrant * pi/2) for |x| <= 1e5; NaN beyond."""
+    # x = n pi/2 + r + e; the first three parts of pi/2 have 33 bits, so that n times each is exact, and the
+    # two-sums keep what cancellation uncovers where x is a double next to a multiple of pi/2
+    t = x * 0.6366197723675814 + 6755399441055744.0
+    n = t - 6755399441055744.0
+    s = x - n * 1.5707963267341256
+    a = n * 6.077100506303966e-11
+    c = s - a
+    d = c - s
+    e = (s - (c - d)) - (a + d)
+    a = n * 2.0222662487111665e-21
+    r = c - a
+    d = r - c
+    e = e + ((c - (r - d)) - (a + d)) - n * 8.4784276603689e-32
+    z = r * r
+    p = 1.58969099521155010221e-10
+    p = p * z + -2.50507602534068634195e-08
+    p = p * z + 2.75573137070700676789e-06
+    p = p * z + -1.98412698298579493134e-04
+    p = p * z + 8.33333333332248946124e-03
+    v = z * r
+    sine = r - ((z * (0.5 * e - v * p) - e) - v * -1.66666666666666324348e-01)
+    p = -1.13596475577881948265e-11
+    p = p * z + 2.08757232129817482790e-09
+    p = p * z + -2.75573143513906633035e-07
+    p = p * z + 2.48015872894767294178e-05
+    p = p * z + -1.38888888888741095749e-03
+    p = p * z + 4.16666666666666019037e-02
+    h = 0.5 * z
+    w = 1.0 - h
+    cosine = w + (((1.0 - w) - h) + (z * z * p - r * e))
+    q = bits_from_float(t) + quadrant
+    y = cosine if (q & uint64(1)) == uint64(1) else sine
+    y = float_from_bits(bits_from_float(y) ^ ((q & uint64(2)) << uint64(62)))
+    return y if abs(x) <= 100000.0 else np.nan
+
+
+@lane
+def sin_(x):
+    """Sine of x radians for |x| <= 1e5; NaN beyond."""
+    return sine_of_quadrant(x, uint64(0))
+
+
+@lane
+def cos_(x):
+    """Cosine of x radians for |x| <= 1e5; NaN beyond."""
+    return sine_of_quadrant(x, uint64(1))
+
+
+@lane
+def sincos_turn(u):
+    """sin(2 pi u), cos(2 pi u) for |u| <= 2**50 turns; NaN beyond."""
+    t = 4.0 * u + 6755399441055744.0
+    f = u - 0.25 * (t - 6755399441055744.0)
+    z = f * f
+    p = 3.786430011879243
+    p = p * z + -15.094054064726203
+    p = p * z + 42.05868917945876
+    p = p * z + -76.70585973561397
+    p = p * z + 81.6052492760517
+    p = p * z + -41.341702240399755
+    s = f * 6.283185307179586 + f * (z * p + 2.4492935982947064e-16)
+    p = -1.6990328650055457
+    p = p * z + 7.903206845861561
+    p = p * z + -26.426253274804587
+    p = p * z + 60.24464135269435
+    p = p * z + -85.45681720664378
+    p = p * z + 64.93939402266824
+    p = p * z + -19.739208802178716
+    c = 1.0 + z * p
+    q = bits_from_float(t)
+    odd = (q & uint64(1)) == uint64(1)
+    sine = c if odd else s
+    cosine = s if odd else c
+    sine = float_from_bits(bits_from_float(sine) ^ ((q & uint64(2)) << uint64(62)))
+    cosine = float_from_bits(bits_from_float(cosine) ^ (((q + uint64(1)) & uint64(2)) << uint64(62)))
+    known = abs(u) <= 1125899906842624.0
+    return sine if known else np.nan, cosine if known else np.nan

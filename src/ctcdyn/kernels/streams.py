@@ -29,6 +29,7 @@ DRAWS = 2  # a patient's parameters
 TREATMENTS = 3  # jitter and adherence of schedules
 SAMPLES = 4  # observables that sample
 
+
 @block
 def philox4x32(c0, c1, c2, c3, k0, k1):
     """Philox4x32-10: four uint64, each holding 32 random bits, from a 4-word counter and a 2-word key."""
@@ -47,7 +48,7 @@ def philox4x32(c0, c1, c2, c3, k0, k1):
 
 @block
 def seed_stream(v, i, seed, number, purpose):
-    """Start the stream (seed, number, purpose) in lane i of v: seed and number 64-bit, purpose below 2**31."""
+    """Start the stream (seed, number, purpose) in lane i of v; seed, number < 2**64, purpose < 2**31."""
     low = uint64(0xFFFFFFFF)
     key = uint64(seed)
     who = uint64(number)
@@ -93,7 +94,7 @@ def exponential(v, i):
 
 @block
 def draw_uniform(seed, number, purpose, index):
-    """The addressed draw `index` < 2**32 of (seed, number, purpose) from (0, 1): an odd multiple of 2**-53."""
+    """Addressed draw `index` < 2**32 of (seed, number, purpose) from (0, 1), an odd multiple of 2**-53."""
     low = uint64(0xFFFFFFFF)
     key = uint64(seed)
     who = uint64(number)
@@ -105,8 +106,8 @@ def draw_uniform(seed, number, purpose, index):
         key & low,
         key >> uint64(32),
     )
-    bits = a | (b << uint64(32))
-    return float_from_bits((bits >> uint64(12)) | uint64(0x3FF0_0000_0000_0000)) - 1.0 + 1.1102230246251565e-16
+    bits = (a | (b << uint64(32))) >> uint64(12)
+    return float_from_bits(bits | uint64(0x3FF0_0000_0000_0000)) - 1.0 + 1.1102230246251565e-16
 
 
 @kernel
