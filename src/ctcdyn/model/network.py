@@ -261,7 +261,7 @@ def derived_is_fixed(
                 open_names.append(name)
     free = sorted(name for name in inputs if by_name[name].expr is None)
     return Problem(
-        "M306",
+        "C107",
         f'parameter "{item.name}" is derived from others and cannot be set or drawn',
         place=place,
         key=key,

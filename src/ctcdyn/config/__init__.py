@@ -1,0 +1,74 @@
+"""The study: what to run, as a frozen value. Knows no model and no solver; `model.load.resolve` brings them together.
+
+`load_study(path)` reads a study.toml, follows `extends`, applies `--set` and reports every problem of the text at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ctcdyn.config.inheritance import apply_overrides, read_merged
+from ctcdyn.config.problems import validate
+from ctcdyn.config.tables import (
+    Distribution,
+    Ensemble,
+    Limits,
+    ModelChoice,
+    Output,
+    Population,
+    Save,
+    Simulate,
+    Study,
+    json_schema,
+)
+from ctcdyn.errors import CtcError, Problem
+
+__all__ = [
+    "Distribution",
+    "Ensemble",
+    "Limits",
+    "ModelChoice",
+    "Output",
+    "Population",
+    "Save",
+    "Simulate",
+    "Study",
+    "json_schema",
+    "load_study",
+    "read_study",
+]
+
+
+def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
+    """The study at `path`, with "a.b=v" overrides. Raises CtcError with every problem of the text.
+
+    >>> study = load_study("quickstart.toml", ["ensemble.seed=7"])  # doctest: +SKIP
+    """
+    study, problems = read_study(path, overrides)
+    if problems or study is None:
+        raise CtcError(problems)
+    return study
+
+
+def read_study(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Study | None, list[Problem]]:
+    """Like `load_study`, but gives what can be used of a study with problems, so that the model is checked as well.
+
+    A study that comes with problems is only good for finding more of them.
+    """
+    try:
+        document = read_merged(path)
+    except CtcError as error:
+        return None, list(error.problems)
+    document, problems = apply_overrides(document, overrides)
+    output = document.data.setdefault("output", {})
+    if isinstance(output, dict):
+        output.setdefault("file", f"{Path(path).stem}.h5")
+    study, more = validate(document)
+    if study is not None:
+        study._document = document
+        file = study.place("model", "file").file
+        study.model._folder = Path(file if Path(file).suffix else path).parent
+    order = list(dict.fromkeys(problem.place.file for problem in more if problem.place is not None))
+    more.sort(key=lambda p: (order.index(p.place.file), p.place.line) if p.place is not None else (-1, 0))
+    return study, problems + more

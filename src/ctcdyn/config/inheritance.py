@@ -1,0 +1,166 @@
+"""From files to one table: `extends` (a study built on another) and `--set a.b=v` (a change from the shell).
+
+Tables merge, lists and values replace, and "none" clears a table or list that was inherited. Three kinds of table are
+alternatives rather than settings and so are replaced as a whole: [model], simulate.save and each distribution in
+[population.draw].
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ctcdyn.errors import CtcError, Place, Problem
+from ctcdyn.places import Document, KeyPath, read_document
+
+_DEPTH = 8  # files that extend each other; a chain longer than this is a mistake
+
+# tables that "none" clears even where nothing is inherited, so that a study may say it has none
+_CLEARABLE = frozenset({
+    "parameters", "initial", "population", "draw", "correlation", "mechanisms", "treatment", "arm", "event", "sweep",
+    "sensitivity", "cluster", "quantity", "ensemble", "limits", "output",
+})  # fmt: skip
+
+
+def read_merged(path: str | Path) -> Document:
+    """The document at `path` with everything it extends merged in. Raises CtcError."""
+    chain: list[Document] = []
+    seen: list[Path] = []
+    problems: list[Problem] = []
+    file = Path(path)
+    while True:
+        seen.append(file.resolve())
+        document = read_document(file) if not chain else _read_parent(file, chain[-1])
+        chain.append(document)
+        parent = document.data.get("extends")
+        if parent is None:
+            break
+        here = document.place("extends")
+        if not isinstance(parent, str) or not parent or "\0" in parent:
+            problems.append(
+                Problem("C104", "`extends` must be the path of one study file", here, "extends",
+                        'write extends = "other.toml"')
+            )
+            break
+        file = Path(document.path).parent / parent
+        if file.resolve() in seen:
+            problems.append(
+                Problem("C109", f'"{parent}" extends this file in turn', here, "extends",
+                        "break the circle: one of the files must stand alone", word=parent)
+            )
+            break
+        if len(chain) >= _DEPTH:
+            problems.append(
+                Problem("C109", f"more than {_DEPTH} studies extend each other", here, "extends",
+                        "put what they share into one file", word=parent)
+            )
+            break
+    if problems:
+        raise CtcError(problems)
+    merged = chain[-1].data
+    places = dict(chain[-1].places)
+    for document in reversed(chain[:-1]):
+        merged = _merge(merged, document.data, (), places)
+        places |= document.places
+    merged = _merge({}, merged, (), {})
+    merged.pop("extends", None)
+    return Document(chain[0].path, chain[0].text, merged, places)
+
+
+def apply_overrides(document: Document, overrides: Sequence[str]) -> tuple[Document, list[Problem]]:
+    """`document` with each "a.b=v" put in; v is TOML (1e5, true, [1, 2]) or else taken as text."""
+    data = _merge({}, document.data, (), {})
+    places = dict(document.places)
+    problems = []
+    for override in overrides:
+        here = Place("--set", 1, override)
+        try:
+            key, path, value = _parse_override(override)
+        except ValueError as error:
+            problems.append(Problem("C110", str(error), here, fix="write --set simulate.t_end='30 days'"))
+            continue
+        table: Any = data
+        for position, part in enumerate(path[:-1]):
+            table = table.setdefault(part, {})
+            if not isinstance(table, dict):
+                inner = ".".join(path[: position + 1])
+                problems.append(
+                    Problem("C110", f"{inner} is not a table, so {key} cannot be set", here, key,
+                            f"set the whole of {inner}", word=key)
+                )
+                break
+        else:
+            _forget(places, path)
+            for length in range(1, len(path) + 1):
+                if length == len(path) or path[:length] not in places:
+                    places[path[:length]] = here
+            if value == "none" and path[-1] in _CLEARABLE:
+                table.pop(path[-1], None)
+            else:
+                table[path[-1]] = value
+    return Document(document.path, document.text, data, places), problems
+
+
+def _read_parent(file: Path, child: Document) -> Document:
+    try:
+        return read_document(file)
+    except CtcError as error:
+        first = error.problems[0]
+        if first.code == "C100":  # what is wrong is the child's line, not the file that is not there
+            place = child.place("extends")
+            raise CtcError(Problem("C109", first.what, place, "extends", first.fix, word="extends")) from None
+        raise
+
+
+def _merge(base: dict[str, Any], over: dict[str, Any], path: KeyPath, places: dict[KeyPath, Place]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        here = (*path, key)
+        inherited = base.get(key)
+        if value == "none" and (isinstance(inherited, (dict, list)) or key in _CLEARABLE):
+            merged.pop(key, None)
+            _forget(places, here)
+        elif isinstance(value, dict) and not _whole(here):
+            merged[key] = _merge(inherited if isinstance(inherited, dict) else {}, value, here, places)
+        else:
+            if key in base:
+                _forget(places, here)
+            merged[key] = value
+    return merged
+
+
+def _whole(path: KeyPath) -> bool:
+    return path in (("model",), ("simulate", "save")) or (len(path) == 3 and path[:2] == ("population", "draw"))
+
+
+def _forget(places: dict[KeyPath, Place], path: KeyPath) -> None:
+    for known in [known for known in places if known[: len(path)] == path]:
+        del places[known]
+
+
+def _parse_override(override: str) -> tuple[str, tuple[str, ...], Any]:
+    key, equals, text = override.partition("=")
+    key, text = key.strip(), text.strip()
+    if not equals or not key:
+        raise ValueError(f'"{override[:100]}" is not of the form key=value')
+    if len(override) > 10_000 or "\n" in override:
+        raise ValueError("an override is one line of at most 10 000 characters")
+    try:
+        nested: Any = tomllib.loads(f"{key} = 0")
+    except tomllib.TOMLDecodeError:
+        raise ValueError(f'"{key[:100]}" is not a key') from None
+    path = []
+    while isinstance(nested, dict):
+        part = next(iter(nested))
+        path.append(part)
+        nested = nested[part]
+    if len(path) > 8:
+        raise ValueError(f'"{key[:100]}" has too many parts')
+    value: Any
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        value = text
+    return key, tuple(path), value

@@ -1,0 +1,305 @@
+"""The tables of a study as frozen values. Names of fields are the keys of the TOML file; times are days.
+
+Checks of one value stand in the types, checks between the keys of a table in its validator. Nothing here knows a model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, WithJsonSchema, model_validator
+from pydantic import BeforeValidator as Read
+
+from ctcdyn.config.values import NUMBER_OR_TEXT, bytes_of, days, one_of, quantity, refuse, tuple_of
+from ctcdyn.errors import Place, nearest
+from ctcdyn.places import Document
+
+TIMES_LIMIT = 1_000_000  # saved times: 8 MB of axis; more is a slip in `every`
+COUNT_LIMIT = 2**53  # ids are exact in every part of the result file
+
+Quantity = Annotated[float | str, Read(quantity), WithJsonSchema(NUMBER_OR_TEXT)]
+Days = Annotated[float, Read(days), WithJsonSchema(NUMBER_OR_TEXT)]
+Bytes = Annotated[int, Read(bytes_of), WithJsonSchema(NUMBER_OR_TEXT)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1, le=COUNT_LIMIT)]
+
+DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # needs all of the first, one of the second
+    "normal": (("mean", "sd"), ()),
+    "lognormal": (("median",), ("cv", "gsd", "sigma")),
+    "uniform": (("low", "high"), ()),
+    "loguniform": (("low", "high"), ()),
+}
+
+
+class Table(BaseModel):
+    """What all tables share: frozen, unknown keys are errors, no value is converted silently."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class ModelChoice(Table):
+    """[model]: a built-in model (`use`) or a file (`file`, relative to the study that names it)."""
+
+    use: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    file: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
+
+    _folder: Path = PrivateAttr(default=Path())
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        one_of(self, "use", "file", fix='write use = "ctc_linear" (built in) or file = "my.model.toml"')
+        return self
+
+    @property
+    def location(self) -> str:
+        """What `load_model` takes: a built-in name or a path."""
+        return self.use if self.use is not None else str(self._folder / (self.file or ""))
+
+
+class Distribution(Table):
+    """One line of [population.draw]. Quantities are in the parameter's unit once resolved; cv, gsd, sigma are numbers.
+
+    normal: mean, sd. lognormal: median and one of cv (sd / mean), gsd (geometric sd), sigma (sd of the logarithm).
+    uniform, loguniform: low, high.
+    """
+
+    dist: str
+    mean: Quantity | None = None
+    sd: Quantity | None = None
+    median: Quantity | None = None
+    cv: Positive | None = None
+    gsd: Annotated[float, Field(gt=1)] | None = None
+    sigma: Positive | None = None
+    low: Quantity | None = None
+    high: Quantity | None = None
+
+    @model_validator(mode="after")
+    def _keys_fit(self) -> Self:
+        if self.dist not in DISTRIBUTIONS:
+            near = nearest(self.dist, DISTRIBUTIONS)
+            fix = f'did you mean "{near}"?' if near else f"this version has {', '.join(DISTRIBUTIONS)}"
+            refuse("C115", f'unknown distribution "{self.dist[:100]}"', fix, "dist")
+        required, choice = DISTRIBUTIONS[self.dist]
+        given = {key for key in type(self).model_fields if key != "dist" and getattr(self, key) is not None}
+        form = ", ".join((*required, " or ".join(choice))) if choice else ", ".join(required)
+        if self.dist == "normal" and given & {"low", "high"}:
+            refuse("C108", "truncated distributions are not in this version", "remove low and high, or use lognormal, "
+                   "which is positive by itself", sorted(given & {"low", "high"})[0])  # fmt: skip
+        for key in sorted(given - {*required, *choice}):
+            refuse("C115", f"a {self.dist} distribution has no {key}", f"it takes {form}", key)
+        for key in required:
+            if key not in given:
+                refuse("C115", f"a {self.dist} distribution needs {key}", f"it takes {form}")
+        if choice and len(given & {*choice}) != 1:
+            refuse("C115", f"a {self.dist} distribution takes exactly one of {', '.join(choice)}", f"it takes {form}")
+        return self
+
+
+class Population(Table):
+    """[population]: virtual patients, drawn once each and shared by their replicates and arms."""
+
+    patients: Count
+    design: str = "random"
+    draw: dict[str, Distribution] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _known_design(self) -> Self:
+        if self.design in ("lhs", "sobol"):
+            refuse("C108", f'design = "{self.design}" is not in this version', 'write design = "random"', "design")
+        if self.design != "random":
+            refuse("C105", f'unknown design "{self.design[:100]}"', 'this version has design = "random"', "design")
+        return self
+
+
+class Save(Table):
+    """simulate.save: when to save, one of three ways. The first and the last time are always saved."""
+
+    every: Days | None = None
+    at: Annotated[tuple[Days, ...], Read(tuple_of)] | None = None
+    n: Annotated[int, Field(ge=2, le=TIMES_LIMIT)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        one_of(self, "every", "at", "n", fix='write save = { every = "1 day" }, { at = [0, 3, 13] } or { n = 101 }')
+        if self.every is not None and self.every <= 0:
+            refuse("C114", "save.every must be longer than zero", 'write save = { every = "1 day" }', "every")
+        if self.at is not None and any(b <= a for a, b in zip(self.at, self.at[1:], strict=False)):
+            refuse("C114", "save.at must rise from one time to the next", "sort the times and write each once", "at")
+        return self
+
+
+class Simulate(Table):
+    """[simulate]: method, horizon in days, save times, tolerances."""
+
+    method: Annotated[str, Field(min_length=1, max_length=4000)] = "ode"
+    t_start: Days = 0.0
+    t_end: Days
+    save: Save = Save(n=101)  # 101: one point per percent of the horizon, enough for a smooth picture
+    rtol: Annotated[float, Field(ge=1e-13, le=0.1)] = 1e-6  # below 1e-13 rounding decides, not the method
+    atol: Annotated[float, Field(gt=0, le=1e30)] = 1e-6  # in the units of the species: a millionth of a cell
+    window: Days | None = None  # days over which thinning bounds a time-dependent rate; None: the solver chooses
+
+    @model_validator(mode="after")
+    def _times_fit(self) -> Self:
+        length = self.t_end - self.t_start
+        if length <= 0:
+            refuse("C105", f"t_end ({self.t_end:g} d) must be after t_start ({self.t_start:g} d)",
+                   "swap them, or write a later t_end", "t_end")  # fmt: skip
+        if self.window is not None and self.window <= 0:
+            refuse("C105", "window must be longer than zero", 'write window = "1 day", or leave it out', "window")
+        if self.save.every is not None and length / self.save.every > TIMES_LIMIT:
+            refuse("C114", f"save.every gives more than {TIMES_LIMIT} times", "save less often", "save", "every")
+        if self.save.at and (self.save.at[0] < self.t_start or self.save.at[-1] > self.t_end):
+            refuse("C114", "save.at holds times before t_start or after t_end",
+                   f"keep them within {self.t_start:g} and {self.t_end:g} days", "save", "at")  # fmt: skip
+        if np.any(np.diff(self.times) <= 0):
+            refuse("C114", "the saved times are too close for double precision", "save less often", "save")
+        return self
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """Saved times in days, float64 (T,), from t_start to t_end, both included."""
+        if self.save.n is not None:
+            return np.linspace(self.t_start, self.t_end, self.save.n)
+        if self.save.at is not None:
+            return np.array(sorted({self.t_start, *self.save.at, self.t_end}), dtype=np.float64)
+        assert self.save.every is not None
+        # the last step may miss t_end by rounding (12 months are not a year to the last bit): one time, not two
+        steps = int(np.floor((self.t_end - self.t_start) / self.save.every * (1 + 1e-12) + 1e-9))
+        times = self.t_start + self.save.every * np.arange(steps + 1, dtype=np.float64)
+        if steps and abs(times[-1] - self.t_end) <= 1e-9 * self.save.every + 4 * np.spacing(abs(self.t_end)):
+            times[-1] = self.t_end
+            return times
+        return np.append(times, self.t_end)
+
+
+class Ensemble(Table):
+    """[ensemble]: how many runs, and the seed (None: drawn, printed and stored by `run`)."""
+
+    trajectories: Count | None = None
+    replicates: Count | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**64)] | None = None
+
+    @model_validator(mode="after")
+    def _not_both(self) -> Self:
+        if self.trajectories is not None and self.replicates is not None:
+            refuse("C107", "trajectories and replicates exclude each other",
+                   "replicates multiply [population] patients; without patients write trajectories", "replicates")  # fmt: skip
+        return self
+
+
+class Limits(Table):
+    """[limits]: caps that turn a runaway trajectory into a status and a runaway study into an error."""
+
+    max_failed_fraction: Annotated[float, Field(ge=0, le=1)] = 0.0
+    max_steps_per_trajectory: Count = 10_000_000
+    max_events_per_trajectory: Count = 10_000_000_000
+    memory: Bytes | None = None
+    disk: Bytes | None = None
+
+
+class Output(Table):
+    """[output]: the result file and what it holds. `file` defaults to the study's name with .h5."""
+
+    file: Annotated[str, Field(min_length=1, max_length=4000)]
+    keep: Annotated[int | str, Field(union_mode="left_to_right")] | None = None
+    quantiles: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Read(tuple_of)] = (0.025, 0.25, 0.5, 0.75, 0.975)
+    picture: bool = True
+
+    @model_validator(mode="after")
+    def _sane(self) -> Self:
+        if not self.file.endswith((".h5", ".hdf5", ".nc")) or "\0" in self.file or len(Path(self.file).name) > 200:
+            refuse("C105", "output.file must be a file name that ends in .h5", 'write file = "study.h5"', "file")
+        keeps = self.keep is None or self.keep in ("all", "none") or (isinstance(self.keep, int) and self.keep >= 0)
+        if not keeps or (isinstance(self.keep, int) and self.keep > COUNT_LIMIT):
+            refuse("C105", 'keep must be "all", "none" or a number of paths', 'write keep = 50, "all" or "none"', "keep")
+        if any(b <= a for a, b in zip(self.quantiles, self.quantiles[1:], strict=False)) or len(self.quantiles) > 100:
+            refuse("C105", "quantiles must rise, at most 100 of them", "write quantiles = [0.05, 0.5, 0.95]", "quantiles")
+        return self
+
+
+class Study(Table):
+    """A whole study. `count` trajectories = patients x replicates x arms, or ensemble.trajectories."""
+
+    schema_: Annotated[int, Field(alias="schema")]
+    model: ModelChoice
+    parameters: dict[str, Quantity] = Field(default_factory=dict)
+    initial: dict[str, Quantity] = Field(default_factory=dict)
+    population: Population | None = None
+    simulate: Simulate
+    ensemble: Ensemble = Ensemble()
+    limits: Limits = Limits()
+    output: Output
+
+    _document: Document = PrivateAttr(default_factory=lambda: Document("", "", {}, {}))
+
+    @model_validator(mode="after")
+    def _schema_and_count(self) -> Self:
+        if self.schema_ != 1:
+            refuse("C111", f"this version reads schema 1, not {str(self.schema_)[:20]}", "write schema = 1", "schema")
+        if self.population is not None and self.ensemble.trajectories is not None:
+            refuse("C107", "ensemble.trajectories and [population] exclude each other",
+                   "patients x replicates are the trajectories: remove ensemble.trajectories", "ensemble", "trajectories")  # fmt: skip
+        if self.population is None and self.ensemble.replicates is not None:
+            refuse("C107", "ensemble.replicates needs a [population]", "write trajectories instead of replicates",
+                   "ensemble", "replicates")  # fmt: skip
+        if self.count > COUNT_LIMIT:
+            refuse("C116", "patients x replicates is over 2**53 trajectories", "reduce one of them", "ensemble", "replicates")
+        return self
+
+    @property
+    def path(self) -> str:
+        return self._document.path
+
+    @property
+    def text(self) -> str:
+        """The study file, word for word (what it extends is in `resolved()`)."""
+        return self._document.text
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        return ("control",)
+
+    @property
+    def replicates(self) -> int:
+        return self.ensemble.replicates or 1
+
+    @property
+    def count(self) -> int:
+        """Number of trajectories."""
+        if self.population is not None:
+            return self.population.patients * self.replicates * len(self.arms)
+        return (self.ensemble.trajectories or 1) * len(self.arms)
+
+    @property
+    def kept(self) -> int:
+        """Ids whose paths are kept, from 0: all arms of the first `keep`. Left out: all of up to 1000, else none."""
+        keep = self.output.keep
+        if keep is None:
+            return self.count if self.count <= 1000 else 0
+        if isinstance(keep, int):
+            return min(keep * len(self.arms), self.count)
+        return self.count if keep == "all" else 0
+
+    def place(self, *path: str | int) -> Place:
+        """Where a key stands in the text of this study or of one that it extends."""
+        return self._document.place(*path)
+
+    def resolved(self) -> dict[str, Any]:
+        """Everything that was set or left at its default, ready for JSON."""
+        shown: dict[str, Any] = self.model_dump(mode="json", by_alias=True)
+        return shown | {"arms": list(self.arms), "count": self.count, "kept": self.kept}
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of a study file, for editors that complete keys."""
+    schema: dict[str, Any] = Study.model_json_schema(by_alias=True)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["properties"]["extends"] = {"type": "string", "description": "a study that this one changes"}
+    output = schema["$defs"]["Output"]
+    output["required"] = [key for key in output.get("required", ()) if key != "file"]
+    schema["required"] = [key for key in schema["required"] if key != "output"]
+    return schema

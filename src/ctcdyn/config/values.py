@@ -1,0 +1,109 @@
+"""Readers of single values: quantities, times, sizes in bytes. They refuse with a code, a reason and what to type."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any, NoReturn
+
+from pydantic import BaseModel
+from pydantic_core import PydanticCustomError
+
+from ctcdyn.errors import CtcError
+from ctcdyn.units import TIME, parse_quantity
+
+NUMBER_OR_TEXT: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string"}]}
+
+_TEXT_LIMIT = 10_000  # characters: initial values may be expressions, and those have this limit
+_BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
+          "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}  # fmt: skip
+
+
+def refuse(code: str, what: str, fix: str, *key: str) -> NoReturn:
+    """Raises what pydantic collects; `key` is where below the table at hand the problem stands."""
+    raise PydanticCustomError(code, "{what}", {"what": what, "fix": fix, "key": key})  # type: ignore[misc]
+
+
+def number(value: Any, kind: str = "a number") -> float:
+    """`value` as a finite float; bools, texts and containers are refused."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        refuse("C104", f"must be {kind}, not {describe(value)}", 'write a number such as 0.5, or a text such as "2 days"')
+    try:
+        result = float(value)
+    except OverflowError:
+        result = math.inf
+    if not math.isfinite(result):
+        refuse("C106", f"must be finite, not {describe(value)}", "write a finite number (at most 1.8e308)")
+    return result
+
+
+def quantity(value: Any) -> float | str:
+    """A number, or a text that is left for later: what it may be is known when the model is."""
+    if isinstance(value, str):
+        if not value.strip() or len(value) > _TEXT_LIMIT:
+            refuse("C104", "is an empty text" if not value.strip() else "is a text of over 10 000 characters",
+                   'write a number, or a number with a unit such as "0.2 /day"')  # fmt: skip
+        return value
+    return number(value, 'a number or a text such as "0.2 /day"')
+
+
+def days(value: Any) -> float:
+    """A time in days from a number (days) or a text ("2 years")."""
+    if not isinstance(value, str):
+        return number(value, 'a number of days or a text such as "14 days"')
+    try:
+        amount, unit = parse_quantity(value)
+    except CtcError as error:
+        first = error.problems[0]
+        refuse(first.code, first.what, first.fix or 'write a time such as "14 days"')
+    if unit is not None and unit.dimension != TIME:
+        refuse("U201", f'"{value[:100]}" is not a time', 'write a time such as "14 days", "2 weeks" or "10 years"')
+    return number(unit.to_base(amount) if unit is not None else amount)
+
+
+def bytes_of(value: Any) -> int:
+    """A size in bytes from a number or a text ("8 GB"; 1 GB = 1e9 bytes, 1 GiB = 2**30)."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,3})?)\s*([kKMGT]?i?B)\s*", value)
+        if match is None or match.group(2) not in _BYTES:
+            refuse("U203", f'"{value[:100]}" is not a size', 'write a size such as "8 GB"')
+        value = float(match.group(1)) * _BYTES[match.group(2)]
+    size = number(value, 'a number of bytes or a text such as "8 GB"')
+    if not 1 <= size <= 2**63:
+        refuse("C105", "must be at least one byte and at most 9 EB", 'write a size such as "8 GB"')
+    return int(size)
+
+
+def tuple_of(value: Any) -> tuple[Any, ...]:
+    """A TOML list as a tuple."""
+    if not isinstance(value, (list, tuple)):
+        refuse("C104", f"must be a list, not {describe(value)}", "write it in brackets: [0, 3, 13]")
+    if len(value) == 0:
+        refuse("C105", "is an empty list", "write at least one value, or leave the key out")
+    return tuple(value)
+
+
+def one_of(table: BaseModel, *keys: str, fix: str) -> None:
+    """Exactly one of `keys` must be given."""
+    given = [key for key in keys if getattr(table, key) is not None]
+    if not given:
+        refuse("C103", f"needs one of {', '.join(keys)}", fix)
+    if len(given) > 1:
+        refuse("C107", f"{' and '.join(given)} exclude each other", fix, given[-1])
+
+
+def describe(value: Any) -> str:
+    """A value as an error message names it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'the text "{value[:60]}"'
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    if isinstance(value, int) and abs(value) >= 10**20:
+        return "an integer of more than 20 digits"
+    if isinstance(value, (int, float)):
+        return f"{value}"
+    return f"a {type(value).__name__}"
