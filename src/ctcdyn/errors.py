@@ -156,9 +156,9 @@ class Place:
 class Problem:
     """One thing that is wrong.
 
-    `what` says it in one line; `key` is the TOML key path; `word` is what the caret underlines in the source line;
-    `why` gives the reason behind the rule and `fix` what to type. A `fix` that begins with "did you mean" stands
-    beside the caret.
+    `what` says it in one line; `key` is the TOML key path; `word` is what the caret underlines in the source
+    line; `why` gives the reason behind the rule and `fix` what to type. A `fix` that begins with "did you
+    mean" stands beside the caret.
     """
 
     code: str
@@ -185,7 +185,8 @@ class Problem:
                 lines.append(f"   | {source}")
                 if column >= 0:
                     beside = f" {fix}" if fix.startswith("did you mean") else ""
-                    lines.append("   | " + " " * column + "^" * min(len(self.word), len(source) - column) + beside)
+                    caret = "^" * min(len(self.word), len(source) - column)
+                    lines.append(f"   | {' ' * column}{caret}{beside}")
                     fix = "" if beside else fix
         elif self.key:
             lines.append(f"  --> {self.key}")
@@ -199,7 +200,7 @@ class Problem:
 class CtcError(Exception):
     """Everything that is wrong, at once, with the exit code the command line ends with."""
 
-    def __init__(self, problems: Problem | Sequence[Problem], exit: Exit = Exit.CONFIG) -> None:
+    def __init__(self, problems: Problem | Sequence[Problem], exit: Exit = Exit.CONFIG) -> None:  # noqa: A002
         self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
         self.exit = exit
         super().__init__(self.problems, exit)  # as args: the exception survives pickling between processes
@@ -223,7 +224,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 
 def _excerpt(text: str, word: str) -> tuple[str, int]:
-    """A source line cut to a printable length around `word`, and the column of `word` in it (-1: not there)."""
+    """A source line cut to a length that prints, around `word`, and the column of `word` (-1: not there)."""
     line = text.replace("\t", " ").rstrip("\r\n").strip()
     column = line.find(word) if word else -1
     start = max(0, column - _LINE // 2) if column + len(word) > _LINE else 0

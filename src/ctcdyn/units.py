@@ -1,9 +1,10 @@
 """Quantities: texts such as "0.008 /day" and "7.5 mL" become numbers, and dimensions are checked.
 
-Numbers inside ctcdyn are floats in the base units day, mL (that is cm^3), cm and nmol. `cells` is a label without
-dimension. A year is 365.25 days (Julian year), a month a twelfth of it. Pint does the arithmetic, over these definitions
-only and with exact fractions, so that "0.1 /h" is the float nearest to 2.4 per day; it is imported at the first unit text.
-A unit text is matched against a small grammar first, so pint never sees anything but known names and one-digit powers.
+Numbers inside ctcdyn are floats in the base units day, mL (that is cm^3), cm and nmol. `cells` is a label
+without dimension. A year is 365.25 days (Julian year), a month a twelfth of it. Pint does the arithmetic,
+over these definitions only and with exact fractions, so that "0.1 /h" is the float nearest to 2.4 per day; it
+is imported at the first unit text (0.15 s). A unit text is matched against a small grammar first, so pint
+never sees anything but known names and one-digit powers.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ TIME = Dimension(time=Fraction(1))
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit: its canonical text ("1/d", "mL", "1"), and what one of it is in base units (day, mL, cm, nmol)."""
+    """A unit: its canonical text ("1/d", "mL", "1") and what one of it is in day, mL, cm, nmol."""
 
     text: str
     exact: Fraction
@@ -112,7 +113,9 @@ _DEFINITIONS: tuple[tuple[str, str], ...] = (
 )
 _CANONICAL = {spelling: names.split()[0] for names, _ in _DEFINITIONS for spelling in names.split()}
 _ORDER = list(dict.fromkeys(_CANONICAL.values()))
-_FACTOR = re.compile(r"(?P<name>[A-Za-z]+)(?:\s*(?:\*\*|\^)\s*(?P<power>[+-]?[0-9])|(?P<suffix>-?[0-9]))?|(?P<one>1)(?![0-9.])")
+_FACTOR = re.compile(  # day, cm^2, mL**-1, d-1, 1
+    r"(?:(?P<name>[A-Za-z]+)(?:\s*(?:\*\*|\^)\s*(?P<power>[+-]?[0-9])|(?P<suffix>-?[0-9]))?|1)(?![0-9.])"
+)
 _OPERATOR = re.compile(r"\s*(?P<over>/)\s*|\s*\*\s*|\s+")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?(?![0-9.])")
 _LONGEST = 80  # characters of a quantity
@@ -128,7 +131,7 @@ def parse_unit(text: str) -> Unit:
     return _unit(text)
 
 
-def parse_quantity(text: str | int | float) -> tuple[float, Unit | None]:
+def parse_quantity(text: str | float) -> tuple[float, Unit | None]:
     """Number and unit of a quantity as given, not converted; the unit is None where only a number stands.
 
     >>> value, unit = parse_quantity("8 /h")
@@ -138,13 +141,15 @@ def parse_quantity(text: str | int | float) -> tuple[float, Unit | None]:
     Raises UnitError (U202, U203), or C106 for a number that is not finite.
     """
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
-        raise UnitError(f"a quantity is a number or a text such as \"0.5 /day\", not {type(text).__name__}", "U203")
+        what = f'a quantity is a number or a text such as "0.5 /day", not {type(text).__name__}'
+        raise UnitError(what, "U203")
     if not isinstance(text, str):
-        return _finite(text, str(text) if isinstance(text, float) else "the number"), None
+        return _finite(text, "the number"), None
     shown = text.strip()
     match = _NUMBER.match(shown) if len(shown) <= _LONGEST else None
     if match is None:
-        raise UnitError(f'"{shown[:40]}" is not a quantity', "U203", 'write a number and a unit: "0.5 /day"', shown[:40])
+        fix = 'write a number and a unit: "0.5 /day"'
+        raise UnitError(f'"{shown[:40]}" is not a quantity', "U203", fix, shown[:40])
     value = _finite(match.group(), match.group())
     rest = shown[match.end() :].strip()
     return value, _unit(rest) if rest else None
@@ -173,7 +178,7 @@ def in_days(value: float, unit: Unit) -> tuple[float, Unit]:
     return _scaled(value, unit.exact / rewritten.exact), rewritten
 
 
-def _finite(number: str | int | float, shown: str) -> float:
+def _finite(number: str | float, shown: str) -> float:
     try:
         value = float(number)
     except OverflowError:  # an integer of over 308 digits
@@ -196,7 +201,8 @@ def _scaled(value: float, factor: Fraction) -> float:
 def _factors(text: str) -> dict[str, int]:
     """Canonical unit names of a unit text and their powers; labels and ones are left out."""
     shown = text.strip().replace("\u00b5", "u").replace("\u03bc", "u")  # micro sign and Greek mu
-    wrong = UnitError(f'"{shown[:40]}" is not a unit', "U203", 'units look like "1/day", "mL", "nmol/L"', shown[:40])
+    fix = 'units look like "1/day", "mL", "nmol/L"'
+    wrong = UnitError(f'"{shown[:40]}" is not a unit', "U203", fix, shown[:40])
     if not shown or len(shown) > _LONGEST:
         raise wrong
     position, sign = (1, -1) if shown[0] == "/" else (0, 1)

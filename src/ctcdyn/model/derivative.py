@@ -1,8 +1,8 @@
 """Symbolic derivatives of expression trees, lightly simplified.
 
-Used to see how a model behaves (its time scales, which reactions are linear) without SymPy; the Jacobians of the solvers
-are made at link time. Steps and comparisons have derivative zero, and at a kink of `min`, `max` or `abs` the derivative is
-that of one side.
+Used to see how a model behaves (its time scales, which reactions are linear) without SymPy; the Jacobians of
+the solvers are made at link time. Steps and comparisons have derivative zero, and at a kink of `min`, `max`
+or `abs` the derivative is that of one side.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ def _choice(op: str) -> Callable[[tuple[Expr, ...], list[Expr]], Expr]:
 
 _FLAT = COMPARISONS | {"and", "or", "not", "step"}
 _RULES: dict[str, Callable[[tuple[Expr, ...], list[Expr]], Expr]] = {
-    "+": lambda args, inner: _plus(inner[0], inner[1]),
-    "-": lambda args, inner: _minus(inner[0], inner[1]),
+    "+": lambda _, inner: _plus(inner[0], inner[1]),
+    "-": lambda _, inner: _minus(inner[0], inner[1]),
     "*": lambda args, inner: _plus(_times(inner[0], args[1]), _times(args[0], inner[1])),
     "/": _quotient,
     "**": _power,
-    "neg": lambda args, inner: _negative(inner[0]),
+    "neg": lambda _, inner: _negative(inner[0]),
     "exp": lambda args, inner: _times(Call("exp", args), inner[0]),
     "log": lambda args, inner: _over(inner[0], args[0]),
     "sqrt": lambda args, inner: _over(inner[0], _times(Number(2.0), Call("sqrt", args))),

@@ -1,7 +1,8 @@
 """Dimensions of expressions: days are not added to millilitres, and nothing with a unit goes into exp or log.
 
-Three allowances keep rates writable. A literal 0 fits any unit. A plain number that is added to the time `t` or compared
-with it is a number of days, as in `t >= 25`. `cells` is no dimension, so counts and plain numbers mix.
+Three allowances keep rates writable. A literal 0 fits any unit. A plain number that is added to the time `t`
+or compared with it is a number of days, as in `t >= 25`. `cells` is no dimension, so counts and plain numbers
+mix.
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ class _Kind(Enum):
 def dimension(e: Expr, dimensions: Mapping[str, Dimension], expected: Dimension | None = None) -> Dimension:
     """The dimension of an expression, given that of each name (`t` is time without being given).
 
-    With `expected`, the result must be of that dimension, or literally 0. Raises UnitError: U204 different units added or
-    compared, U205 not what was expected, U206 a function of something with a unit, U207 a power that has no dimension,
-    X408 a name without dimension.
+    With `expected`, the result must be of that dimension, or literally 0. Raises UnitError: U204 different
+    units added or compared, U205 not what was expected, U206 a function of something with a unit, U207 a
+    power that has no dimension, X408 a name without dimension.
     """
     found, kind = _of(e, dimensions)
     if expected is not None and found != expected and kind is not _Kind.ZERO:
@@ -113,7 +114,8 @@ def _power(e: Call, found: list[Dimension]) -> Dimension:
     power = Fraction(evaluate(exponent, {})).limit_denominator(64) if constant else None
     if power is None or abs(float(power) - evaluate(exponent, {})) > 1e-12:
         fix = "divide by a reference first, (x / x0)**n, or use hill(x, K, n)"
-        raise UnitError(f'"{_short(e)}" raises {found[0]} to a power that is no constant fraction', "U207", fix)
+        what = f'"{_short(e)}" raises {found[0]} to a power that is no constant fraction'
+        raise UnitError(what, "U207", fix)
     return found[0] ** power
 
 

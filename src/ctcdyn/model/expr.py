@@ -2,12 +2,12 @@
 
     growth * tumor * log(capacity / max(tumor, 1))
 
-Numbers, names, `+ - * / **`, comparisons, `and or not`, `where(condition, a, b)`, `min`, `max` (two or more arguments),
-`exp log sqrt sin cos abs`, `step(x)` (1 where x >= 0, else 0), `hill(x, K, n)`; `t` is the time in days and `pi` the number.
-Operators bind as in Python. A comparison is 1 or 0 and may be multiplied with.
+Numbers, names, `+ - * / **`, comparisons, `and or not`, `where(condition, a, b)`, `min`, `max` (two or more
+arguments), `exp log sqrt sin cos abs`, `step(x)` (1 where x >= 0, else 0), `hill(x, K, n)`; `t` is the time
+in days and `pi` the number. Operators bind as in Python. A comparison is 1 or 0 and may be multiplied with.
 
-A text is never handed to Python: `parse` reads a closed grammar into trees of three kinds of nodes. Limits: 10 000
-characters, 64 nested brackets, 2000 terms, constant exponents up to 1024.
+A text is never handed to Python: `parse` reads a closed grammar into trees of three kinds of nodes. Limits:
+10 000 characters, 64 nested brackets, 128 levels, 2000 terms, constant exponents up to 1024.
 
     >>> text(parse("k*(x+y) / 2"))
     'k * (x + y) / 2'

@@ -1,8 +1,9 @@
 """Text -> expression tree: a tokenizer and a Pratt parser over a closed list of what may be written.
 
-Nothing here calls the Python compiler. A text is refused before it is read when it is too long or holds a character that
-no expression has, so names that only look like ASCII never come to be compared; nesting is counted while reading, so no
-input reaches the recursion limit; constant parts are evaluated in floating point only, so `9**9**9` is an error at once.
+Nothing here calls the Python compiler. A text is refused before it is read when it is too long or holds a
+character that no expression has, so names that only look like ASCII never come to be compared; nesting is
+counted while reading, so no input reaches the recursion limit; constant parts are evaluated in floating point
+only, so `9**9**9` is an error at once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,18 @@ import unicodedata
 from typing import NamedTuple, NoReturn
 
 from ctcdyn.errors import CtcError, Place, Problem, did_you_mean
-from ctcdyn.model.tree import ARITY, BINDING, COMPARISONS, INFIX, MAX_DEPTH, Call, Expr, Name, Number, evaluate
+from ctcdyn.model.tree import (
+    ARITY,
+    BINDING,
+    COMPARISONS,
+    INFIX,
+    MAX_DEPTH,
+    Call,
+    Expr,
+    Name,
+    Number,
+    evaluate,
+)
 
 MAX_LENGTH = 10_000  # characters
 MAX_NESTING = 64  # brackets, signs, `not` and exponents inside one another
@@ -51,6 +63,7 @@ _HINTS = {
     "\u00b7": 'write "*"',
     "\u22c5": 'write "*"',
 }
+_STARTS = {"=": 'write "==" to compare', "!": 'write "not"', ".": "a name has no dots"}
 
 
 class _Token(NamedTuple):
@@ -68,12 +81,12 @@ class _Part(NamedTuple):
     depth: int
 
 
-def parse(text: str | int | float, place: Place | None = None) -> Expr:
-    """The expression tree of a text such as `"growth * tumor * log(capacity / max(tumor, 1))"`, or of a plain number.
+def parse(text: str | float, place: Place | None = None) -> Expr:
+    """The expression tree of a text such as "growth * tumor * (1 - tumor / capacity)", or of a number.
 
     `t` stays a name (time in days), `pi` becomes a number, `hill(x, K, n)` is written out as r / (1 + r) with
-    r = (x/K)**n (one power, and the same for any unit of x and K), min and max of several arguments become nested ones. Names
-    are not looked up here: compare `names(e)` with what is known.
+    r = (x/K)**n (one power to compute, and x and K may be concentrations), min and max of several arguments
+    become nested ones. Names are not looked up here: compare `names(e)` with what is known.
 
     Raises CtcError, codes X401 to X409, with `place`.
     """
@@ -86,11 +99,13 @@ def parse(text: str | int | float, place: Place | None = None) -> Expr:
     return _Parser(text, place).whole()
 
 
-def _error(place: Place | None, code: str, what: str, fix: str = "", why: str = "", word: str = "") -> CtcError:
+def _error(
+    place: Place | None, code: str, what: str, fix: str = "", why: str = "", word: str = ""
+) -> CtcError:
     return CtcError(Problem(code, what, place, fix=fix, why=why, word=word))
 
 
-def _finite(number: int | float, place: Place | None) -> float:
+def _finite(number: float, place: Place | None) -> float:
     try:
         value = float(number)
     except OverflowError:
@@ -110,7 +125,8 @@ def _tokens(text: str, place: Place | None) -> list[_Token]:
         folded = unicodedata.normalize("NFKC", char)
         hint = _HINTS.get(char, "")
         if not hint and not char.isascii():
-            hint = f'write "{folded}" in ASCII' if folded.isascii() and folded.isprintable() else "use ASCII letters"
+            ascii_form = folded.isascii() and folded.isprintable()
+            hint = f'write "{folded}" in ASCII' if ascii_form else "use ASCII letters"
         code = "X407" if char == "^" else "X402"
         what = '"^" is not an operator' if char == "^" else f"an expression cannot hold {where}"
         raise _error(place, code, what, fix=hint, word=char if char.isprintable() else "")
@@ -120,7 +136,7 @@ def _tokens(text: str, place: Place | None) -> list[_Token]:
         match = _TOKEN.match(text, column)
         if match is None:
             rest = re.split(r"[ \t\r\n+*/(),<>!=-]", text[column:], maxsplit=1)[0] or text[column]
-            hint = {"=": 'write "==" to compare', "!": 'write "not"', ".": "a name has no dots"}.get(rest[0], "")
+            hint = _STARTS.get(rest[0], 'write "*" between a number and a name')
             what = f'cannot read "{rest[:40]}" at column {column + 1}'
             raise _error(place, "X401", what, fix=hint, word=rest[:40])
         kind = str(match.lastgroup)
@@ -192,10 +208,11 @@ class _Parser:
         return left
 
     def deeper(self, lowest: int) -> _Part:
-        """A part inside a bracket, a sign, a `not` or an exponent: these are counted, so recursion is bounded."""
+        """A part inside a bracket, a sign, a `not` or an exponent: counted, so recursion is bounded."""
         self.nesting += 1
         if self.nesting > MAX_NESTING:
-            self.fail("X403", f"the expression is nested more than {MAX_NESTING} deep", fix="give a part of it a name")
+            fix = "give a part of it a name"
+            self.fail("X403", f"the expression is nested more than {MAX_NESTING} deep", fix=fix)
         inner = self.part(lowest)
         self.nesting -= 1
         return inner
@@ -217,7 +234,8 @@ class _Parser:
             return self.deeper(BINDING["neg"])
         if token.text == "not":
             if lowest > BINDING["not"]:
-                self.fail("X401", f'"not" at column {token.column} needs brackets', fix='write "(not …)"', word="not")
+                what = f'"not" at column {token.column} needs brackets'
+                self.fail("X401", what, fix='write "(not …)"', word="not")
             self.take()
             return self.call("not", self.deeper(BINDING["not"]))
         if token.text == "(":
@@ -225,10 +243,10 @@ class _Parser:
             inner = self.deeper(0)
             self.close()
             return inner
-        if token.kind == "name" and token.text not in ("and", "or"):
-            self.take()
-            return self.function(token) if self.peek().text == "(" else self.name(token)
-        self.unexpected("a number, a name or a bracket")
+        if token.kind != "name" or token.text in ("and", "or"):
+            self.unexpected("a number, a name or a bracket")
+        self.take()
+        return self.function(token) if self.peek().text == "(" else self.name(token)
 
     def close(self) -> None:
         if self.peek().text != ")":
@@ -278,7 +296,8 @@ class _Parser:
         least, most = FUNCTIONS[word]
         if not least <= len(args) <= most:
             wanted = f"{least}" if least == most else f"at least {least}"
-            self.fail("X405", f"{word} takes {wanted} argument{'s' * (wanted != '1')}, not {len(args)}", word=word)
+            plural = "" if wanted == "1" else "s"
+            self.fail("X405", f"{word} takes {wanted} argument{plural}, not {len(args)}", word=word)
         if word == "hill":
             power = self.call("**", self.call("/", args[0], args[1]), args[2])
             return self.call("/", power, self.call("+", self.constant(1.0), power))
@@ -305,5 +324,6 @@ class _Parser:
             return _Part(expr, None, nodes, depth)
         value = float(evaluate(Call(op, tuple(Number(constant) for constant in constants)), {}))
         if not math.isfinite(value):
-            self.fail("X406", f"a constant part ({op} of {', '.join(f'{c:g}' for c in constants)}) is {value}")
+            parts = ", ".join(f"{constant:g}" for constant in constants)
+            self.fail("X406", f"a constant part ({op} of {parts}) is {value}")
         return _Part(expr, value, nodes, depth)

@@ -1,7 +1,7 @@
 """Expression trees: three kinds of frozen nodes, and what can be done with any tree.
 
-A tree holds numbers, names and calls of the operations in `ARITY`; nothing else exists, so nothing else can be
-executed. Comparisons and `and`, `or`, `not` give 1.0 or 0.0, and any value other than 0 counts as true.
+A tree holds numbers, names and calls of the operations in `ARITY`; nothing else exists, so nothing else can
+be run. Comparisons and `and`, `or`, `not` give 1.0 or 0.0, and any value other than 0 counts as true.
 """
 
 from __future__ import annotations
@@ -92,8 +92,8 @@ def names(e: Expr) -> frozenset[str]:
 def substitute(e: Expr, replacements: Mapping[str, Expr]) -> Expr:
     """The expression with names replaced by expressions, all at once.
 
-    Raises CtcError X403 when the result is over MAX_SUBSTITUTED nodes or MAX_DEPTH levels: forty definitions that
-    each use the one before twice would otherwise make 1e12 nodes.
+    Raises CtcError X403 when the result is over MAX_SUBSTITUTED nodes or MAX_DEPTH levels: forty definitions
+    that each use the one before twice would otherwise make 1e12 nodes.
     """
     extents = {name: _extent(replacement) for name, replacement in replacements.items()}
 
@@ -103,14 +103,9 @@ def substitute(e: Expr, replacements: Mapping[str, Expr]) -> Expr:
             size = 1 + sum(part[1] for part in parts)
             depth = 1 + max(part[2] for part in parts)
             if size > MAX_SUBSTITUTED or depth > MAX_DEPTH:
-                raise CtcError(
-                    Problem(
-                        "X403",
-                        f"an expression grows over {MAX_SUBSTITUTED} terms or {MAX_DEPTH} levels when its definitions "
-                        "are put in",
-                        fix="use fewer derived definitions inside one another",
-                    )
-                )
+                what = f"with its definitions put in, an expression has over {MAX_SUBSTITUTED} terms"
+                what += f" or {MAX_DEPTH} levels"
+                raise CtcError(Problem("X403", what, fix="use fewer derived definitions inside one another"))
             args = tuple(part[0] for part in parts)
             same = all(new is old for new, old in zip(args, node.args, strict=True))
             return (node if same else Call(node.op, args)), size, depth
@@ -124,8 +119,8 @@ def substitute(e: Expr, replacements: Mapping[str, Expr]) -> Expr:
 def evaluate(e: Expr, values: Mapping[str, Any]) -> Any:
     """The value in double precision: a float, or an array where a used value is an array.
 
-    Follows IEEE arithmetic without warnings (1/0 is inf, log(-1) is NaN) and evaluates both branches of `where`, as the
-    kernels do. Raises CtcError X408 for a name without value.
+    Follows IEEE arithmetic without warnings (1/0 is inf, log(-1) is NaN) and evaluates both branches of
+    `where`, as the kernels do. Raises CtcError X408 for a name without value.
     """
 
     def value(node: Expr) -> Any:
@@ -161,7 +156,11 @@ def _extent(e: Expr) -> tuple[int, int]:
 
 
 def _truth(condition: Any) -> Any:
-    return np.where(condition, 1.0, 0.0)[()]
+    return np.asarray(condition, dtype=np.float64)[()]
+
+
+def _where(condition: Any, a: Any, b: Any) -> Any:
+    return np.asarray(np.where(condition != 0, a, b))[()]
 
 
 _OPERATIONS: dict[str, Callable[..., Any]] = {
@@ -180,7 +179,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "and": lambda a, b: _truth((a != 0) & (b != 0)),
     "or": lambda a, b: _truth((a != 0) | (b != 0)),
     "not": lambda a: _truth(a == 0),
-    "where": lambda c, a, b: np.where(c != 0, a, b)[()],
+    "where": _where,
     "min": np.minimum,
     "max": np.maximum,
     "exp": np.exp,
