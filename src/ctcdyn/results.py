@@ -1,0 +1,340 @@
+"""Results of a run, from a file or from memory, under one set of names.
+
+    with ctcdyn.open("cohort.h5") as results:
+        results.time                    # (T,) days
+        results.values("lungs")         # (N, T) kept paths of one species or observable
+        results.mean, results.var       # (A, T, S)
+
+Arrays have the names they have in the file (schema 1.0): `species`, `parameter`, `arm`... are labels,
+`params`, `state`, `observables`, `mean`, `quantiles`, `status`, `event_time`... are numbers. Arrays of a
+file are read when first used.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctcdyn.errors import CtcError, Exit, Problem, Status, did_you_mean
+from ctcdyn.store.layout import BLOCK, COORDINATES, VARIABLES, Array, Schema
+from ctcdyn.store.reader import FileArrays
+from ctcdyn.store.summary import Counts, Moments, summarise
+
+
+def open_results(path: str | os.PathLike[str]) -> Results:
+    """The results in a file. Raises CtcError (R504, R505) for a file that is damaged, foreign or too new."""
+    arrays = FileArrays(path)
+    try:
+        return Results(arrays.schema(), arrays)
+    except CtcError:
+        arrays.close()
+        raise
+
+
+class Results:
+    """What a study gave: labels, per-trajectory rows, kept paths and the summary over all trajectories."""
+
+    def __init__(self, schema: Schema, arrays: Mapping[str, Array]) -> None:
+        self.schema = schema
+        self._source = arrays
+        self._read: dict[str, Array] = {}
+
+    @classmethod
+    def from_arrays(
+        cls,
+        schema: Schema,
+        arrays: Mapping[str, Array],
+        root: Moments | None = None,
+        sketch: Counts | None = None,
+    ) -> Results:
+        """Results in memory. `arrays` holds rows by their names in schema 1.0 (status, params, state, ...);
+        labels and ids follow from the schema, the summary from the root of the reduction tree and the
+        sketch.
+        """
+        unknown = sorted(set(arrays) - set(VARIABLES))
+        if unknown:
+            raise ValueError(f"schema 1.0 has no {', '.join(unknown)}")
+        identity = schema.identity(0, schema.count)
+        whole: dict[str, Array] = {
+            name: np.asarray(schema.labels(name))
+            for name, size in schema.sizes.items()
+            if size or name == "trajectory"
+        }
+        for name in ("species_units", "observable_units", "parameter_units"):
+            whole[name] = np.asarray(getattr(schema, name), dtype=np.str_)
+        whole |= identity
+        whole["kept_arm"] = identity["arm_index"][: schema.kept]
+        if root is not None:
+            whole |= summarise(root, sketch, len(schema.species), schema.quantiles)
+        whole |= {name: np.asarray(values) for name, values in arrays.items()}
+        present = schema.variables()
+        whole = {name: values for name, values in whole.items() if name in present}
+        sizes = schema.sizes
+        for name, values in whole.items():
+            expected = tuple(sizes[axis] for axis in present[name].axes)
+            if values.shape != expected:
+                raise ValueError(f"{name} has shape {values.shape}, not {expected}")
+        return cls(schema, whole)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, if there is one; arrays already read stay valid."""
+        if isinstance(self._source, FileArrays):
+            self._source.close()
+
+    @property
+    def path(self) -> Path | None:
+        """The file these results are read from."""
+        return self._source.path if isinstance(self._source, FileArrays) else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the arrays these results hold, in the order of schema 1.0."""
+        return tuple(name for name in VARIABLES if name in self._source)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._source
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._read:
+            if name not in self._source:
+                raise self._absent(name)
+            self._read[name] = self._source[name]
+        return self._read[name]
+
+    def _absent(self, name: str) -> CtcError:
+        why = ""
+        if name in ("state", "observables", "kept"):
+            why = "no full paths were kept; run with --keep N or --keep all"
+        fix = did_you_mean(name, self.names)
+        return CtcError(Problem("R509", f"these results hold no {name!r}", why=why, fix=fix), Exit.USAGE)
+
+    @property
+    def time(self) -> NDArray[np.float64]:
+        """Save times, (T,), days."""
+        return np.asarray(self.schema.times, dtype=np.float64)
+
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Names of the species, in the order of the last axis of `state`, `mean`, `final_state`."""
+        return self.schema.species
+
+    @property
+    def observable(self) -> tuple[str, ...]:
+        """Names of the observables, in the order of the last axis of `observables`."""
+        return self.schema.observables
+
+    @property
+    def parameter(self) -> tuple[str, ...]:
+        """Names of the parameters, in the order of the last axis of `params`."""
+        return self.schema.parameters
+
+    @property
+    def arm(self) -> tuple[str, ...]:
+        """Names of the treatment arms."""
+        return self.schema.arms
+
+    @property
+    def event_kind(self) -> tuple[str, ...]:
+        """Names of the kinds of events."""
+        return self.schema.event_kinds
+
+    @property
+    def quantile(self) -> tuple[float, ...]:
+        """Levels of `quantiles`."""
+        return self.schema.quantiles
+
+    @property
+    def trajectory(self) -> NDArray[np.int64]:
+        """Global ids, (K,)."""
+        return self._ints("trajectory")
+
+    @property
+    def kept(self) -> NDArray[np.int64]:
+        """Ids of the trajectories whose full paths are stored, (N,)."""
+        return self._ints("kept")
+
+    @property
+    def status(self) -> NDArray[np.uint8]:
+        """How each trajectory ended, (K,); see `ctcdyn.errors.Status`."""
+        return np.asarray(self["status"], dtype=np.uint8)
+
+    @property
+    def params(self) -> NDArray[np.float64]:
+        """Parameter values each trajectory used, (K, P), units in `schema.parameter_units`."""
+        return self._floats("params")
+
+    @property
+    def final_state(self) -> NDArray[np.float64]:
+        """Last state of each trajectory, (K, S)."""
+        return self._floats("final_state")
+
+    @property
+    def event_time(self) -> NDArray[np.float64]:
+        """Time of each event, or of the end of follow-up where `event_observed` is 0, (K, E), days."""
+        return self._floats("event_time")
+
+    @property
+    def event_observed(self) -> NDArray[np.uint8]:
+        """1 where the event happened, 0 where it is censored, (K, E)."""
+        return np.asarray(self["event_observed"], dtype=np.uint8)
+
+    @property
+    def state(self) -> NDArray[np.floating[Any]]:
+        """Full paths of the kept trajectories, (N, T, S)."""
+        return self["state"]
+
+    @property
+    def observables(self) -> NDArray[np.floating[Any]]:
+        """Observables of the kept trajectories, (N, T, O)."""
+        return self["observables"]
+
+    @property
+    def mean(self) -> NDArray[np.float64]:
+        """Mean over the valid trajectories of each arm, (A, T, S)."""
+        return self._floats("mean")
+
+    @property
+    def var(self) -> NDArray[np.float64]:
+        """Sample variance over the valid trajectories of each arm, (A, T, S); NaN below two."""
+        return self._floats("var")
+
+    @property
+    def quantiles(self) -> NDArray[np.float64]:
+        """Quantiles over the valid trajectories of each arm, (Q, A, T, S), levels in `quantile`."""
+        return self._floats("quantiles")
+
+    @property
+    def n_valid(self) -> NDArray[np.int64]:
+        """Trajectories behind each number of the summary, (A, T)."""
+        return self._ints("n_valid")
+
+    @property
+    def p_extinct(self) -> NDArray[np.float64]:
+        """Fraction of valid trajectories that are exactly zero, (A, T, S)."""
+        return self._floats("p_extinct")
+
+    @property
+    def provenance(self) -> Mapping[str, str | int | float]:
+        """How these results were made: configuration, model, seed, versions."""
+        return self.schema.provenance
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """How many trajectories ended in each way (only what occurs)."""
+        totals = np.zeros(256, dtype=np.int64)
+        for start in range(0, self.schema.count, 64 * BLOCK):
+            totals += np.bincount(self._rows("status", start, start + 64 * BLOCK), minlength=256)
+        return {status: int(totals[status]) for status in Status if totals[status]}
+
+    def values(self, name: str) -> NDArray[np.floating[Any]]:
+        """Kept paths of one species or observable by its name, (N, T)."""
+        table, column = self.find(name)
+        return self["state" if table == "species" else "observables"][:, :, column]
+
+    def find(self, name: str) -> tuple[str, int]:
+        """Where a name is: ("species" | "observable", column). Of an unknown name the error gives the
+        nearest.
+        """
+        if name in self.species:
+            return "species", self.species.index(name)
+        if name in self.observable:
+            return "observable", self.observable.index(name)
+        known = (*self.species, *self.observable)
+        fix = did_you_mean(name, known) or f"known: {', '.join(known)}"
+        raise CtcError(Problem("R509", f"no species or observable is called {name!r}", fix=fix), Exit.USAGE)
+
+    def unit(self, name: str) -> str:
+        """Unit of a species, observable or parameter."""
+        if name in self.parameter:
+            return self.schema.parameter_units[self.parameter.index(name)]
+        table, column = self.find(name)
+        return (self.schema.species_units if table == "species" else self.schema.observable_units)[column]
+
+    def to_xarray(self) -> Any:
+        """An xarray.Dataset with named axes; of a file it is read lazily, as by
+        `xarray.open_dataset(file)`.
+        """
+        try:
+            import xarray
+        except ImportError:
+            raise _missing("xarray") from None
+        if self.path is not None:
+            return xarray.open_dataset(self.path, engine="h5netcdf")
+        units = {name: self.schema.units(VARIABLES[name]) for name in self.names}
+        entries = {}
+        for name in self.names:
+            about = {"long_name": VARIABLES[name].meaning, **VARIABLES[name].attributes}
+            if units[name] is not None:
+                about["units"] = units[name]
+            entries[name] = (VARIABLES[name].axes, self[name], about)
+        coordinates = {name: entry for name, entry in entries.items() if name in COORDINATES}
+        variables = {name: entry for name, entry in entries.items() if name not in COORDINATES}
+        attributes = {"title": self.schema.title, "method": self.schema.method}
+        return xarray.Dataset(variables, coordinates, attributes)
+
+    def to_pandas(self) -> Any:
+        """A pandas.DataFrame with one row a trajectory: identity, status, parameters, final state, events."""
+        try:
+            import pandas as pd
+        except ImportError:
+            raise _missing("pandas") from None
+        columns: dict[str, Array] = {}
+        for name in self.names:
+            axes = VARIABLES[name].axes
+            if axes == ("trajectory",) and name != "trajectory":
+                columns[name] = self[name]
+            elif len(axes) == 2 and axes[0] == "trajectory":
+                prefix = "" if name == "params" else f"{name}_"
+                for number, label in enumerate(self.schema.labels(axes[1])):
+                    columns[f"{prefix}{label}"] = self[name][:, number]
+        return pd.DataFrame(columns, index=pd.Index(self.trajectory, name="trajectory"))
+
+    def __repr__(self) -> str:
+        schema = self.schema
+        where = f'"{self.path}"' if self.path is not None else "in memory"
+        if isinstance(self._source, FileArrays) and self._source.closed:
+            return f"<Results {where}, closed>"
+        endings = ", ".join(f"{status.meaning} {number}" for status, number in self.counts.items()) or "none"
+        times = f"{len(self.time)} times"
+        if len(self.time):
+            times += f", {self.time[0]:g} to {self.time[-1]:g} d"
+        arrays = ", ".join(name for name in self.names if name not in COORDINATES)
+        return "\n".join(
+            (
+                f"<Results {where}: {schema.count} trajectories ({endings}), {schema.method or 'no method'}",
+                f"  {times}; paths kept: {schema.kept}",
+                f"  species     {', '.join(schema.species)}",
+                f"  observables {', '.join(schema.observables) or '-'}",
+                f"  arrays      {arrays}>",
+            )
+        )
+
+    def _rows(self, name: str, start: int, stop: int) -> Array:
+        if isinstance(self._source, FileArrays) and name not in self._read:
+            return self._source.rows(name, start, stop)
+        return self[name][start:stop]
+
+    def _floats(self, name: str) -> NDArray[np.float64]:
+        return np.asarray(self[name], dtype=np.float64)
+
+    def _ints(self, name: str) -> NDArray[np.int64]:
+        return np.asarray(self[name], dtype=np.int64)
+
+
+def _missing(package: str) -> CtcError:
+    fix = f"python -m pip install {package}" + (" h5netcdf" if package == "xarray" else "")
+    return CtcError(Problem("R509", f"this needs {package}, which is not installed", fix=fix), Exit.USAGE)

@@ -1,0 +1,170 @@
+"""What "the same bytes" means: the content hash of a result, and how two results differ.
+
+Content is every dataset outside /provenance and /summary_state, except wall_time (design.md section 2). Of
+each dataset, in order of path, the hash takes path, type, shape and values, as little-endian bytes in C
+order; text as UTF-8 with its length in front. Chunking, compression, attributes and dates do not count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ctcdyn.store.layout import BLOCK, Array
+from ctcdyn.store.reader import damage_reported, open_file, read_provenance
+
+_OUTSIDE = ("provenance", "summary_state")
+_SLAB = 32 << 20  # bytes of a dataset that are in memory at once
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One dataset that differs: `elements` of `size`, by at most `absolute` and `relative` (to the larger)."""
+
+    path: str
+    what: str
+    elements: int = 0
+    size: int = 0
+    absolute: float = 0.0
+    relative: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two results side by side; `provenance` has the entries that differ as (in the first, in the second)."""
+
+    first: Path
+    second: Path
+    first_hash: str
+    second_hash: str
+    differences: tuple[Difference, ...]
+    provenance: dict[str, tuple[str | int | float | None, str | int | float | None]]
+
+    @property
+    def same(self) -> bool:
+        """Whether the contents are the same bytes."""
+        return self.first_hash == self.second_hash
+
+
+def content_hash(path: str | os.PathLike[str]) -> str:
+    """sha256 of the content of a result file, as 64 hexadecimal digits."""
+    with damage_reported(Path(path)), open_file(Path(path)) as file:
+        return _hash(file)
+
+
+def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> Comparison:
+    """How two result files differ: content dataset by dataset, provenance entry by entry."""
+    one, two = Path(first), Path(second)
+    with damage_reported(one), open_file(one) as a, damage_reported(two), open_file(two) as b:
+        hashes = _hash(a), _hash(b)
+        differences = [] if hashes[0] == hashes[1] else list(_differences(a, b))
+        before, after = read_provenance(a), read_provenance(b)
+    names = sorted(set(before) | set(after))
+    provenance = {
+        name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
+    }
+    return Comparison(one, two, *hashes, tuple(differences), provenance)
+
+
+def _paths(file: Any) -> list[str]:
+    import h5py
+
+    found: list[str] = []
+
+    def visit(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and name.partition("/")[0] not in _OUTSIDE and name != "wall_time":
+            found.append(name)
+
+    file.visititems(visit)
+    return sorted(found, key=lambda name: name.encode())
+
+
+def _kind(dataset: Any) -> str:
+    return "text" if dataset.dtype.kind == "O" else str(dataset.dtype.newbyteorder("<").str)
+
+
+def _hash(file: Any) -> str:
+    digest = hashlib.sha256()
+    for path in _paths(file):
+        dataset = file[path]
+        shape = ",".join(str(n) for n in dataset.shape)
+        digest.update(f"{path}\0{_kind(dataset)}\0{shape}\0".encode())
+        for _, values in _slabs(dataset):
+            if values.dtype.kind == "O":
+                for text in values.reshape(-1):
+                    encoded = text if isinstance(text, bytes) else str(text).encode()
+                    digest.update(len(encoded).to_bytes(8, "little") + encoded)
+            else:
+                digest.update(np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).data)
+    return digest.hexdigest()
+
+
+def _slabs(dataset: Any) -> Iterator[tuple[int, Array]]:
+    """The values in pieces along the first axis, aligned with chunks."""
+    if not dataset.shape or not dataset.size:
+        yield 0, np.asarray(dataset[()])
+        return
+    row = max(1, dataset.size // len(dataset) * dataset.dtype.itemsize)
+    unit = dataset.chunks[0] if dataset.chunks else min(BLOCK, len(dataset))
+    step = unit * max(1, _SLAB // (row * unit))
+    for start in range(0, len(dataset), step):
+        yield start, np.asarray(dataset[start : start + step])
+
+
+def _differences(a: Any, b: Any) -> Iterator[Difference]:
+    in_a, in_b = set(_paths(a)), set(_paths(b))
+    for path in sorted(in_a | in_b):
+        if path not in in_b:
+            yield Difference(path, "only in the first file")
+        elif path not in in_a:
+            yield Difference(path, "only in the second file")
+        elif _kind(a[path]) != _kind(b[path]):
+            yield Difference(path, f"type {_kind(a[path])} and {_kind(b[path])}")
+        elif a[path].shape != b[path].shape:
+            yield Difference(path, f"shape {a[path].shape} and {b[path].shape}")
+        else:
+            found = _difference(path, a[path], b[path])
+            if found is not None:
+                yield found
+
+
+def _difference(path: str, a: Any, b: Any) -> Difference | None:
+    elements, absolute, relative = 0, 0.0, 0.0
+    for (_, one), (_, two) in zip(_slabs(a), _matching_slabs(a, b)):
+        if one.dtype.kind == "O":
+            elements += int((one != two).sum())
+            continue
+        bits = f"V{one.dtype.itemsize}"
+        differs = np.ascontiguousarray(one).view(bits) != np.ascontiguousarray(two).view(bits)
+        elements += int(differs.sum())
+        x, y = one[differs].astype(np.float64), two[differs].astype(np.float64)
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+            gap = np.abs(x - y)
+            larger = np.maximum(np.abs(x), np.abs(y))
+            # 0 and -0 are different bytes, but no distance apart
+            ratio = np.where(gap == 0, 0.0, gap / larger)
+        absolute = max(absolute, _largest(gap))
+        relative = max(relative, _largest(ratio))
+    if not elements:
+        return None
+    what = "text differs" if a.dtype.kind == "O" else "values differ"
+    return Difference(path, what, elements, a.size, absolute, relative)
+
+
+def _matching_slabs(a: Any, b: Any) -> Iterator[tuple[int, Array]]:
+    """Pieces of `b` with the boundaries of the pieces of `a`, whose chunks may differ."""
+    for start, values in _slabs(a):
+        yield start, np.asarray(b[start : start + len(values)] if values.ndim else b[()])
+
+
+def _largest(values: Array) -> float:
+    """Largest element; NaN (a number against none) counts as infinite distance."""
+    if not values.size:
+        return 0.0
+    return float("inf") if np.isnan(values).any() else float(values.max())

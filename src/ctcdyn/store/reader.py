@@ -1,0 +1,169 @@
+"""Reads a result file: checks that it is one, then gives its arrays by name, each when it is asked for.
+
+Files made by others or damaged end in a CtcError with a code R5xx, never in a traceback of the HDF5 library.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ctcdyn.errors import CtcError, Exit, Problem
+from ctcdyn.store.layout import SCHEMA_VERSION, VARIABLES, Array, Schema
+
+
+class FileArrays(Mapping[str, Array]):
+    """The variables of a result file as numpy arrays (text as str), read when they are asked for."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._file = open_file(self.path)
+        with damage_reported(self.path):
+            self._names = tuple(name for name in VARIABLES if name in self._file)
+
+    def __getitem__(self, name: str) -> Array:
+        if name not in self._names:
+            raise KeyError(name)
+        with damage_reported(self.path):
+            return read_dataset(self._file[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
+
+    def rows(self, name: str, start: int, stop: int) -> Array:
+        """Rows `start` to `stop - 1` of one variable, without reading the rest."""
+        with damage_reported(self.path):
+            return np.asarray(self._file[name][start:stop])
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file has been closed."""
+        return not self._file
+
+    def close(self) -> None:
+        """Close the file; arrays that were read stay valid."""
+        self._file.close()
+
+    def schema(self) -> Schema:
+        """The schema the file was made with."""
+        with damage_reported(self.path):
+            return _schema(self._file)
+
+    def provenance(self) -> dict[str, str | int | float]:
+        """How the file was made: configuration, model, seed, versions."""
+        with damage_reported(self.path):
+            return read_provenance(self._file)
+
+
+def open_file(path: Path) -> Any:
+    """The h5py file at `path`, open for reading without file locks, its schema version checked."""
+    import h5py
+
+    if not path.is_file():
+        what = f"{path} is a directory" if path.is_dir() else f"{path} does not exist"
+        raise CtcError(Problem("R504", what), Exit.OUTPUT)
+    try:
+        file = h5py.File(path, "r", locking=False)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    try:
+        with damage_reported(path):
+            version = file.attrs.get("ctcdyn_schema")
+        if isinstance(version, bytes):
+            version = version.decode("utf-8", "replace")
+        if not isinstance(version, str):
+            raise CtcError(
+                Problem("R504", f"{path} is an HDF5 file, but not a result of ctcdyn"), Exit.OUTPUT
+            )
+        if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+            what = f"{path} has schema {version}; this version of ctcdyn reads {SCHEMA_VERSION}"
+            raise CtcError(
+                Problem("R504", what, fix="open it with the version that wrote it, or newer"), Exit.OUTPUT
+            )
+    except CtcError:
+        file.close()
+        raise
+    return file
+
+
+@contextmanager
+def damage_reported(path: Path) -> Iterator[None]:
+    """Turn what h5py raises on damaged data into a CtcError."""
+    try:
+        yield
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        fix = "make it again from the study; `ctcdyn inspect` shows what is left"
+        raise CtcError(Problem("R505", f"{path} is damaged: {reason}", fix=fix), Exit.OUTPUT) from None
+
+
+def read_dataset(dataset: Any) -> Array:
+    """One dataset as an array; text as an array of str."""
+    if dataset.dtype.kind == "O":
+        return np.array(dataset.asstr()[()].tolist(), dtype=np.str_)
+    return np.asarray(dataset[()])
+
+
+def read_provenance(file: Any) -> dict[str, str | int | float]:
+    """Attributes and scalar datasets of /provenance, by name."""
+    group = file["provenance"]
+    entries: dict[str, str | int | float] = {}
+    for name, value in group.attrs.items():
+        entries[name] = value.item() if isinstance(value, np.generic) else value
+    for name, dataset in group.items():
+        value = dataset.asstr()[()] if dataset.dtype.kind == "O" else dataset[()].item()
+        entries[name] = value
+    return dict(sorted(entries.items()))
+
+
+def _schema(file: Any) -> Schema:
+    def text(name: str) -> tuple[str, ...]:
+        return tuple(read_dataset(file[name]).tolist()) if name in file else ()
+
+    attributes = file.attrs
+    edges = file["summary_state/bin_edges"][...] if "summary_state/bin_edges" in file else None
+    return Schema(
+        species=text("species"),
+        species_units=text("species_units"),
+        observables=text("observable"),
+        observable_units=text("observable_units"),
+        parameters=text("parameter"),
+        parameter_units=text("parameter_units"),
+        times=file["time"][...],
+        count=int(attributes["count"]),
+        total=int(attributes["total"]),
+        first=int(attributes["first"]),
+        keep=int(attributes["keep"]),
+        arms=text("arm"),
+        event_kinds=text("event_kind"),
+        replicates=int(attributes["replicates"]),
+        patients=int(attributes["patients"]) if "patients" in attributes else None,
+        state_dtype=str(attributes["state_dtype"]),
+        quantiles=tuple(file["quantile"][...].tolist()) if "quantile" in file else (),
+        method=str(attributes["method"]),
+        bin_edges=edges,
+        provenance=read_provenance(file),
+        title=str(attributes["title"]),
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> CtcError:
+    if error.errno is not None:
+        return CtcError(Problem("R504", f"{path} cannot be read: {os.strerror(error.errno)}"), Exit.OUTPUT)
+    with path.open("rb") as file:
+        head = file.read(8)
+    if head == b"\x89HDF\r\n\x1a\n":
+        what = f"{path} is damaged or incomplete: {str(error).splitlines()[0][:200]}"
+        return CtcError(Problem("R505", what, fix="make it again from the study"), Exit.OUTPUT)
+    return CtcError(Problem("R504", f"{path} is not an HDF5 file"), Exit.OUTPUT)

@@ -1,0 +1,136 @@
+"""From the reduction tree's root and the histogram sketch to the numbers a reader wants.
+
+The same function serves results in a file and in memory. Quantiles come from integer counts in fixed bins,
+so they are the same bits for any order of ranges; their error is at most half the width of a bin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ctcdyn.store.layout import Array
+
+_SLAB = 32  # save times whose counts are summed at once: bounds the memory for quantiles
+
+
+class Moments(Protocol):
+    """A node of the reduction tree: n (A, T), and mean, m2, zeros (A, T, C) over C = species, then
+    observables.
+    """
+
+    @property
+    def n(self) -> Array: ...
+    @property
+    def mean(self) -> Array: ...
+    @property
+    def m2(self) -> Array: ...
+    @property
+    def zeros(self) -> Array: ...
+
+
+class Counts(Protocol):
+    """Histogram of every column: counts (A, T, C, B) and bin_edges (B + 1,)."""
+
+    @property
+    def counts(self) -> Array: ...
+    @property
+    def bin_edges(self) -> Array: ...
+
+
+def quantiles_from_counts(
+    counts: ArrayLike, bin_edges: ArrayLike, levels: Sequence[float]
+) -> NDArray[np.float64]:
+    """Quantiles of binned numbers, shape (Q, ...) for counts of shape (..., B).
+
+    Bin b holds the numbers from `bin_edges[b]` to `bin_edges[b + 1]` (B + 1 edges, ascending). A bin
+    without width holds one value exactly (the bin of zeros: edges 0, 0). Within a bin the c numbers are
+    taken as evenly spread, the k-th of them at lo + (hi - lo) * (k + 1/2) / c; between order statistics the
+    quantile is linear (type 7 of Hyndman and Fan, doi:10.1080/00031305.1996.10473566). NaN where there is
+    no number, or where the quantile falls in a bin with an infinite edge.
+    """
+    table = np.asarray(counts)
+    edges = np.asarray(bin_edges, dtype=np.float64)
+    if edges.shape != (table.shape[-1] + 1,) or (edges[1:] < edges[:-1]).any():
+        raise ValueError(
+            f"{table.shape[-1]} bins need {table.shape[-1] + 1} ascending edges, not {edges.shape}"
+        )
+    probabilities = np.asarray(levels, dtype=np.float64)
+    if ((probabilities < 0) | (probabilities > 1) | np.isnan(probabilities)).any():
+        raise ValueError("quantile levels lie between 0 and 1")
+    rows = table.reshape(-1, table.shape[-1])
+    running = np.cumsum(rows, axis=1, dtype=np.int64)
+    n = running[:, -1]
+    position = probabilities[:, None] * np.maximum(n - 1, 0)
+    low = np.floor(position).astype(np.int64)
+    high = np.minimum(low + 1, np.maximum(n - 1, 0))
+    below = _order_statistic(rows, running, edges, low)
+    above = _order_statistic(rows, running, edges, high)
+    weight = position - low
+    with np.errstate(invalid="ignore"):
+        found = np.where(weight == 0, below, below + weight * (above - below))
+    found[:, n == 0] = np.nan
+    return found.reshape(len(probabilities), *table.shape[:-1])
+
+
+def _order_statistic(
+    rows: Array, running: NDArray[np.int64], edges: NDArray[np.float64], rank: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Value of the number of rank `rank` (Q, R), from 0, in each row of counts (R, B)."""
+    step = int(running[:, -1].max(initial=0)) + 1
+    row = np.arange(len(rows), dtype=np.int64)
+    flat = (running + row[:, None] * step).reshape(-1)  # ascending over all rows: one search serves them all
+    found = np.searchsorted(flat, rank + row * step, side="right") - row * rows.shape[1]
+    bin_ = np.clip(found, 0, rows.shape[1] - 1)
+    inside = rows[row, bin_].astype(np.float64)
+    before = running[row, bin_] - rows[row, bin_].astype(np.int64)
+    low, high = edges[bin_], edges[bin_ + 1]
+    bounded = np.isfinite(low) & np.isfinite(high)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        value = low + (high - low) * ((rank - before + 0.5) / np.maximum(inside, 1))
+    return np.where(bounded, np.where(low == high, low, value), np.nan)
+
+
+def relative_error(bin_edges: ArrayLike) -> float:
+    """Largest half width of a regular bin (both edges positive and finite) relative to its middle."""
+    edges = np.asarray(bin_edges, dtype=np.float64)
+    low, high = edges[:-1], edges[1:]
+    regular = (low > 0) & np.isfinite(high)
+    return float(((high - low)[regular] / (high + low)[regular]).max(initial=0.0))
+
+
+def summarise(
+    root: Moments, sketch: Counts | None, species: int, levels: Sequence[float]
+) -> dict[str, Array]:
+    """Arrays mean, var, n_valid, p_extinct, obs_mean, obs_var, quantiles, obs_quantiles by their names in a
+    result.
+
+    `species` is S: columns 0 to S - 1 are species, the rest observables. var is the sample variance (NaN
+    for n < 2), everything is NaN where no trajectory is valid.
+    """
+    n = np.asarray(root.n, dtype=np.uint64)
+    number = n[..., None].astype(np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(number > 0, root.mean, np.nan)
+        var = np.where(number > 1, np.asarray(root.m2) / (number - 1), np.nan)
+        zero = np.where(number > 0, np.asarray(root.zeros, dtype=np.float64) / number, np.nan)
+    found: dict[str, Array] = {
+        "mean": mean[..., :species],
+        "var": var[..., :species],
+        "n_valid": n,
+        "p_extinct": zero[..., :species],
+        "obs_mean": mean[..., species:],
+        "obs_var": var[..., species:],
+    }
+    if sketch is not None and len(levels):
+        arms, times, columns = mean.shape
+        table = np.empty((len(levels), arms, times, columns))
+        for arm in range(arms):
+            for start in range(0, times, _SLAB):
+                slab = sketch.counts[arm, start : start + _SLAB]
+                table[:, arm, start : start + _SLAB] = quantiles_from_counts(slab, sketch.bin_edges, levels)
+        found |= {"quantiles": table[..., :species], "obs_quantiles": table[..., species:]}
+    return found
