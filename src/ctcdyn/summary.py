@@ -1,0 +1,156 @@
+"""What a run found, as text for a biologist: counts, published beside simulated, means at the end.
+
+The error that is shown is the Monte-Carlo error, the standard error of a mean over n trajectories,
+sqrt(var / n). It says how far the printed mean may lie from the model's own mean, and nothing about how well
+the model fits an organism.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ctcdyn.errors import Status
+
+if TYPE_CHECKING:
+    from ctcdyn.model.network import Network, Published
+    from ctcdyn.results import Results
+
+# The band shown at the end of a run: the central 95 %.
+LOW, HIGH = 0.025, 0.975
+USED_FOR = {"rate": "set a rate", "prediction": "predicted"}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A published number beside the simulated mean, both in the observable's unit."""
+
+    published: Published
+    mean: float  # NaN where the time was not saved or nothing ran to it
+    error: float  # Monte-Carlo standard error of `mean`, 0 where all trajectories agree
+    count: int
+
+    @property
+    def z(self) -> float:
+        """Distance in Monte-Carlo errors; NaN where there is no error to measure it in."""
+        return (self.mean - self.published.value) / self.error if self.error > 0 else math.nan
+
+
+def compare(results: Results, published: Iterable[Published]) -> list[Comparison]:
+    """Set each published number beside the mean of the first arm at its time (days)."""
+    rows = []
+    for item in published:
+        mean = error = math.nan
+        count = 0
+        at = np.flatnonzero(np.isclose(results.time, item.time, rtol=1e-12, atol=1e-9))
+        if at.size:
+            j = int(at[0])
+            mean, variance = _moments(results, item.observable, j)
+            count = int(results.n_valid[0, j])
+            error = math.sqrt(variance / count) if count > 1 else math.nan
+        rows.append(Comparison(item, mean, error, count))
+    return rows
+
+
+def _moments(results: Results, name: str, j: int) -> tuple[float, float]:
+    """(mean, variance) of an observable or species over the first arm at save j."""
+    table, column = results.find(name)
+    mean, var = ("mean", "var") if table == "species" else ("obs_mean", "obs_var")
+    return float(results[mean][0, j, column]), float(results[var][0, j, column])
+
+
+def summary(results: Results, network: Network) -> str:
+    """The result block that `ctcdyn run` prints."""
+    blocks = [_counts(results)]
+    rows = compare(results, network.published)
+    if rows:
+        blocks.append(_published(rows))
+    blocks.append(_at_the_end(results))
+    return "\n\n".join(blocks)
+
+
+def _counts(results: Results) -> str:
+    found = results.counts
+    failed = {s: n for s, n in found.items() if not s.ok}
+    parts = [
+        f"ok {found.get(Status.OK, 0) + found.get(Status.STOPPED, 0)}",
+        f"extinct {found.get(Status.EXTINCT, 0)}",
+        f"failed {sum(failed.values())}",
+    ]
+    line = f"result   {' · '.join(parts)}   of {sum(found.values())} trajectories"
+    if failed:
+        line += "\n         " + ", ".join(f"{n} {s.meaning.replace('_', ' ')}" for s, n in failed.items())
+    return line
+
+
+def _published(rows: Sequence[Comparison]) -> str:
+    table = [("", "day", "published", "simulated", "± MC error", "z", "the published number")]
+    for row in rows:
+        item = row.published
+        known = math.isfinite(row.mean)
+        table.append(
+            (
+                item.name.replace("_", " "),
+                f"{item.time:g}",
+                f"{item.value:.4g}",
+                f"{row.mean:.4g}" if known else "not saved",
+                f"{row.error:.2g}" if known and row.error > 0 else "",
+                f"{row.z:+.1f}" if math.isfinite(row.z) else "",
+                USED_FOR[item.used_for],
+            )
+        )
+    sources = list(dict.fromkeys(row.published.source for row in rows))
+    return "\n".join(
+        [
+            f"published beside simulated (mean of {max(row.count for row in rows)})",
+            *_columns(table),
+            "  set a rate: the model was made to give this number; it shows only that the solver is right.",
+            "  Everything between the published days is a prediction of the model.",
+            "  MC error: of the mean, one standard error; four times as many trajectories halve it.",
+            *(f"  source: {source}" for source in sources),
+        ]
+    )
+
+
+def _at_the_end(results: Results) -> str:
+    """Mean and central 95 % of each species on the last saved day, with the share of exact zeros."""
+    levels = list(np.round(results.quantile, 6))
+    band = (levels.index(LOW), levels.index(HIGH)) if LOW in levels and HIGH in levels else None
+    lines = [f"on day {results.time[-1]:g}"]
+    for a, arm in enumerate(results.arm):
+        n = int(results.n_valid[a, -1])
+        if len(results.arm) > 1:
+            lines.append(f" {arm}")
+        table = [("", "mean", "± MC error", "2.5 % to 97.5 %", "none left")]
+        for s, name in enumerate(results.species):
+            error = math.sqrt(float(results.var[a, -1, s]) / n) if n > 1 else 0.0
+            spread = ""
+            if band is not None and n > 1:
+                low, high = (float(results.quantiles[q, a, -1, s]) for q in band)
+                spread = f"{low:.3g} to {high:.3g}"
+            table.append(
+                (
+                    f"{name} ({results.unit(name)})",
+                    f"{float(results.mean[a, -1, s]):.4g}",
+                    f"{error:.2g}" if error > 0 else "",
+                    spread,
+                    f"{100 * float(results.p_extinct[a, -1, s]):.3g} %",
+                )
+            )
+        lines.extend(_columns(table))
+    return "\n".join(lines)
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Rows as lines: the first column to the left, the others to the right, the last free of padding."""
+    widths = [max(len(row[c]) for row in rows) for c in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        rest = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+        cells = [row[0].ljust(widths[0]), *rest]
+        lines.append(("  " + "  ".join(cells)).rstrip())
+    return lines
