@@ -125,6 +125,9 @@ def _at_the_end(results: Results) -> str:
         n = int(results.n_valid[a, -1])
         if len(results.arm) > 1:
             lines.append(f" {arm}")
+        if n == 0:
+            lines.append("  no trajectory reached it")
+            continue
         table = [("", "mean", "± MC error", "2.5 % to 97.5 %", "none left")]
         for s, name in enumerate(results.species):
             error = math.sqrt(float(results.var[a, -1, s]) / n) if n > 1 else 0.0

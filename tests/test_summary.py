@@ -1,0 +1,134 @@
+"""The text after a run: what is printed must be what is in the result, with the right error beside it."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from ctcdyn.errors import CtcError, Status
+from ctcdyn.results import Results
+from ctcdyn.store.layout import Schema
+from ctcdyn.summary import compare, summary
+
+TIMES = np.array([0.0, 3.0, 13.0])
+N = 400
+
+
+def published(name: str, observable: str, time: float, value: float, used_for: str) -> SimpleNamespace:
+    return SimpleNamespace(
+        name=name, observable=observable, time=time, value=value, used_for=used_for, source="doi:10.1000/x"
+    )
+
+
+def results(status: np.ndarray | None = None, quantiles: tuple[float, ...] = (0.025, 0.5, 0.975)) -> Results:
+    """400 trajectories of one species and one observable with chosen moments."""
+    schema = Schema(
+        species=("blood",),
+        species_units=("cells",),
+        observables=("share",),
+        observable_units=("1",),
+        parameters=("rate",),
+        parameter_units=("1/d",),
+        times=TIMES,
+        count=N,
+        total=N,
+        quantiles=quantiles,
+        method="direct",
+    )
+    if status is None:
+        status = np.zeros(N, dtype=np.uint8)
+    valid = int(np.isin(status, (0, 1)).sum())
+    levels = len(quantiles)
+    arrays = {
+        "status": status,
+        "mean": np.array([[[100.0], [50.0], [12.0]]]),
+        "var": np.array([[[0.0], [25.0], [9.0]]]),
+        "obs_mean": np.array([[[0.0], [0.79], [0.02]]]),
+        "obs_var": np.array([[[0.0], [0.04], [0.0]]]),
+        "n_valid": np.full((1, 3), valid, dtype=np.uint64),
+        "p_extinct": np.array([[[0.0], [0.0], [0.125]]]),
+        "quantiles": np.linspace(5.0, 21.0, max(levels, 1))[:levels]
+        .reshape(levels, 1, 1, 1)
+        .repeat(3, axis=2),
+    }
+    return Results.from_arrays(
+        schema, {name: array for name, array in arrays.items() if levels or name != "quantiles"}
+    )
+
+
+def test_a_published_number_is_measured_in_monte_carlo_errors() -> None:
+    rows = compare(results(), [published("left", "share", 3.0, 0.80, "rate")])
+    assert rows[0].mean == 0.79
+    assert rows[0].error == math.sqrt(0.04 / N)
+    assert rows[0].z == pytest.approx((0.79 - 0.80) / 0.01)
+    assert rows[0].count == N
+
+
+def test_species_and_observables_can_be_published() -> None:
+    rows = compare(results(), [published("cells", "blood", 13.0, 12.3, "prediction")])
+    assert (rows[0].mean, rows[0].error) == (12.0, 0.15)
+
+
+def test_without_scatter_there_is_no_z() -> None:
+    rows = compare(results(), [published("exact", "share", 13.0, 0.02, "rate")])
+    assert rows[0].error == 0.0
+    assert math.isnan(rows[0].z)
+
+
+def test_a_day_that_was_not_saved_is_not_invented() -> None:
+    items = [published("between", "share", 5.0, 0.5, "prediction")]
+    assert math.isnan(compare(results(), items)[0].mean)
+    text = summary(results(), SimpleNamespace(published=items))
+    assert "not saved" in text
+    assert "nan" not in text
+
+
+def test_an_unknown_observable_is_an_error_with_the_nearest_name() -> None:
+    with pytest.raises(CtcError, match='did you mean "share"'):
+        compare(results(), [published("typo", "shore", 3.0, 0.5, "rate")])
+
+
+def test_the_block_says_what_set_a_rate_and_what_is_predicted() -> None:
+    items = [
+        published("left_the_vessels", "share", 3.0, 0.80, "rate"),
+        published("cells_in_blood", "blood", 13.0, 12.3, "prediction"),
+    ]
+    lines = summary(results(), SimpleNamespace(published=items)).splitlines()
+    left = next(line for line in lines if "left the vessels" in line)
+    blood = next(line for line in lines if "cells in blood" in line)
+    assert left.split()[-8:] == ["3", "0.8", "0.79", "0.01", "-1.0", "set", "a", "rate"]
+    assert blood.split()[-6:] == ["13", "12.3", "12", "0.15", "-2.0", "predicted"]
+    assert sum("doi:10.1000/x" in line for line in lines) == 1
+
+
+def test_the_end_shows_mean_error_band_and_the_share_of_zeros() -> None:
+    text = summary(results(), SimpleNamespace(published=()))
+    end = text.splitlines()[-1]
+    assert end.split() == ["blood", "(cells)", "12", "0.15", "5", "to", "21", "12.5", "%"]
+    assert "on day 13" in text
+    assert "published" not in text
+
+
+def test_failures_are_counted_and_named() -> None:
+    status = np.zeros(N, dtype=np.uint8)
+    status[:3] = Status.EVENT_LIMIT
+    status[3:5] = Status.EXTINCT
+    first = summary(results(status), SimpleNamespace(published=())).splitlines()[:2]
+    assert first[0] == "result   ok 395 · extinct 2 · failed 3   of 400 trajectories"
+    assert first[1].strip() == "3 event limit"
+
+
+def test_other_quantiles_leave_the_band_out() -> None:
+    text = summary(results(quantiles=(0.5,)), SimpleNamespace(published=()))
+    assert " to 21" not in text
+    assert "12.5 %" in text
+
+
+def test_nothing_ran_to_the_end() -> None:
+    status = np.full(N, Status.NOT_FINITE, dtype=np.uint8)
+    text = summary(results(status), SimpleNamespace(published=()))
+    assert "failed 400" in text
+    assert "no trajectory reached it" in text
