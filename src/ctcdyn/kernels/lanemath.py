@@ -1,10 +1,9 @@
 """Elementary functions for lane loops: branch-free, so that LLVM packs them, and the same bytes in Python.
 
-Errors are in units in the last place (ulp) against exact values, over the whole range unless stated: exp_,
-log_ and sin_, cos_ for |x| <= 1e5, and sincos_turn stay under 1.5; pow_ stays under 1 (tests/test_lanemath.py
-asserts 2, 2, 2, 2 and 4). Special values are those of C99 annex F; where a function has no answer it gives
-NaN, never a wrong number. Arguments and results are float64. Compile time is the price of inlining: sin_ and
-cos_ cost most, so a rate that needs both for a period should call sincos_turn once.
+Largest errors found, in units in the last place (ulp) of the exact value: exp_ 1.02, log_ 0.74, sin_ and cos_
+for |x| <= 1e5 0.76, sincos_turn 1.55, pow_ 0.99; tests/test_lanemath.py asserts 2, and 4 for pow_. Special
+values are those of C99 annex F; where a function has no answer it gives NaN, never a wrong number. Arguments
+and results are float64. Call the lane functions; the scalar ones are their parts.
 
 How integers are read: adding 1.5 * 2**52 rounds a double to an integer and leaves that integer in its low
 bits; OR-ing an integer below 2**52 into the bits of 2**52 makes the double 2**52 + integer. Both avoid the
@@ -21,7 +20,19 @@ Those of exp_ and sincos_turn interpolate (e**r - 1 - r)/r**2, (sin(2 pi f)/f - 
 import numpy as np
 from numba import uint64
 
-from ctcdyn.kernels.machine import bits_from_float, float_from_bits, lane
+from ctcdyn.kernels.machine import bits_from_float, float_from_bits, lane, scalar
+
+
+@scalar
+def log_tail(z):
+    """(log((1 + s) / (1 - s)) / s - 2) / z with z = s**2, |s| <= 0.1716."""
+    p = 1.479819860511658591e-01
+    p = p * z + 1.531383769920937332e-01
+    p = p * z + 1.818357216161805012e-01
+    p = p * z + 2.222219843214978396e-01
+    p = p * z + 2.857142874366239149e-01
+    p = p * z + 3.999999999940941908e-01
+    return p * z + 6.666666666666735130e-01
 
 
 @lane
@@ -33,13 +44,7 @@ def log_scaled(x, k):
     f = float_from_bits((b & uint64(0x000F_FFFF_FFFF_FFFF)) + uint64(0x3FE6_A09E_0000_0000)) - 1.0
     s = f / (2.0 + f)
     z = s * s
-    p = 1.479819860511658591e-01
-    p = p * z + 1.531383769920937332e-01
-    p = p * z + 1.818357216161805012e-01
-    p = p * z + 2.222219843214978396e-01
-    p = p * z + 2.857142874366239149e-01
-    p = p * z + 3.999999999940941908e-01
-    p = p * z + 6.666666666666735130e-01
+    p = log_tail(z)
     h = 0.5 * f * f
     return n * 6.93147180369123816490e-01 - ((h - (s * (h + p * z) + n * 1.90821492927058770002e-10)) - f)
 
@@ -60,7 +65,7 @@ def log_(x):
     return -np.inf if x == 0.0 else y
 
 
-@lane
+@scalar
 def scale_by_power(y, t):
     """y * 2**n, rounded once, for y in [1/2, 2], |n| <= 1100 and t = n + 1.5 * 2**52."""
     # 2**n may be out of range where y * 2**n is not: two factors 2**(m - 1023), 2**(l - 1023), of which the
@@ -70,7 +75,7 @@ def scale_by_power(y, t):
     return y * float_from_bits(m << uint64(52)) * float_from_bits((n - m) << uint64(52))
 
 
-@lane
+@scalar
 def exp_tail(r):
     """(e**r - 1 - r) / r**2 for |r| <= log(2)/2."""
     # in pairs (Estrin): a shorter chain than Horner's, 8 % faster in exp_
@@ -96,27 +101,27 @@ def exp_(x):
     return scale_by_power(1.0 + (r + r * r * exp_tail(r)), t)
 
 
-@lane
+@scalar
 def leading(x):
     """x with the lower 32 bits of its significand cleared: the product of two such numbers is exact."""
     return float_from_bits(bits_from_float(x) & uint64(0xFFFF_FFFF_0000_0000))
 
 
-@lane
-def pow_(x, y):
-    """x**y: for x < 0 NaN unless y is an integer; 0**y is 0, 1, inf for y >, =, < 0; NaN**0 = 1**NaN = 1."""
-    a = abs(x)
+@scalar
+def power(a, k):
+    """a**k for 0 < a < inf and |k| <= 2**65."""
     tiny = a < 2.2250738585072014e-308
     b = bits_from_float(a * 18014398509481984.0 if tiny else a)
     n = float_from_bits((b >> uint64(52)) | uint64(0x4330_0000_0000_0000)) - 4503599627371519.0
     n = n - 54.0 if tiny else n
     m = float_from_bits((b & uint64(0x000F_FFFF_FFFF_FFFF)) | uint64(0x3FF0_0000_0000_0000))
     high = m > 1.7320508
+    middle = m > 1.2247448
+    # log2(m / c) with c = 1 or 3/2, so that |s| < 0.102, as p_h + p_l in twice the precision
+    c = 1.5 if middle else 1.0
+    c = 1.0 if high else c
     m = 0.5 * m if high else m
     n = n + 1.0 if high else n
-    # log2(m / c) with c = 1 or 3/2, so that |s| < 0.102, as p_h + p_l in twice the precision
-    middle = m > 1.2247448
-    c = 1.5 if middle else 1.0
     u = m - c
     v = 1.0 / (m + c)
     s = u * v
@@ -125,13 +130,11 @@ def pow_(x, y):
     t_l = m - (t_h - c)
     s_l = v * ((u - s_h * t_h) - s_h * t_l)
     z = s * s
-    p = 2.06975017800338417784e-01
-    p = p * z + 2.30660745775561754067e-01
-    p = p * z + 2.72728123808534006489e-01
-    p = p * z + 3.33333329818377432918e-01
-    p = p * z + 4.28571428578550184252e-01
-    p = p * z + 5.99999999999994648725e-01
-    r = z * z * p + s_l * (s_h + s)
+    q = z * z
+    p = 2.06975017800338417784e-01 * z + 2.30660745775561754067e-01
+    p = p * q + (2.72728123808534006489e-01 * z + 3.33333329818377432918e-01)
+    p = p * q + (4.28571428578550184252e-01 * z + 5.99999999999994648725e-01)
+    r = q * p + s_l * (s_h + s)
     z = s_h * s_h
     t_h = leading(3.0 + z + r)
     t_l = r - ((t_h - 3.0) - z)
@@ -142,15 +145,11 @@ def pow_(x, y):
     # log2(a) = t_h + t_l: 9.6e-1 is 2 / (3 log 2), 5.8e-1 is log2(3/2), each in two parts
     z_h = 9.61796700954437255859e-01 * p_h
     z_l = -7.02846165095275826516e-09 * p_h + p_l * 9.61796693925975554329e-01
-    z_l = z_l + 1.35003920212974897128e-08 if middle else z_l
-    c = 5.84962487220764160156e-01 if middle else 0.0
+    z_l = z_l + 1.35003920212974897128e-08 if c == 1.5 else z_l
+    c = 5.84962487220764160156e-01 if c == 1.5 else 0.0
     t_h = leading(((z_h + z_l) + c) + n)
     t_l = z_l - (((t_h - n) - c) - z_h)
-    # y log2(a) = p_h + p_l; 2**65 is even and decides every overflow as an infinite y would
-    above = y > 36893488147419103232.0
-    below = y < -36893488147419103232.0
-    k = 36893488147419103232.0 if above else y
-    k = -36893488147419103232.0 if below else k
+    # k log2(a) = p_h + p_l
     k_h = leading(k)
     p_h = k_h * t_h
     p_l = (k - k_h) * t_h + k * t_l
@@ -169,8 +168,19 @@ def pow_(x, y):
     v = (p_l - (t_h - p_h)) * 6.93147180559945286227e-01 + t_h * -1.90465429995776804525e-09
     z = u + v
     w = v - (z - u)
-    r = scale_by_power(1.0 + (z + (w + z * w + z * z * exp_tail(z))), t)
-    # special values
+    return scale_by_power(1.0 + (z + (w + z * w + z * z * exp_tail(z))), t)
+
+
+@lane
+def pow_(x, y):
+    """x**y: for x < 0 NaN unless y is an integer; 0**y is 0, 1, inf for y >, =, < 0; NaN**0 = 1**NaN = 1."""
+    # 2**65 is even and decides every overflow as an infinite y would
+    above = y > 36893488147419103232.0
+    below = y < -36893488147419103232.0
+    k = 36893488147419103232.0 if above else y
+    k = -36893488147419103232.0 if below else k
+    a = abs(x)
+    r = power(a, k)
     at_zero = np.inf if y < 0.0 else 0.0
     at_infinity = 0.0 if y < 0.0 else np.inf
     r = at_zero if a == 0.0 else r
@@ -184,6 +194,27 @@ def pow_(x, y):
     r = r if y == y else np.nan
     r = 1.0 if x == 1.0 else r
     return 1.0 if y == 0.0 else r
+
+
+@scalar
+def sine_tail(z):
+    """(sin(r) / r - 1 + z / 6) / z**2 with z = r**2, |r| <= pi/4."""
+    p = 1.58969099521155010221e-10
+    p = p * z + -2.50507602534068634195e-08
+    p = p * z + 2.75573137070700676789e-06
+    p = p * z + -1.98412698298579493134e-04
+    return p * z + 8.33333333332248946124e-03
+
+
+@scalar
+def cosine_tail(z):
+    """(cos(r) - 1 + z / 2) / z**2 with z = r**2, |r| <= pi/4."""
+    p = -1.13596475577881948265e-11
+    p = p * z + 2.08757232129817482790e-09
+    p = p * z + -2.75573143513906633035e-07
+    p = p * z + 2.48015872894767294178e-05
+    p = p * z + -1.38888888888741095749e-03
+    return p * z + 4.16666666666666019037e-02
 
 
 @lane
@@ -203,19 +234,10 @@ def sine_of_quadrant(x, quadrant):
     d = r - c
     e = e + ((c - (r - d)) - (a + d)) - n * 8.4784276603689e-32
     z = r * r
-    p = 1.58969099521155010221e-10
-    p = p * z + -2.50507602534068634195e-08
-    p = p * z + 2.75573137070700676789e-06
-    p = p * z + -1.98412698298579493134e-04
-    p = p * z + 8.33333333332248946124e-03
+    p = sine_tail(z)
     v = z * r
     sine = r - ((z * (0.5 * e - v * p) - e) - v * -1.66666666666666324348e-01)
-    p = -1.13596475577881948265e-11
-    p = p * z + 2.08757232129817482790e-09
-    p = p * z + -2.75573143513906633035e-07
-    p = p * z + 2.48015872894767294178e-05
-    p = p * z + -1.38888888888741095749e-03
-    p = p * z + 4.16666666666666019037e-02
+    p = cosine_tail(z)
     h = 0.5 * z
     w = 1.0 - h
     cosine = w + (((1.0 - w) - h) + (z * z * p - r * e))
@@ -237,26 +259,38 @@ def cos_(x):
     return sine_of_quadrant(x, uint64(1))
 
 
-@lane
-def sincos_turn(u):
-    """sin(2 pi u), cos(2 pi u) for |u| <= 2**50 turns; NaN beyond."""
-    t = 4.0 * u + 6755399441055744.0
-    f = u - 0.25 * (t - 6755399441055744.0)
-    z = f * f
+@scalar
+def sine_turn_tail(z):
+    """(sin(2 pi f) / f - 2 pi) / z with z = f**2, |f| <= 1/8."""
     p = 3.786430011879243
     p = p * z + -15.094054064726203
     p = p * z + 42.05868917945876
     p = p * z + -76.70585973561397
     p = p * z + 81.6052492760517
-    p = p * z + -41.341702240399755
-    s = f * 6.283185307179586 + f * (z * p + 2.4492935982947064e-16)
+    return p * z + -41.341702240399755
+
+
+@scalar
+def cosine_turn_tail(z):
+    """(cos(2 pi f) - 1) / z with z = f**2, |f| <= 1/8."""
     p = -1.6990328650055457
     p = p * z + 7.903206845861561
     p = p * z + -26.426253274804587
     p = p * z + 60.24464135269435
     p = p * z + -85.45681720664378
     p = p * z + 64.93939402266824
-    p = p * z + -19.739208802178716
+    return p * z + -19.739208802178716
+
+
+@lane
+def sincos_turn(u):
+    """sin(2 pi u), cos(2 pi u) for |u| <= 2**50 turns; NaN beyond."""
+    t = 4.0 * u + 6755399441055744.0
+    f = u - 0.25 * (t - 6755399441055744.0)
+    z = f * f
+    p = sine_turn_tail(z)
+    s = f * 6.283185307179586 + f * (z * p + 2.4492935982947064e-16)
+    p = cosine_turn_tail(z)
     c = 1.0 + z * p
     q = bits_from_float(t)
     odd = (q & uint64(1)) == uint64(1)
