@@ -102,6 +102,23 @@ def parse_document(text: str, path: str) -> Document:
     return Document(path, text, data, places)
 
 
+def describe(value: Any) -> str:
+    """A value as an error message names it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return f'the text "{value[:60]}"'
+    if isinstance(value, dict):
+        return "a table"
+    if isinstance(value, (list, tuple)):
+        return "a list"
+    if isinstance(value, int) and abs(value) >= 10**20:
+        return "an integer of more than 20 digits"
+    if isinstance(value, (int, float)):
+        return f"{value}"
+    return f"a {type(value).__name__}"
+
+
 def index_lines(text: str) -> dict[KeyPath, int]:
     """Line (from 1) of each key path of a valid TOML text."""
     found: dict[KeyPath, int] = {}

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ctcdyn.config.inheritance import apply_overrides, read_merged
-from ctcdyn.config.problems import validate
+from ctcdyn.config.problems import UNKNOWN_MODEL, validate
 from ctcdyn.config.tables import (
     Distribution,
     Ensemble,
@@ -25,6 +25,7 @@ from ctcdyn.config.tables import (
 from ctcdyn.errors import CtcError, Problem
 
 __all__ = [
+    "UNKNOWN_MODEL",
     "Distribution",
     "Ensemble",
     "Limits",

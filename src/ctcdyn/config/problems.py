@@ -13,9 +13,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ctcdyn.config.tables import Study
-from ctcdyn.config.values import describe
 from ctcdyn.errors import Problem, nearest
-from ctcdyn.places import Document, KeyPath
+from ctcdyn.places import Document, KeyPath, describe
 
 LATER: dict[KeyPath, str] = {
     ("mechanisms",): "mechanisms",
@@ -32,10 +31,12 @@ LATER: dict[KeyPath, str] = {
     ("output", "report"): "the HTML report",
 }
 
+UNKNOWN_MODEL = "?"  # never a name: what stands in for a [model] that cannot be read
+
 # stands in for a required value that is missing or wrong while the rest is checked
 _STAND_INS: dict[KeyPath, Any] = {
     ("schema",): 1,
-    ("model",): {"use": "?"},
+    ("model",): {"use": UNKNOWN_MODEL},
     ("simulate",): {"t_end": 1.0},
     ("simulate", "t_end"): 1.0,
     ("population", "patients"): 1,

@@ -251,6 +251,11 @@ class Study(Table):
         return self
 
     @property
+    def document(self) -> Document:
+        """The merged text with the place of every key."""
+        return self._document
+
+    @property
     def path(self) -> str:
         return self._document.path
 

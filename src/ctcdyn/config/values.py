@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
 
 from ctcdyn.errors import CtcError
+from ctcdyn.places import describe
 from ctcdyn.units import TIME, parse_quantity
 
 NUMBER_OR_TEXT: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string"}]}
@@ -90,20 +91,3 @@ def one_of(table: BaseModel, *keys: str, fix: str) -> None:
         refuse("C103", f"needs one of {', '.join(keys)}", fix)
     if len(given) > 1:
         refuse("C107", f"{' and '.join(given)} exclude each other", fix, given[-1])
-
-
-def describe(value: Any) -> str:
-    """A value as an error message names it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        return f'the text "{value[:60]}"'
-    if isinstance(value, dict):
-        return "a table"
-    if isinstance(value, (list, tuple)):
-        return "a list"
-    if isinstance(value, int) and abs(value) >= 10**20:
-        return "an integer of more than 20 digits"
-    if isinstance(value, (int, float)):
-        return f"{value}"
-    return f"a {type(value).__name__}"

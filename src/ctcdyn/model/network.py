@@ -47,7 +47,10 @@ class Species:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A number with a unit and a source. Where `expr` is set it is derived from others and `value` is its nominal."""
+    """A number with a unit and a source. Where `expr` is set it is derived from others and `value` is its nominal.
+
+    `value` and `bounds` are in `unit`, the base unit; `declared` is the unit that the model file uses.
+    """
 
     name: str
     value: float
@@ -58,6 +61,7 @@ class Parameter:
     doc: str = ""
     covariate: bool = False
     expr: Expr | None = None
+    declared: str = "1"
     place: Place | None = field(default=None, compare=False)
 
 

@@ -1,0 +1,235 @@
+"""[parameters] and [test] of a model file: numbers with unit, bounds and source."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from ctcdyn.model.expr import Expr, dimension, evaluate, names
+from ctcdyn.model.network import Network, Parameter, derived_is_fixed, derived_order, unknown_name
+from ctcdyn.model.reader import Reader
+from ctcdyn.places import KeyPath, describe
+from ctcdyn.units import DIMENSIONLESS, TIME, Unit, UnitError, parse_unit
+
+_KEYS = ("value", "expr", "unit", "bounds", "source", "doc", "covariate")
+
+
+def read_parameters(reader: Reader, taken: dict[str, str], checked: bool) -> tuple[Parameter, ...]:
+    """[parameters] in base units; derived ones get the value that their inputs' nominal values give."""
+    table = reader.table(("parameters",))
+    found: list[Parameter] = []
+    for name in table:
+        path = ("parameters", name)
+        reader.name(name, path, taken, "parameter")
+        if not isinstance(table[name], dict):
+            fix = f'write {name} = {{ value = {_shown(table[name])}, source = "assumed: why" }}'
+            what = f"parameter {name} must be a table with a value and a source, not {describe(table[name])}"
+            reader.note("C104", what, path, fix)
+            continue
+        reader.keys(path, _KEYS)
+        found.append(_parameter(reader, name, table, table[name]))
+    return _with_derived(reader, found, checked)
+
+
+def _parameter(reader: Reader, name: str, table: dict[str, Any], entry: dict[str, Any]) -> Parameter:
+    path = ("parameters", name)
+    source = reader.text((*path, "source"))
+    if "source" not in entry or (isinstance(entry["source"], str) and not source.strip()):
+        fix = 'add source = "doi:...", "assumed: why" or "derived: how"'
+        reader.note("M305", f"parameter {name} has no source", path, fix, word=name)
+    unit, value, expression = reader.unit((*path, "unit")), math.nan, None
+    if ("value" in entry) == ("expr" in entry):
+        what = f"parameter {name} needs exactly one of value and expr"
+        reader.note("C107" if "value" in entry else "C103", what, path, 'write value = "0.2 /day"', word=name)
+    elif "expr" in entry:
+        others = {key for key in table if key != name}
+        expression = reader.expression((*path, "expr"), others, "only other parameters")
+    else:
+        unit, value = _value(reader, (*path, "value"), unit)
+    declared = unit if unit is not None else parse_unit("1")
+    bounds = _bounds(reader, (*path, "bounds"), declared, value)
+    return Parameter(
+        name=name,
+        value=value,
+        unit=str(declared.dimension),
+        dimension=declared.dimension,
+        bounds=bounds,
+        source=source,
+        doc=reader.text((*path, "doc")),
+        covariate=reader.flag((*path, "covariate")),
+        expr=expression,
+        declared=declared.text,
+        place=reader.document.place(*path),
+    )
+
+
+def _value(reader: Reader, path: KeyPath, unit: Unit | None) -> tuple[Unit | None, float]:
+    """(declared unit, value in base units); the unit may stand in the value, beside it, or in both places."""
+    quantity = reader.quantity(path)
+    if quantity is None:
+        return unit, math.nan
+    value, given = quantity
+    if given is not None and unit is not None and given.dimension != unit.dimension:
+        what = f'{path[1]} has unit {unit.text}, but "{reader.value(path)}" was given'
+        reader.note("U201", what, path, f'write "{value:g} {unit.text}"')
+        return unit, math.nan
+    declared = unit if unit is not None else given
+    measured = given if given is not None else unit
+    return declared, measured.to_base(value) if measured is not None else value
+
+
+def _bounds(reader: Reader, path: KeyPath, unit: Unit, value: float) -> tuple[float, float] | None:
+    entry = reader.value(path)
+    if entry is None:
+        return None
+    if not isinstance(entry, list) or len(entry) != 2:
+        reader.note("C104", "bounds must be a list of two values", path, f'write bounds = ["0 {unit.text}", "1 {unit.text}"]')
+        return None
+    ends = []
+    for position in (0, 1):
+        quantity = reader.quantity((*path, position), infinite=True)
+        if quantity is None:
+            if entry[position] is None or isinstance(entry[position], (dict, list, bool)):
+                continue
+            return None
+        number, given = quantity
+        if given is not None and given.dimension != unit.dimension:
+            what = f'bounds of {path[1]} have unit {given.text}, its value has {unit.text}'
+            reader.note("U201", what, path, f'write "{number:g} {unit.text}"', word=str(entry[position]))
+            return None
+        ends.append((given or unit).to_base(number) if math.isfinite(number) else number)
+    if len(ends) < 2:
+        return None
+    low, high = ends
+    if not low < high or low == math.inf or high == -math.inf:
+        reader.note("M306", f"the lower bound {low:g} is not below the upper bound {high:g}", path, "swap or widen them")
+        return None
+    if not math.isnan(value) and not low <= value <= high:
+        what = f"{path[1]} = {value:g} is outside its bounds {low:g} to {high:g} ({unit.dimension})"
+        reader.note("M306", what, path, "correct the value, or widen the bounds", word=str(path[1]))
+    return low, high
+
+
+def _with_derived(reader: Reader, found: list[Parameter], checked: bool) -> tuple[Parameter, ...]:
+    expressions: dict[str, Expr | None] = {item.name: item.expr for item in found}
+    order, circular = derived_order(expressions)
+    for name in circular:
+        what = f"{name} depends on itself (through {', '.join(circular)})"
+        reader.note("M308", what, ("parameters", name, "expr"), "give one of them a value of its own", word=name)
+    values: dict[str, float] = {item.name: item.value for item in found}
+    dimensions = {item.name: item.dimension for item in found}
+    for q in order:
+        item = found[q]
+        assert item.expr is not None
+        path = ("parameters", item.name, "expr")
+        if checked:
+            try:
+                has = dimension(item.expr, dimensions)
+                if has != item.dimension:
+                    what = f'{item.name} has unit {has} by its expression, but {item.declared} is declared'
+                    reader.note("U205", what, path, f'write unit = "{has}"')
+            except UnitError as error:
+                reader.adopt(error, path, "make the units agree")
+        inputs = [name for name in expressions if name in names(item.expr)]
+        value = float(evaluate(item.expr, values))
+        values[item.name] = value
+        found[q] = item = replace(item, value=value)
+        if any(math.isnan(values[name]) for name in inputs):
+            continue  # an input is wrong and reported
+        if not math.isfinite(value):
+            reader.note("C106", f"{item.name} is {value} for the given values", path, "change its inputs", word=item.name)
+        elif item.bounds is not None and not item.bounds[0] <= value <= item.bounds[1]:
+            what = f"{item.name} = {value:g} is outside its bounds {item.bounds[0]:g} to {item.bounds[1]:g}"
+            reader.note("M306", what, path, "change its inputs, or widen the bounds", word=item.name)
+    return tuple(found)
+
+
+def read_tests(reader: Reader, network: Network) -> Network:
+    """`network` with its [test] table checked and in base units: t_end (days), parameters, initial, not_for."""
+    table = reader.table(("test",))
+    if not table:
+        return network
+    reader.keys(("test",), ("t_end", "parameters", "initial", "not_for"))
+    tests: dict[str, object] = {}
+    quantity = reader.quantity(("test", "t_end"))
+    if "t_end" not in table:
+        reader.note("C103", "test.t_end is missing", ("test",), 'write t_end = "10 days"')
+    if quantity is not None:
+        length, unit = quantity
+        if unit is not None and unit.dimension != TIME:
+            reader.note("U201", f'"{table["t_end"]}" is not a time', ("test", "t_end"), 'write t_end = "10 days"')
+        elif length <= 0:
+            reader.note("C105", "test.t_end must be after 0", ("test", "t_end"), 'write t_end = "10 days"')
+        else:
+            tests["t_end"] = unit.to_base(length) if unit is not None else length
+    by_name = {item.name: item for item in network.parameters}
+    tests["parameters"] = {
+        name: value
+        for name in reader.table(("test", "parameters"))
+        if (value := read_parameter_value(reader, ("test", "parameters", name), name, by_name)) is not None
+    }
+    starts = {}
+    for name in reader.table(("test", "initial")):
+        path = ("test", "initial", name)
+        start = reader.quantity(path)
+        if name not in network.species_names:
+            reader.problems.append(unknown_name("species", name, network.species_names, reader.document.place(*path), path[1]))
+        elif start is not None and start[0] < 0:
+            reader.note("M313", f"the initial value is negative: {start[0]:g}", path, "write a value of at least 0")
+        elif start is not None:
+            starts[name] = start[0]
+    tests["initial"] = starts
+    excluded = reader.table(("test", "not_for"))
+    for method, reason in excluded.items():
+        if not isinstance(reason, str) or not reason.strip():
+            reader.note("C104", f"not_for.{method} needs a reason", ("test", "not_for", method), 'write direct = "reason"')
+    tests["not_for"] = dict(excluded)
+    return replace(network, tests=tests)
+
+
+def read_parameter_value(reader: Reader, path: KeyPath, name: str, by_name: dict[str, Parameter]) -> float | None:
+    """A value given for a model's parameter, in base units; what is wrong with it is noted."""
+    place = reader.document.place(*path)
+    shown = ".".join(str(part) for part in path)
+    if name not in by_name:
+        reader.problems.append(unknown_name("parameter", name, by_name, place, shown))
+        return None
+    item = by_name[name]
+    if item.expr is not None:
+        reader.problems.append(derived_is_fixed(item, by_name, place, shown))
+        return None
+    quantity = reader.quantity(path)
+    value = in_base(reader, path, quantity, item) if quantity is not None else None
+    if value is None:
+        return None
+    if item.bounds is not None and not item.bounds[0] <= value <= item.bounds[1]:
+        low, high = item.bounds
+        what = f"{name} = {value:g} is outside its bounds {low:g} to {high:g} ({item.unit})"
+        why = f"{item.place.file}:{item.place.line} sets them" if item.place is not None else ""
+        reader.note("M306", what, path, f"write a value from {low:g} to {high:g}, or widen the bounds in the model", why)
+        return None
+    return value
+
+
+def in_base(reader: Reader, path: KeyPath, quantity: tuple[float, Unit | None], item: Parameter) -> float | None:
+    """A quantity for `item` in base units. A bare number where the model uses another unit is refused: 5 what?"""
+    value, unit = quantity
+    if unit is None:
+        declared = parse_unit(item.declared)
+        if declared.factor != 1.0 and value != 0.0:
+            what = f"{item.name} is given in {item.declared} by the model, and {value:g} has no unit"
+            reader.note("U203", what, path, f'write "{value:g} {item.declared}"')
+            return None
+        return value
+    if unit.dimension != item.dimension:
+        given = unit.text if unit.text != "1" else "no unit"
+        what = f'{item.name} has unit {item.declared}, but "{reader.value(path)}" was given'
+        fix = f'write "{value:g} {item.declared}"' if item.dimension != DIMENSIONLESS else f"write {value:g}"
+        reader.note("U201", what, path, fix, why=f"{given} cannot be converted to {item.unit}")
+        return None
+    return unit.to_base(value)
+
+
+def _shown(value: Any) -> str:
+    return f'"{value[:40]}"' if isinstance(value, str) else "0.5" if isinstance(value, (list, bool)) else str(value)[:40]

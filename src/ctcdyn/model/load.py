@@ -1,0 +1,349 @@
+"""model.toml -> Network. Every problem of the text is found in one reading and reported with its line.
+
+Numbers become base units (days, mL, cm, nmol) here, and nowhere behind this page does a unit convert again.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ctcdyn import plugins
+from ctcdyn.config import UNKNOWN_MODEL, ModelChoice, Study, read_study
+from ctcdyn.errors import CtcError, Problem
+from ctcdyn.model.definitions import read_parameters, read_tests
+from ctcdyn.model.equation import parse_equation
+from ctcdyn.model.expr import Call, Expr, Number, dimension
+from ctcdyn.model.network import Network, Observable, Reaction, Species
+from ctcdyn.model.rates import check_rates, rate_problems
+from ctcdyn.model.reader import Reader
+from ctcdyn.model.resolve import Draw, Resolved, read_resolved, resolve
+from ctcdyn.places import describe, read_document
+from ctcdyn.units import DIMENSIONLESS, TIME, Dimension, Unit, UnitError
+
+__all__ = ["Draw", "Resolved", "check_rates", "load_model", "prepare", "read_model", "resolve"]
+
+LIMITS = {"species": 1000, "parameters": 10_000, "observables": 1000, "reaction": 10_000}  # beyond: a slip, or generated
+
+_KEYS = ("schema", "name", "title", "doc", "time_unit", "units", "species", "parameters", "observables", "reaction", "test")
+_LATER = ("mechanisms", "treatment", "event")
+_TITLE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
+
+
+def load_model(model: str | Path | ModelChoice) -> Network:
+    """The model of a built-in name, a path or a study's [model]. Raises CtcError with every problem of its text.
+
+    >>> load_model("birth_death_immigration").conservation()
+    []
+    """
+    network, problems = read_model(model)
+    if problems or network is None:
+        raise CtcError(problems)
+    return network
+
+
+def read_model(model: str | Path | ModelChoice) -> tuple[Network | None, list[Problem]]:
+    """Like `load_model`, but hands the problems over instead of raising them; no network comes with problems."""
+    try:
+        path = plugins.find("model", model.location if isinstance(model, ModelChoice) else model)
+        document = read_document(path)
+    except CtcError as error:
+        return None, list(error.problems)
+    reader = Reader(document)
+    network = _read(reader)
+    problems = reader.problems
+    if network is not None and not problems:
+        problems += rate_problems(network)
+    problems.sort(key=lambda problem: problem.place.line if problem.place is not None else 0)
+    return (network if not problems else None), problems
+
+
+def prepare(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Study, Resolved]:
+    """A study and its model, read and compared. Raises one CtcError with the problems of both texts.
+
+    What `load_study`, `load_model`, `resolve` and `check_rates` find one after the other is found at once.
+    """
+    study, problems = read_study(path, overrides)
+    resolved = None
+    if study is not None and study.model.use != UNKNOWN_MODEL:
+        network, more = read_model(study.model)
+        more = [problem.at(study.place("model")) for problem in more]
+        problems += more
+        if network is not None:
+            resolved, more = read_resolved(network, study)
+            problems += more
+            problems += rate_problems(resolved.network) if not more else []
+    if problems or study is None or resolved is None:
+        raise CtcError(problems)
+    return study, resolved
+
+
+def _read(reader: Reader) -> Network | None:
+    _check_head(reader)
+    checked = _units_checked(reader)
+    taken: dict[str, str] = {}
+    species = _species(reader, taken)
+    parameters = read_parameters(reader, taken, checked)
+    for name in reader.table(("observables",)):
+        reader.name(name, ("observables", name), taken, "observable")
+    dimensions = {item.name: item.dimension for item in (*species, *parameters)}
+    reactions = _reactions(reader, species, dimensions, checked)
+    observables = _observables(reader, dimensions, checked)
+    stem = Path(reader.document.path).name.split(".")[0]
+    network = Network(
+        name=reader.text(("name",), default=stem),
+        title=reader.text(("title",)),
+        doc=reader.text(("doc",)),
+        time_unit=reader.text(("time_unit",), default="day"),
+        species=species,
+        parameters=parameters,
+        reactions=reactions,
+        observables=observables,
+        source_text=reader.document.text,
+        path=reader.document.path,
+        units_checked=checked,
+    )
+    return read_tests(reader, network)
+
+
+def _check_head(reader: Reader) -> None:
+    reader.keys((), _KEYS, _LATER)
+    schema = reader.value(("schema",))
+    if schema is None:
+        reader.note("C103", "schema is missing", ("schema",), "write schema = 1 at the top")
+    elif isinstance(schema, bool) or schema != 1:
+        reader.note("C111", f"this version reads schema 1, not {describe(schema)}", ("schema",), "write schema = 1")
+    name = reader.value(("name",))
+    if isinstance(name, str) and not _TITLE.fullmatch(name):
+        fix = "use letters, digits, _ and -, beginning with a letter; a sentence goes into title"
+        reader.note("M307", f'"{name[:80]}" cannot be the name of a model', ("name",), fix)
+    time_unit = reader.value(("time_unit",))
+    if isinstance(time_unit, str) and time_unit not in ("day", "days", "d"):
+        fix = 'write time_unit = "day" and give rates their unit: "8 /h" is understood'
+        reader.note("C105", f'time_unit must be "day", not "{time_unit[:40]}"', ("time_unit",), fix)
+    for key, limit in LIMITS.items():
+        if isinstance(reader.value((key,)), (dict, list)) and len(reader.value((key,))) > limit:
+            reader.note("M315", f"more than {limit} entries in {key}", (key,), "split the model, or count populations by class")
+
+
+def _units_checked(reader: Reader) -> bool:
+    units = reader.value(("units",))
+    if units is not None and units not in ("none", "checked"):
+        reader.note("C105", f"units must be \"none\", not {describe(units)}", ("units",),
+                    'write units = "none" for a model without units, or leave it out')  # fmt: skip
+    return bool(units != "none")
+
+
+def _species(reader: Reader, taken: dict[str, str]) -> tuple[Species, ...]:
+    table = reader.table(("species",), required=True, example='add [species] with cells = { unit = "cells" }')
+    if not table and "species" in reader.document.data:
+        reader.note("M309", "the model has no species", ("species",), 'add one: cells = { unit = "cells" }')
+    parameter_names = set(reader.table(("parameters",)))
+    found = []
+    for name in table:
+        path = ("species", name)
+        reader.name(name, path, taken, "species")
+        if not isinstance(table[name], dict):
+            fix = f'write {name} = {{ unit = "cells", initial = 0 }}'
+            reader.note("C104", f"species {name} must be a table, not {describe(table[name])}", path, fix)
+            continue
+        reader.keys(path, ("unit", "initial", "continuous", "doc"))
+        unit = reader.unit((*path, "unit"))
+        kind = unit.dimension if unit is not None else DIMENSIONLESS
+        initial = _initial(reader, (*path, "initial"), parameter_names, unit)
+        found.append(
+            Species(
+                name=name,
+                unit=str(kind),
+                initial=initial,
+                continuous=reader.flag((*path, "continuous")),
+                dimension=kind,
+                doc=reader.text((*path, "doc")),
+                place=reader.document.place(*path),
+            )
+        )
+    return tuple(found)
+
+
+def _initial(reader: Reader, path: tuple[str, ...], parameters: set[str], unit: Unit | None) -> Expr:
+    """A number in the species' unit, or an expression of parameters (in base units, like every expression)."""
+    value = reader.value(path)
+    if value is None:
+        return Number(0.0)
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        quantity = reader.quantity(path)
+        start = quantity[0] if quantity is not None else 0.0
+        if start < 0:
+            reader.note("M313", f"the initial value is negative: {start:g}", path, "write a value of at least 0")
+        return Number(unit.to_base(start) if unit is not None else start)
+    tree = reader.expression(path, parameters, "only parameters")
+    return tree if tree is not None else Number(0.0)
+
+
+def _reactions(
+    reader: Reader, species: tuple[Species, ...], dimensions: dict[str, Dimension], checked: bool
+) -> tuple[Reaction, ...]:
+    tables = reader.value(("reaction",))
+    if tables is None:
+        example = 'add [[reaction]] with name, equation = "A -> B" and k = "..."'
+        reader.note("M309", "the model has no reactions", ("reaction",), example)
+        return ()
+    if not isinstance(tables, list):
+        what = f"reaction must be a list of tables, not {describe(tables)}"
+        reader.note("C104", what, ("reaction",), "write [[reaction]] with two brackets, once for each")
+        return ()
+    positions = {item.name: s for s, item in enumerate(species)}
+    seen: dict[str, int] = {}
+    found = []
+    for r, table in enumerate(tables):
+        path = ("reaction", r)
+        if not isinstance(table, dict):
+            what = f"a reaction must be a table, not {describe(table)}"
+            reader.note("C104", what, path, "write [[reaction]] and its keys below")
+            continue
+        reaction = _reaction(reader, path, seen, positions, dimensions)
+        if reaction is not None:
+            found.append(reaction)
+            if checked:
+                _check_rate_unit(reader, path, reaction, species, dimensions)
+    return tuple(found)
+
+
+def _reaction(
+    reader: Reader,
+    path: tuple[str, int],
+    seen: dict[str, int],
+    positions: dict[str, int],
+    dimensions: dict[str, Dimension],
+) -> Reaction | None:
+    table = reader.value(path)
+    reader.keys(path, ("name", "equation", "k", "rate", "doc"))
+    name = reader.text((*path, "name"))
+    shown = f'reaction "{name[:60]}"' if name else f"reaction {path[1] + 1}"
+    if "name" not in table or not name.strip():
+        reader.note("C103", f"reaction {path[1] + 1} has no name", path, 'write name = "growth"')
+    elif not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", name) or "__" in name:
+        fix = "use letters, digits and single _, beginning with a letter, at most 64 characters"
+        reader.note("M307", f'"{name[:80]}" cannot be the name of a reaction', (*path, "name"), fix)
+    elif name in seen:
+        what = f'two reactions are named "{name}" (the other in line {seen[name]})'
+        reader.note("M301", what, (*path, "name"), "rename one of the two", word=name)
+    seen.setdefault(name, reader.document.place(*path, "name").line)
+    terms = None
+    if "equation" not in table:
+        reader.note("C103", f"{shown} has no equation", path, 'write equation = "A -> B"')
+    elif not isinstance(table["equation"], str):
+        reader.text((*path, "equation"), fix='write equation = "A -> B", in quotes')
+    else:
+        place = reader.document.place(*path, "equation")
+        try:
+            terms = parse_equation(table["equation"], positions, place, f"reaction.{path[1]}.equation")
+        except CtcError as error:
+            reader.problems += error.problems
+    if ("k" in table) == ("rate" in table):
+        what = f"{shown} has both k and rate" if "k" in table else f"{shown} has neither k nor rate"
+        fix = "k is for mass action (times the reactants), rate is the whole propensity: keep one"
+        reader.note("M304", what, (*path, "rate") if "rate" in table else path, fix)
+        for key in ("k", "rate"):
+            if key in table:
+                reader.expression((*path, key), {*dimensions, "t"}, "species, parameters and t")
+        return None
+    key = "k" if "k" in table else "rate"
+    tree = reader.expression((*path, key), {*dimensions, "t"}, "species, parameters and t")
+    doc = reader.text((*path, "doc"))
+    if tree is None or terms is None:
+        return None
+    reactants, products = terms
+    k, rate = (tree, None) if key == "k" else (None, tree)
+    return Reaction(name, table["equation"], reactants, products, k, rate, doc, reader.document.place(*path, key))
+
+
+def _check_rate_unit(
+    reader: Reader,
+    path: tuple[str, int],
+    reaction: Reaction,
+    species: tuple[Species, ...],
+    dimensions: dict[str, Dimension],
+) -> None:
+    """k and rate must give (unit of what changes) / time."""
+    changed = {species[s].dimension for s, _ in reaction.change}
+    key = "k" if reaction.k is not None else "rate"
+    tree = reaction.k if reaction.k is not None else reaction.rate
+    assert tree is not None
+    if len(changed) > 1:
+        units = " and ".join(sorted(str(unit) for unit in changed))
+        what = f'reaction "{reaction.name}" turns one unit into another ({units})'
+        reader.note("U205", what, (*path, "equation"), "count all species of a reaction in one unit")
+        return
+    wanted = next(iter(changed), DIMENSIONLESS) / TIME
+    if key == "k":
+        for s, count in reaction.reactants:
+            wanted = wanted / species[s].dimension ** count
+    try:
+        found = dimension(tree, dimensions)
+        if found != wanted and tree != Number(0.0):
+            fix = f"multiply or divide by what makes it {wanted}"
+            if key == "k" and found == wanted * DIMENSIONLESS and found == DIMENSIONLESS:
+                fix = 'give the coefficient a unit in [parameters]: "1/day"'
+            order = sum(count for _, count in reaction.reactants)
+            why = f"mass action of order {order} multiplies k with its reactants" if key == "k" else ""
+            reader.note("U205", f'{key} of reaction "{reaction.name}" has unit {found}, and {wanted} is needed', (*path, key),
+                        fix, why)  # fmt: skip
+    except UnitError as error:
+        reader.adopt(error, (*path, key), "make the units agree, or give a number a name and a unit in [parameters]")
+
+
+def _observables(reader: Reader, dimensions: dict[str, Dimension], checked: bool) -> tuple[Observable, ...]:
+    found = []
+    for name, table in reader.table(("observables",)).items():
+        path = ("observables", name)
+        if not isinstance(table, dict):
+            fix = f'write {name} = {{ expr = "...", unit = "cells" }}'
+            reader.note("C104", f"observable {name} must be a table, not {describe(table)}", path, fix)
+            continue
+        if ("expr" in table) == ("use" in table):
+            what = f"observable {name} needs exactly one of expr and use"
+            reader.note("M314", what, path, f'write {name} = {{ expr = "...", unit = "cells" }}')
+            continue
+        unit = reader.unit((*path, "unit"))
+        doc = reader.text((*path, "doc"))
+        shown = unit.text if unit is not None else "1"
+        place = reader.document.place(*path)
+        if "use" in table:
+            use = reader.text((*path, "use"))
+            options = {key: value for key, value in table.items() if key not in ("use", "unit", "doc")}
+            try:
+                if use:
+                    plugins.find("observable", use, Path(reader.document.path).parent, place, f"observables.{name}.use")
+            except CtcError as error:
+                reader.problems += error.problems
+            found.append(Observable(name, None, use, options, shown, doc, place))
+            continue
+        reader.keys(path, ("expr", "unit", "doc"))
+        tree = reader.expression((*path, "expr"), {*dimensions, "t"}, "species, parameters and t")
+        if tree is None:
+            continue
+        if checked:
+            tree = _in_unit(reader, (*path, "expr"), tree, unit, dimensions)
+        found.append(Observable(name, tree, None, {}, shown, doc, place))
+    return tuple(found)
+
+
+def _in_unit(
+    reader: Reader, path: tuple[str, ...], tree: Expr, unit: Unit | None, dimensions: dict[str, Dimension]
+) -> Expr:
+    """The expression in its declared unit: what is computed in mL and declared in L is divided by 1000."""
+    wanted = unit.dimension if unit is not None else DIMENSIONLESS
+    try:
+        found = dimension(tree, dimensions)
+    except UnitError as error:
+        reader.adopt(error, path, "make the units agree, or give a number a name and a unit in [parameters]")
+        return tree
+    if found != wanted and tree != Number(0.0):
+        declared = f"declared is {unit.text}" if unit is not None else "no unit is declared"
+        what = f'observable "{path[1]}" has unit {found}, but {declared}'
+        reader.note("U205", what, path, f'write unit = "{found}"')
+    factor = unit.factor if unit is not None else 1.0
+    return tree if math.isclose(factor, 1.0, rel_tol=1e-15) else Call("/", (tree, Number(factor)))

@@ -1,0 +1,232 @@
+"""A study meets a model: names, units and bounds are compared, values and draws are put in base units."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ctcdyn import plugins
+from ctcdyn.config import Distribution, Study
+from ctcdyn.errors import CtcError, Problem
+from ctcdyn.model.definitions import in_base, read_parameter_value
+from ctcdyn.model.expr import Expr, Number
+from ctcdyn.model.network import Network, Parameter, derived_is_fixed, unknown_name
+from ctcdyn.model.reader import Reader
+from ctcdyn.units import UnitError, parse_quantity
+
+Dist = Literal["normal", "lognormal", "uniform", "loguniform"]
+
+# No draw is further out than this many standard deviations: by inversion of a 53-bit uniform the largest is 8.29,
+# by the polar method sqrt(2 log 2^53) = 8.57. Bounds that hold this much hold every draw there will ever be.
+FARTHEST = 8.6
+
+_LATER_METHODS = ("tau_leap", "first_order_leap", "euler_maruyama", "hybrid", "backward")
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """How a parameter differs from patient to patient, in base units.
+
+    a, b: normal mean, sd; lognormal mean and sd of the logarithm; uniform low, high; loguniform log low, log high.
+    """
+
+    parameter: int
+    dist: Dist
+    a: float
+    b: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What runs: the network with the study's numbers, and the draws in order of parameters."""
+
+    network: Network
+    draws: tuple[Draw, ...] = ()
+
+
+def resolve(network: Network, study: Study) -> Resolved:
+    """The network with the study's parameters and initial values, and its draws. Raises CtcError with all problems."""
+    resolved, problems = read_resolved(network, study)
+    if problems:
+        raise CtcError(problems)
+    return resolved
+
+
+def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Problem]]:
+    """Like `resolve`, but hands the problems over; what they concern keeps the model's value."""
+    reader = Reader(study.document)
+    by_name = {item.name: item for item in network.parameters}
+    parameters = {}
+    for name in study.parameters:
+        value = read_parameter_value(reader, ("parameters", name), name, by_name)
+        if value is not None:
+            parameters[name] = value
+    initial = {}
+    for name in study.initial:
+        tree = _initial(reader, name, network)
+        if tree is not None:
+            initial[name] = tree
+    changed = network.with_values(parameters, initial)
+    draws = []
+    for name, distribution in study.population.draw.items() if study.population is not None else ():
+        draw = _draw(reader, name, distribution, changed)
+        if draw is not None:
+            draws.append(draw)
+    _check_derived(reader, changed, parameters)
+    _check_method(reader, study)
+    return Resolved(changed, tuple(sorted(draws, key=lambda draw: draw.parameter))), reader.problems
+
+
+def _initial(reader: Reader, name: str, network: Network) -> Expr | None:
+    path = ("initial", name)
+    if name not in network.species_names:
+        place = reader.document.place(*path)
+        reader.problems.append(unknown_name("species", name, network.species_names, place, f"initial.{name}"))
+        return None
+    species = network.species[network.index(name)]
+    value = reader.value(path)
+    if isinstance(value, str):
+        try:
+            number, unit = parse_quantity(value)
+        except UnitError as error:
+            if error.problems[0].code == "C106" or (error.problems[0].code == "U202" and " " in value.strip()):
+                reader.adopt(error, path, "write a finite number")
+                return None
+            return reader.expression(path, network.parameter_names, "only parameters")
+        if unit is not None and unit.dimension != species.dimension:
+            what = f'{name} is counted in {species.unit}, but "{value}" was given'
+            reader.note("U201", what, path, f"write {number:g}")
+            return None
+        start = unit.to_base(number) if unit is not None else number
+    else:
+        start = float(value)
+    if start < 0 or start > 2.0**53:
+        fault = "negative" if start < 0 else "above 2**53, where counts are no longer exact"
+        reader.note("M313", f"the initial value of {name} is {fault}: {start:g}", path, "write a value from 0 to 9e15")
+        return None
+    return Number(start)
+
+
+def _draw(reader: Reader, name: str, given: Distribution, network: Network) -> Draw | None:
+    path = ("population", "draw", name)
+    place = reader.document.place(*path)
+    by_name = {item.name: item for item in network.parameters}
+    shown = f"population.draw.{name}"
+    if name not in by_name:
+        reader.problems.append(unknown_name("parameter", name, network.parameter_names, place, shown))
+        return None
+    item = by_name[name]
+    if item.expr is not None:
+        reader.problems.append(derived_is_fixed(item, by_name, place, shown))
+        return None
+    values: dict[str, float] = {}
+    for key in ("mean", "sd", "median", "low", "high"):
+        if getattr(given, key) is None:
+            continue
+        quantity = reader.quantity((*path, key))
+        value = in_base(reader, (*path, key), quantity, item) if quantity is not None else None
+        if value is not None:
+            values[key] = value
+    if any(getattr(given, key) is not None and key not in values for key in ("mean", "sd", "median", "low", "high")):
+        return None
+    draw = _parameters_of(reader, path, given, values, network.index(name))
+    return draw if draw is not None and _within(reader, path, draw, item) else None
+
+
+def _parameters_of(
+    reader: Reader, path: tuple[str, str, str], given: Distribution, values: dict[str, float], position: int
+) -> Draw | None:
+    if given.dist == "normal":
+        if values["sd"] <= 0:
+            reader.note("C115", f"sd must be above 0, not {values['sd']:g}", (*path, "sd"), "write a positive sd")
+            return None
+        return Draw(position, "normal", values["mean"], values["sd"])
+    if given.dist == "lognormal":
+        if values["median"] <= 0:
+            fix = "a lognormal is positive: write a positive median"
+            reader.note("C115", f"median must be above 0, not {values['median']:g}", (*path, "median"), fix)
+            return None
+        return Draw(position, "lognormal", math.log(values["median"]), _sigma(given))
+    low, high = values["low"], values["high"]
+    if not low < high:
+        reader.note("C115", f"low ({low:g}) must be below high ({high:g})", (*path, "high"), "swap them")
+        return None
+    if given.dist == "uniform":
+        return Draw(position, "uniform", low, high)
+    if low <= 0:
+        fix = "a loguniform is positive: write a low above 0"
+        reader.note("C115", f"low must be above 0, not {low:g}", (*path, "low"), fix)
+        return None
+    return Draw(position, "loguniform", math.log(low), math.log(high))
+
+
+def _sigma(given: Distribution) -> float:
+    if given.sigma is not None:
+        return given.sigma
+    if given.gsd is not None:
+        return math.log(given.gsd)
+    assert given.cv is not None
+    return math.sqrt(math.log1p(given.cv * given.cv))  # cv^2 = exp(sigma^2) - 1
+
+
+def support(draw: Draw) -> tuple[float, float]:
+    """Smallest and largest value that a draw can give, in base units."""
+    if draw.dist == "uniform":
+        return draw.a, draw.b
+    if draw.dist == "normal":
+        return draw.a - FARTHEST * draw.b, draw.a + FARTHEST * draw.b
+    reach = FARTHEST * draw.b if draw.dist == "lognormal" else 0.0
+    low, high = draw.a - reach, draw.a + reach if draw.dist == "lognormal" else draw.b
+    # exp(log(x)) may miss x by rounding: a bound that is touched is not left
+    return math.exp(low), math.exp(high) if high < 709.0 else math.inf
+
+
+def _within(reader: Reader, path: tuple[str, str, str], draw: Draw, item: Parameter) -> bool:
+    low, high = support(draw)
+    if not math.isfinite(high):
+        reader.note("C115", f"draws of {item.name} can overflow", path, "choose a smaller spread")
+        return False
+    if item.bounds is None:
+        return True
+    slack = 1e-12 * max(abs(low), abs(high)) if draw.dist == "loguniform" else 0.0
+    if item.bounds[0] <= low + slack and high - slack <= item.bounds[1]:
+        return True
+    what = (
+        f"draws of {item.name} reach from {low:.4g} to {high:.4g} {item.unit}, "
+        f"outside its bounds {item.bounds[0]:g} to {item.bounds[1]:g}"
+    )
+    where = f" ({item.place.file}:{item.place.line})" if item.place is not None else ""
+    fix = f"draw from a narrower range, or widen the bounds in the model{where}"
+    if draw.dist == "normal" and item.bounds[0] >= 0 > low:
+        fix = f"use a lognormal, which is positive, or {fix}"
+    reader.note("M306", what, path, fix)
+    return False
+
+
+def _check_derived(reader: Reader, network: Network, given: dict[str, float]) -> None:
+    """Derived parameters follow their inputs: out of their bounds, or into infinity."""
+    for item in network.parameters if given else ():
+        if item.expr is None:
+            continue
+        low, high = item.bounds or (-math.inf, math.inf)
+        if not (math.isfinite(item.value) and low <= item.value <= high):
+            what = f"{item.name} becomes {item.value:g} {item.unit} with these parameters"
+            what += f", outside its bounds {low:g} to {high:g}" if item.bounds else ""
+            reader.note("M306", what, ("parameters",), f"change what {item.name} is derived from", word="")
+
+
+def _check_method(reader: Reader, study: Study) -> None:
+    method, path = study.simulate.method, ("simulate", "method")
+    if method in ("ode", "auto"):
+        return
+    if method in _LATER_METHODS and method not in plugins.available("solver"):
+        names = ", ".join(("ode", *plugins.available("solver")))
+        reader.note("C108", f'method "{method}" is not in this version', path, f"this version has {names}")
+        return
+    try:
+        place = reader.document.place(*path)
+        plugins.find("solver", method, Path(study.path).parent, place, "simulate.method")
+    except CtcError as error:
+        reader.problems += error.problems
