@@ -102,13 +102,13 @@ def exp_(x):
 
 
 @scalar
-def leading(x):
+def leading_bits(x):
     """x with the lower 32 bits of its significand cleared: the product of two such numbers is exact."""
     return float_from_bits(bits_from_float(x) & uint64(0xFFFF_FFFF_0000_0000))
 
 
 @scalar
-def power(a, k):
+def power_of_positive(a, k):
     """a**k for 0 < a < inf and |k| <= 2**65."""
     tiny = a < 2.2250738585072014e-308
     b = bits_from_float(a * 18014398509481984.0 if tiny else a)
@@ -125,8 +125,8 @@ def power(a, k):
     u = m - c
     v = 1.0 / (m + c)
     s = u * v
-    s_h = leading(s)
-    t_h = leading(m + c)
+    s_h = leading_bits(s)
+    t_h = leading_bits(m + c)
     t_l = m - (t_h - c)
     s_l = v * ((u - s_h * t_h) - s_h * t_l)
     z = s * s
@@ -136,21 +136,21 @@ def power(a, k):
     p = p * q + (4.28571428578550184252e-01 * z + 5.99999999999994648725e-01)
     r = q * p + s_l * (s_h + s)
     z = s_h * s_h
-    t_h = leading(3.0 + z + r)
+    t_h = leading_bits(3.0 + z + r)
     t_l = r - ((t_h - 3.0) - z)
     u = s_h * t_h
     v = s_l * t_h + t_l * s
-    p_h = leading(u + v)
+    p_h = leading_bits(u + v)
     p_l = v - (p_h - u)
     # log2(a) = t_h + t_l: 9.6e-1 is 2 / (3 log 2), 5.8e-1 is log2(3/2), each in two parts
     z_h = 9.61796700954437255859e-01 * p_h
     z_l = -7.02846165095275826516e-09 * p_h + p_l * 9.61796693925975554329e-01
     z_l = z_l + 1.35003920212974897128e-08 if c == 1.5 else z_l
     c = 5.84962487220764160156e-01 if c == 1.5 else 0.0
-    t_h = leading(((z_h + z_l) + c) + n)
+    t_h = leading_bits(((z_h + z_l) + c) + n)
     t_l = z_l - (((t_h - n) - c) - z_h)
     # k log2(a) = p_h + p_l
-    k_h = leading(k)
+    k_h = leading_bits(k)
     p_h = k_h * t_h
     p_l = (k - k_h) * t_h + k * t_l
     z = p_h + p_l
@@ -163,7 +163,7 @@ def power(a, k):
     # 2**(p_h + p_l) = 2**(t - 1.5 * 2**52) e**(z + w)
     t = (p_h + p_l) + 6755399441055744.0
     p_h = p_h - (t - 6755399441055744.0)
-    t_h = leading(p_h + p_l)
+    t_h = leading_bits(p_h + p_l)
     u = t_h * 6.93147182464599609375e-01
     v = (p_l - (t_h - p_h)) * 6.93147180559945286227e-01 + t_h * -1.90465429995776804525e-09
     z = u + v
@@ -180,7 +180,7 @@ def pow_(x, y):
     k = 36893488147419103232.0 if above else y
     k = -36893488147419103232.0 if below else k
     a = abs(x)
-    r = power(a, k)
+    r = power_of_positive(a, k)
     at_zero = np.inf if y < 0.0 else 0.0
     at_infinity = 0.0 if y < 0.0 else np.inf
     r = at_zero if a == 0.0 else r
@@ -284,7 +284,7 @@ def cosine_turn_tail(z):
 
 @lane
 def sincos_turn(u):
-    """sin(2 pi u), cos(2 pi u) for |u| <= 2**50 turns; NaN beyond."""
+    """sin(2 pi u), cos(2 pi u) for |u| <= 2**48 turns; NaN beyond."""
     t = 4.0 * u + 6755399441055744.0
     f = u - 0.25 * (t - 6755399441055744.0)
     z = f * f
@@ -298,5 +298,5 @@ def sincos_turn(u):
     cosine = s if odd else c
     sine = float_from_bits(bits_from_float(sine) ^ ((q & uint64(2)) << uint64(62)))
     cosine = float_from_bits(bits_from_float(cosine) ^ (((q + uint64(1)) & uint64(2)) << uint64(62)))
-    known = abs(u) <= 1125899906842624.0
+    known = abs(u) <= 281474976710656.0
     return sine if known else np.nan, cosine if known else np.nan

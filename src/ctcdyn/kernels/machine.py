@@ -9,8 +9,8 @@ import numpy as np
 from llvmlite import ir
 from numba import config, extending, njit, types
 
-# A function of one lane, `f(w, v, i)` or `f(x)`: inlined by numba itself, because LLVM's vectoriser gives up on
-# a call and because the division check of the default error model is an early exit from the loop.
+# A function of one lane, `f(w, v, i)` or `f(x)`: inlined by numba itself, because LLVM's vectoriser gives up
+# on a call and because the division check of the default error model is an early exit from the loop.
 lane = njit(error_model="numpy", inline="always")
 
 # A longer part of a lane function that only handles numbers, `f(x)`: inlined by LLVM. Numba's own inlining is
