@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from ctcdyn.store.layout import BLOCK, Array
-from ctcdyn.store.reader import damage_reported, open_file, read_provenance
+from ctcdyn.store.reader import ResultFile, damage_reported, read_provenance
 
 _OUTSIDE = ("provenance", "summary_state")
 _SLAB = 32 << 20  # bytes of a dataset that are in memory at once
@@ -25,7 +25,7 @@ _SLAB = 32 << 20  # bytes of a dataset that are in memory at once
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One dataset that differs: `elements` of `size`, by at most `absolute` and `relative` (to the larger)."""
+    """One dataset that differs: `elements` of `size`, by at most `absolute`, `relative` (to the larger)."""
 
     path: str
     what: str
@@ -54,14 +54,14 @@ class Comparison:
 
 def content_hash(path: str | os.PathLike[str]) -> str:
     """sha256 of the content of a result file, as 64 hexadecimal digits."""
-    with damage_reported(Path(path)), open_file(Path(path)) as file:
+    with damage_reported(Path(path)), ResultFile(Path(path)) as file:
         return _hash(file)
 
 
 def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> Comparison:
     """How two result files differ: content dataset by dataset, provenance entry by entry."""
     one, two = Path(first), Path(second)
-    with damage_reported(one), open_file(one) as a, damage_reported(two), open_file(two) as b:
+    with damage_reported(one), ResultFile(one) as a, damage_reported(two), ResultFile(two) as b:
         hashes = _hash(a), _hash(b)
         differences = [] if hashes[0] == hashes[1] else list(_differences(a, b))
         before, after = read_provenance(a), read_provenance(b)

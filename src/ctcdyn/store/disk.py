@@ -2,8 +2,9 @@
 
 HDF5 ends in a segmentation fault when the disk is full: the failed write comes back when the library cleans
 up (reliability.md section 0). Here HDF5 writes through a Python file object that never reports an error to
-it: the first one is kept, later writes are dropped, and the store raises it after each append, when HDF5 is
-at rest. A side effect is that HDF5 takes no file locks, which network file systems lack.
+it: the first one is kept, what could not be written stays in memory, and the store raises the error after
+the append, when HDF5 is at rest and can be closed. A side effect is that HDF5 takes no file locks, which
+network file systems lack.
 """
 
 from __future__ import annotations
@@ -24,12 +25,55 @@ if TYPE_CHECKING:
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
+class PlainFile(io.RawIOBase):
+    """A file that HDF5 reads through Python: no locks, so that xarray may have it open at the same time."""
+
+    def __init__(self, path: Path) -> None:
+        self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._size = os.fstat(self._handle).st_size
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._position = (
+            offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        )
+        return self._position
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        done = 0
+        while done < len(view):
+            data = os.pread(self._handle, len(view) - done, self._position + done)
+            if not data:
+                raise OSError(errno.EIO, "the file ends too early")
+            view[done : done + len(data)] = data
+            done += len(data)
+        self._position += done
+        return done
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._handle)
+        super().close()
+
+
 class DraftFile(io.RawIOBase):
     """A new file `NAME.xxxxxxxx.part` that becomes `NAME` by `publish`, or disappears by `discard`."""
 
     def __init__(self, path: Path, overwrite: bool) -> None:
         self.path, self.overwrite = path, overwrite
         self.error: OSError | None = None
+        # where and what since the first error: at most one append and the closing
+        self._unwritten: list[tuple[int, bytes]] = []
         self._position = 0
         self._size = 0
         check_target(path, overwrite)
@@ -58,10 +102,14 @@ class DraftFile(io.RawIOBase):
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")
-        view[:] = bytes(len(view))  # what was dropped after an error reads as zeros
+        view[:] = bytes(len(view))
         with contextlib.suppress(OSError):
             data = os.pread(self._handle, len(view), self._position)
             view[: len(data)] = data
+        for start, data in self._unwritten:
+            low, high = max(start, self._position), min(start + len(data), self._position + len(view))
+            if low < high:
+                view[low - self._position : high - self._position] = data[low - start : high - start]
         self._position += len(view)
         return len(view)
 
@@ -73,6 +121,8 @@ class DraftFile(io.RawIOBase):
                 done += os.pwrite(self._handle, view[done:], self._position + done)
             except OSError as error:
                 self.error = error
+        if done < len(view):
+            self._unwritten.append((self._position + done, bytes(view[done:])))
         self._position += len(view)
         self._size = max(self._size, self._position)
         return len(view)

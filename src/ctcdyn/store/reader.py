@@ -9,11 +9,13 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 
 from ctcdyn.errors import CtcError, Exit, Problem
+from ctcdyn.store.disk import PlainFile
 from ctcdyn.store.layout import SCHEMA_VERSION, VARIABLES, Array, Schema
 
 
@@ -22,7 +24,8 @@ class FileArrays(Mapping[str, Array]):
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self._file = open_file(self.path)
+        self._open = ResultFile(self.path)
+        self._file = self._open.root
         with damage_reported(self.path):
             self._names = tuple(name for name in VARIABLES if name in self._file)
 
@@ -53,7 +56,7 @@ class FileArrays(Mapping[str, Array]):
 
     def close(self) -> None:
         """Close the file; arrays that were read stay valid."""
-        self._file.close()
+        self._open.close()
 
     def schema(self) -> Schema:
         """The schema the file was made with."""
@@ -66,35 +69,57 @@ class FileArrays(Mapping[str, Array]):
             return read_provenance(self._file)
 
 
-def open_file(path: Path) -> Any:
-    """The h5py file at `path`, open for reading without file locks, its schema version checked."""
-    import h5py
+class ResultFile:
+    """A result file open for reading: `root` is its h5py file."""
 
-    if not path.is_file():
-        what = f"{path} is a directory" if path.is_dir() else f"{path} does not exist"
-        raise CtcError(Problem("R504", what), Exit.OUTPUT)
-    try:
-        file = h5py.File(path, "r", locking=False)
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    try:
-        with damage_reported(path):
-            version = file.attrs.get("ctcdyn_schema")
-        if isinstance(version, bytes):
-            version = version.decode("utf-8", "replace")
-        if not isinstance(version, str):
-            raise CtcError(
-                Problem("R504", f"{path} is an HDF5 file, but not a result of ctcdyn"), Exit.OUTPUT
-            )
-        if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
-            what = f"{path} has schema {version}; this version of ctcdyn reads {SCHEMA_VERSION}"
-            raise CtcError(
-                Problem("R504", what, fix="open it with the version that wrote it, or newer"), Exit.OUTPUT
-            )
-    except CtcError:
-        file.close()
-        raise
-    return file
+    def __init__(self, path: Path) -> None:
+        import h5py
+
+        if not path.is_file():
+            what = f"{path} is a directory" if path.is_dir() else f"{path} does not exist"
+            raise CtcError(Problem("R504", what), Exit.OUTPUT)
+        self.root: Any = None
+        try:
+            self._disk = PlainFile(path)
+        except OSError as error:
+            what = f"{path} cannot be read: {os.strerror(error.errno or 0)}"
+            raise CtcError(Problem("R504", what), Exit.OUTPUT) from None
+        try:
+            self.root = h5py.File(self._disk, "r")
+            with damage_reported(path):
+                _check_schema(path, self.root.attrs.get("ctcdyn_schema"))
+        except CtcError:
+            self.close()
+            raise
+        except (OSError, RuntimeError) as error:
+            self.close()
+            raise _unreadable(path, error) from None
+
+    def close(self) -> None:
+        """Close the file; closing twice does no harm."""
+        if self.root is not None:
+            self.root.close()
+        self._disk.close()
+
+    def __enter__(self) -> Any:
+        return self.root
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _check_schema(path: Path, version: object) -> None:
+    if isinstance(version, bytes):
+        version = version.decode("utf-8", "replace")
+    if not isinstance(version, str):
+        raise CtcError(Problem("R504", f"{path} is an HDF5 file, but not a result of ctcdyn"), Exit.OUTPUT)
+    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+        what = f"{path} has schema {version}; this version of ctcdyn reads {SCHEMA_VERSION}"
+        raise CtcError(
+            Problem("R504", what, fix="open it with the version that wrote it, or newer"), Exit.OUTPUT
+        )
 
 
 @contextmanager
@@ -158,12 +183,11 @@ def _schema(file: Any) -> Schema:
     )
 
 
-def _unreadable(path: Path, error: OSError) -> CtcError:
-    if error.errno is not None:
-        return CtcError(Problem("R504", f"{path} cannot be read: {os.strerror(error.errno)}"), Exit.OUTPUT)
+def _unreadable(path: Path, error: Exception) -> CtcError:
     with path.open("rb") as file:
         head = file.read(8)
     if head == b"\x89HDF\r\n\x1a\n":
-        what = f"{path} is damaged or incomplete: {str(error).splitlines()[0][:200]}"
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        what = f"{path} is damaged or incomplete: {reason}"
         return CtcError(Problem("R505", what, fix="make it again from the study"), Exit.OUTPUT)
     return CtcError(Problem("R504", f"{path} is not an HDF5 file"), Exit.OUTPUT)

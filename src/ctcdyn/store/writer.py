@@ -79,16 +79,15 @@ class Store:
         """Begin a result file at `path`. An existing file or a directory that cannot be written is a
         CtcError with Exit.OUTPUT, at once; with `overwrite` the old file stays until the new one is whole.
         """
-        draft = DraftFile(Path(path), overwrite)
-        try:
-            import h5py
+        import h5py
 
-            file = h5py.File(draft, "w", libver=("earliest", "v108"))
-            store = cls(draft, file, schema)
+        draft = DraftFile(Path(path), overwrite)
+        store = cls(draft, h5py.File(draft, "w", libver=("earliest", "v108")), schema)
+        try:
             store._lay_out()
             draft.check()
         except BaseException:
-            draft.discard()
+            store.discard()  # an open file would be flushed when Python ends, and crash
             raise
         return store
 

@@ -1,0 +1,432 @@
+"""The result file: schema 1.0, rows in any order, faults of disks and files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import xarray
+
+from ctcdyn.errors import CtcError, Exit, Status
+from ctcdyn.results import open_results
+from ctcdyn.store import Schema, Store
+from ctcdyn.store.chunks import encode
+from ctcdyn.store.content import content_hash
+from ctcdyn.store.layout import BLOCK, LEAF, VARIABLES
+from ctcdyn.store.summary import quantiles_from_counts, relative_error
+from synthetic import EDGES, Cohort, Root, Sketch, schema, seeded
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    return seeded(request.node.nodeid)
+
+
+def codes(caught: pytest.ExceptionInfo[CtcError]) -> list[str]:
+    return [problem.code for problem in caught.value.problems]
+
+
+def test_rows_paths_and_summary_come_back(tmp_path: Path, rng: np.random.Generator) -> None:
+    cohort = Cohort(schema(), rng)
+    with open_results(cohort.write(tmp_path / "a.h5")) as results:
+        assert np.array_equal(results.params, cohort.params)
+        assert np.array_equal(results.final_state, cohort.state[:, -1])
+        assert np.array_equal(results["n_reactions"], cohort.n_reactions)
+        assert np.array_equal(results.event_observed, cohort.event_observed)
+        assert np.array_equal(results.state, cohort.state[:300].astype(np.float32))
+        assert np.array_equal(results.values("burden"), cohort.observables[:300, :, 0].astype(np.float32))
+        assert np.array_equal(results.trajectory, np.arange(1000))
+        np.testing.assert_allclose(results.var[0], cohort.state.var(axis=0, ddof=1), rtol=1e-12)
+        np.testing.assert_allclose(results["obs_mean"][0], cohort.observables.mean(axis=0), rtol=1e-12)
+        assert np.array_equal(results.p_extinct[0], (cohort.state == 0).mean(axis=0))
+        assert results.n_valid.tolist() == [[1000] * 21]
+        exact = np.quantile(cohort.state, results.quantile, axis=0)
+        np.testing.assert_allclose(results.quantiles[:, 0], exact, rtol=1 / 8, atol=2.0**-4)
+
+
+def test_any_order_and_cut_of_ranges_gives_the_same_content(tmp_path: Path, rng: np.random.Generator) -> None:
+    cohort = Cohort(schema(count=BLOCK + 3000, keep=700), rng)
+    whole = cohort.write(tmp_path / "whole.h5")
+    bounds = [0, *sorted(rng.choice(np.arange(16, cohort.schema.count, 16), 40, replace=False).tolist())]
+    cuts = list(zip(bounds, [*bounds[1:], cohort.schema.count]))
+    rng.shuffle(cuts)
+    pieces = cohort.write(tmp_path / "pieces.h5", cuts)
+    assert content_hash(whole) == content_hash(pieces)
+
+
+def test_kept_ids_may_come_unordered(tmp_path: Path, rng: np.random.Generator) -> None:
+    cohort = Cohort(schema(count=100, keep=50), rng)
+    result = cohort.cut(0, 100)
+    order = rng.permutation(50)
+    values = vars(result) | {
+        "kept_ids": result.kept_ids[order],
+        "state": result.state[order],
+        "observables": result.observables[order],
+    }
+    with Store.open(tmp_path / "a.h5", cohort.schema) as store:
+        store.append(type(result)(**values))
+        store.finish(cohort.root(), cohort.sketch())
+    assert content_hash(tmp_path / "a.h5") == content_hash(cohort.write(tmp_path / "b.h5"))
+
+
+def test_a_row_that_comes_twice_or_lies_outside_is_a_bug(tmp_path: Path, rng: np.random.Generator) -> None:
+    cohort = Cohort(schema(count=600), rng)
+    for again in ((0, 300), (290, 310)):
+        with pytest.raises(CtcError) as caught:
+            cohort.write(tmp_path / "a.h5", [(0, 300), again])
+        assert caught.value.exit is Exit.BUG
+    smaller = schema(count=500)
+    with pytest.raises(CtcError) as caught, Store.open(tmp_path / "a.h5", smaller) as store:
+        store.append(cohort.cut(400, 600))
+    assert codes(caught) == ["B901"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_shape_names_the_array(tmp_path: Path, rng: np.random.Generator) -> None:
+    cohort = Cohort(schema(count=300), rng)
+    result = cohort.cut(0, 300)
+    wrong = type(result)(**(vars(result) | {"params": result.params[:, :2]}))
+    message = r"params has shape \(300, 2\), not \(300, 4\)"
+    with pytest.raises(CtcError, match=message), Store.open(tmp_path / "a.h5", cohort.schema) as store:
+        store.append(wrong)
+
+
+def test_missing_rows_read_as_not_run(tmp_path: Path, rng: np.random.Generator) -> None:
+    cohort = Cohort(schema(count=BLOCK + 400, keep=600), rng)
+    with open_results(cohort.write(tmp_path / "a.h5", [(256, 512)])) as results:
+        assert results.counts[Status.NOT_RUN] == BLOCK + 400 - 256
+        assert np.isnan(results.params[:256]).all()
+        assert np.isnan(results.state[:256]).all()
+        assert np.isnan(results.state[512:]).all()
+        assert np.array_equal(results.params[256:512], cohort.params[256:512])
+        assert np.array_equal(results.trajectory, np.arange(BLOCK + 400))
+
+
+def test_ids_of_a_part_of_a_study(tmp_path: Path, rng: np.random.Generator) -> None:
+    plan = schema(
+        count=512, total=2048, first=256, keep=400, arms=("control", "chemo"), replicates=4, patients=256
+    )
+    cohort = Cohort(plan, rng)
+    two = [np.concatenate([getattr(cohort.root(), name)] * 2) for name in ("n", "mean", "m2", "zeros")]
+    with Store.open(tmp_path / "a.h5", plan) as store:
+        store.append(cohort.cut(256, 512))
+        store.append(cohort.cut(0, 256))
+        store.finish(Root(*two), Sketch(np.repeat(cohort.sketch().counts, 2, axis=0), EDGES))
+    with open_results(tmp_path / "a.h5") as results:
+        assert results.trajectory[[0, -1]].tolist() == [256, 767]
+        assert results.kept.tolist() == list(range(256, 400))
+        assert results["kept_arm"][:3].tolist() == [0, 1, 0]
+        ids = results.trajectory
+        rebuilt = (results["patient_id"] * 4 + results["replicate"]) * 2 + results["arm_index"]
+        assert np.array_equal(rebuilt, ids)
+        assert results.mean.shape == (2, 21, 3)
+
+
+@pytest.mark.parametrize("count, keep", [(0, 0), (1, 1), (255, 255), (256, 0), (257, 256)])
+def test_small_and_empty_files_are_whole(
+    tmp_path: Path, rng: np.random.Generator, count: int, keep: int
+) -> None:
+    plan = schema(count=count, keep=keep)
+    cohort = Cohort(plan, rng)
+    path = tmp_path / "a.h5"
+    with Store.open(path, plan) as store:
+        if count:
+            store.append(cohort.cut(0, count))
+        shape = (1, 21, 4)
+        root = (
+            cohort.root()
+            if count
+            else Root(np.zeros(shape[:2], "u8"), *np.zeros((2, *shape)), np.zeros(shape, "u8"))
+        )
+        store.finish(root, cohort.sketch())
+    with open_results(path) as results:
+        assert len(results.status) == count
+        assert results.schema.kept == keep
+        assert np.isnan(results.var).all() == (count < 2)
+        assert "method" in results.to_xarray().attrs
+    with xarray.open_dataset(path) as dataset:
+        assert dataset.sizes["trajectory"] == count
+
+
+def test_xarray_opens_the_file_with_no_arguments(tmp_path: Path, rng: np.random.Generator) -> None:
+    cohort = Cohort(schema(), rng)
+    path = cohort.write(tmp_path / "a.h5")
+    with xarray.open_dataset(path) as dataset:
+        for name, variable in cohort.schema.variables().items():
+            assert dataset[name].dims == variable.axes, name
+        assert dataset["species"].values.tolist() == ["tumor", "ctc", "drug"]
+        assert dataset["status"].dtype == np.uint8  # flags stay integers: no _FillValue on them
+        assert dataset["trajectory"].dtype == np.int64
+        assert dataset["time"].dtype == np.float64
+        assert dataset["time"].attrs["units"] == "d"
+        assert "units" not in dataset["state"].attrs  # cells and nmol/mL in one array
+        assert dataset["observables"].attrs["units"] == "1/mL"
+        np.testing.assert_array_equal(
+            dataset["state"].sel(species="ctc", kept=17).values, cohort.state[17, :, 1].astype(np.float32)
+        )
+    with xarray.open_datatree(path) as tree:
+        assert set(tree.children) == {"fates", "lesions", "events_log", "provenance", "summary_state"}
+        assert tree["summary_state"]["sketch_counts"].dims == ("arm", "time", "column", "bin")
+
+
+def test_format_needs_no_new_hdf5_and_no_plugin(tmp_path: Path, rng: np.random.Generator) -> None:
+    path = Cohort(schema(), rng).write(tmp_path / "a.h5")
+    with h5py.File(path, "r") as file:
+        assert file.id.get_create_plist().get_version()[0] <= 2  # superblock: HDF5 1.8 reads it
+        filters = {
+            file[name].id.get_create_plist().get_filter(k)[0]
+            for name in VARIABLES
+            if name in file
+            for k in range(file[name].id.get_create_plist().get_nfilters())
+        }
+        assert filters == {h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE}
+        assert file["state"].chunks == (LEAF, 21, 3)
+        assert file["params"].chunks == (1000, 1)
+
+
+def test_provenance_comes_back_whole(tmp_path: Path, rng: np.random.Generator) -> None:
+    source = "# kernel\n" + "x = 1\n" * 30_000  # longer than an HDF5 attribute may be
+    given = {
+        "kernel_source": source,
+        "seed": 2**64 - 1,
+        "threads": 7,
+        "note": "",
+        "load": 0.5,
+        "cpu_name": "é",
+    }
+    path = Cohort(schema(provenance=given), rng).write(tmp_path / "a.h5")
+    with open_results(path) as results:
+        found = results.provenance
+        assert {name: found[name] for name in given} == given
+        assert found["end"] == "2026-11-23T10:00:00Z"
+        assert found["hdf5"] == h5py.version.hdf5_version
+
+
+@pytest.mark.parametrize("dtype", ["<f8", "<f4", "<u8", "<i4", "|u1"])
+@pytest.mark.parametrize("kind", ["noise", "constant", "mixed", "one"])
+def test_encoded_chunks_are_what_hdf5_reads(
+    tmp_path: Path, rng: np.random.Generator, dtype: str, kind: str
+) -> None:
+    size = 1 if kind == "one" else 70_001
+    bits = rng.integers(0, 256, size * np.dtype(dtype).itemsize, dtype=np.uint8)
+    values = np.frombuffer(bits.tobytes(), dtype=dtype).copy()
+    if kind == "constant":
+        values[:] = values[0]
+    if kind == "mixed":
+        values = np.repeat(values[:7], 10_001)[: len(values)] + np.arange(70_001 if size > 1 else 1).astype(
+            dtype
+        )
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        chunked = file.create_dataset(
+            "x", values.shape, dtype, chunks=values.shape, shuffle=True, compression=1
+        )
+        chunked.id.write_direct_chunk((0,), encode(values))
+        assert file["x"][...].tobytes() == values.tobytes()
+
+
+def test_noise_is_not_compressed_and_constants_nearly_vanish(rng: np.random.Generator) -> None:
+    noise = rng.lognormal(0, 1, BLOCK)
+    assert 0.8 * noise.nbytes < len(encode(noise)) < 1.001 * noise.nbytes
+    assert len(encode(np.full(BLOCK, 0.37))) < 0.01 * noise.nbytes
+
+
+def test_existing_output_is_refused_or_replaced_at_the_end(tmp_path: Path, rng: np.random.Generator) -> None:
+    cohort = Cohort(schema(), rng)
+    path = tmp_path / "a.h5"
+    path.write_bytes(b"precious")
+    with pytest.raises(CtcError) as caught:
+        Store.open(path, cohort.schema)
+    assert (caught.value.exit, codes(caught)) == (Exit.OUTPUT, ["R502"])
+    with pytest.raises(ZeroDivisionError), Store.open(path, cohort.schema, overwrite=True):
+        raise ZeroDivisionError
+    assert path.read_bytes() == b"precious"
+    cohort.write(path, overwrite=True)
+    assert len(content_hash(path)) == 64
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_that_appears_meanwhile_is_kept(tmp_path: Path, rng: np.random.Generator) -> None:
+    cohort = Cohort(schema(), rng)
+    path = tmp_path / "a.h5"
+    with Store.open(path, cohort.schema) as store:
+        store.append(cohort.cut(0, 1000))
+        path.write_bytes(b"someone else's")
+        with pytest.raises(CtcError) as caught:
+            store.finish(cohort.root(), cohort.sketch())
+    assert codes(caught) == ["R502"]
+    assert path.read_bytes() == b"someone else's"
+    (saved,) = tmp_path.glob("*.part")
+    assert str(saved) in str(caught.value)
+    assert len(content_hash(saved)) == 64
+
+
+@pytest.mark.parametrize(
+    "place, code",
+    [("missing/a.h5", "R503"), (".", "R503"), ("file/a.h5", "R503"), ("x" * 300 + ".h5", "R503")],
+)
+def test_places_where_nothing_can_be_written(tmp_path: Path, place: str, code: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CtcError) as caught:
+        Store.open(tmp_path / place, schema())
+    assert (caught.value.exit, codes(caught)) == (Exit.OUTPUT, [code])
+
+
+def test_a_read_only_directory_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: object) -> int:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(os, "open", refuse)  # permission bits do not stop a superuser, a file system does
+    with pytest.raises(CtcError, match="Read-only file system") as caught:
+        Store.open(tmp_path / "a.h5", schema())
+    assert caught.value.exit is Exit.OUTPUT
+
+
+@pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("after", [0, 1, 5, 20, 60])
+def test_a_full_disk_is_reported_and_cleaned_up(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, reason: int, after: int
+) -> None:
+    cohort = Cohort(schema(count=3000, keep=3000), rng)
+    write, calls = os.pwrite, iter(range(10**9))
+
+    def fill_up(handle: int, data: memoryview, offset: int) -> int:
+        if next(calls) >= after:
+            raise OSError(reason, os.strerror(reason))
+        return write(handle, data[: 1 + len(data) // 2], offset)  # short writes are no errors
+
+    monkeypatch.setattr(os, "pwrite", fill_up)
+    with pytest.raises(CtcError, match=r"cannot be written: .*\n.*free some space") as caught:
+        cohort.write(tmp_path / "a.h5", [(k, k + 250) for k in range(0, 3000, 250)])
+    assert (caught.value.exit, codes(caught)) == (Exit.RESOURCES, ["R507"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_short_writes_are_continued(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cohort = Cohort(schema(), rng)
+    whole = content_hash(cohort.write(tmp_path / "whole.h5"))
+    write = os.pwrite
+    monkeypatch.setattr(
+        os, "pwrite", lambda handle, data, offset: write(handle, data[: 1 + len(data) // 3], offset)
+    )
+    assert content_hash(cohort.write(tmp_path / "short.h5")) == whole
+
+
+def test_an_error_of_the_device_is_not_called_a_full_disk(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(handle: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    cohort = Cohort(schema(), rng)
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(CtcError) as caught:
+        cohort.write(tmp_path / "a.h5")
+    assert (caught.value.exit, codes(caught)) == (Exit.OUTPUT, ["R503"])
+    assert list(tmp_path.iterdir()) == []
+
+
+SMALL_DISK = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+from pathlib import Path
+from synthetic import Cohort, schema, seeded
+from ctcdyn.errors import CtcError
+try:
+    Cohort(schema(count=4000, keep=4000), seeded("small disk")).write(Path(sys.argv[1]))
+except CtcError as error:
+    print(error)
+    sys.exit(int(error.exit))
+"""
+
+
+@pytest.mark.parametrize("limit", [1_000, 20_000, 300_000])
+def test_the_kernel_refusing_to_write_ends_with_exit_code_5(tmp_path: Path, limit: int) -> None:
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(SMALL_DISK), str(tmp_path / "a.h5"), str(limit)],
+        cwd=Path(__file__).parent,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (int(Exit.RESOURCES), "")
+    assert "error[R507]" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_leaving_without_finishing_is_a_bug_and_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(CtcError, match="before it was finished"), Store.open(tmp_path / "a.h5", schema()):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_memory_stays_flat(tmp_path: Path, rng: np.random.Generator) -> None:
+    """Ranges of a whole block leave nothing behind, ranges of half a block at most what is open."""
+    plan = schema(count=40 * BLOCK, keep=0)
+    small = Cohort(schema(count=BLOCK // 2, keep=0), rng)
+    piece = vars(small.cut(0, BLOCK // 2))
+    with Store.open(tmp_path / "a.h5", plan) as store:
+        for number in range(80):
+            store.append(type(small.cut(0, 0))(**(piece | {"first": number * BLOCK // 2})))
+            assert len(store._rows._open) <= 1
+        store.finish(small.root(), small.sketch())
+    with open_results(tmp_path / "a.h5") as results:
+        assert sum(results.counts.values()) == 40 * BLOCK
+        assert np.array_equal(results.params[-BLOCK // 2 :], small.params)
+
+
+def test_quantiles_from_counts_against_numpy(rng: np.random.Generator) -> None:
+    values = np.sort(rng.uniform(0, 1, 997))
+    edges = np.linspace(0, 1, 5001)
+    counts = np.histogram(values, edges)[0]
+    levels = (0.0, 0.025, 0.5, 0.9, 1.0)
+    found = quantiles_from_counts(counts, edges, levels)
+    np.testing.assert_allclose(found, np.quantile(values, levels), atol=1.01 / 5000)
+
+
+def test_quantiles_from_counts_at_the_edges() -> None:
+    edges = [-np.inf, 0.0, 0.0, 1.0, 2.0, np.inf]
+
+    def at(counts: list[int], level: float) -> float:
+        return float(quantiles_from_counts(counts, edges, [level])[0])
+
+    assert np.isnan(at([0, 0, 0, 0, 0], 0.5))
+    assert at([0, 7, 0, 0, 0], 0.5) == 0.0
+    assert at([0, 0, 0, 1, 0], 0.5) == 1.5
+    assert at([0, 0, 0, 4, 0], 0.0) == 1.125
+    assert at([0, 1, 0, 1, 0], 0.5) == 0.75
+    assert np.isnan(at([5, 1, 0, 0, 0], 0.1))
+    assert np.isnan(at([0, 1, 0, 0, 5], 0.9))
+    assert at([1, 3, 0, 0, 1], 0.5) == 0.0
+    many = quantiles_from_counts(np.full((2, 3, 5), 2**31, dtype=np.uint32), edges, [0.5])
+    assert many.shape == (1, 2, 3)
+    with pytest.raises(ValueError, match="ascending edges"):
+        quantiles_from_counts([1, 2], [0, 1], [0.5])
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        quantiles_from_counts([1], [0, 1], [50])
+
+
+def test_relative_error_of_the_bins() -> None:
+    assert relative_error(EDGES) == pytest.approx((1 / 8) / (2 + 1 / 8))
+
+
+def test_schema_knows_sizes_and_what_is_present() -> None:
+    plan = schema(keep=0, event_kinds=())
+    present = plan.variables()
+    assert not {"state", "kept", "kept_arm", "event_time", "event_kind"} & set(present)
+    assert plan.bytes_before_compression() > 1000 * (8 * 4 + 8 * 3 + 30)
+    assert isinstance(plan, Schema)
+    assert schema(keep=50, first=30, count=10).kept == 10
+    assert schema(keep=50, first=45, count=10).kept == 5
+    assert schema(keep=50, first=60, count=10).kept == 0
