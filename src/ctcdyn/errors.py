@@ -233,4 +233,4 @@ def _excerpt(text: str, word: str) -> tuple[str, int]:
 
 def _printable(line: str) -> str:
     """Control characters of a hostile file must not reach the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in line)
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in line)
