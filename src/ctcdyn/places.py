@@ -1,7 +1,9 @@
-"""TOML texts that remember where each key stands, so that every error names a file, a line and the line's text.
+"""TOML texts that remember where each key stands, so that every error names a file, a line and the line's
+text.
 
-`tomllib` gives line numbers for syntax errors only. A second, cheap scan of the text gives the line of every key path:
-("reaction", 2, "rate") -> line 41. Paths are those of pydantic's `loc`: keys and positions in lists.
+`tomllib` gives line numbers for syntax errors only. A second, cheap scan of the text gives the line of
+every key path: ("reaction", 2, "rate") -> line 41. Paths are those of pydantic's `loc`: keys and positions
+in lists.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from ctcdyn.errors import CtcError, Place, Problem
 
 KeyPath = tuple[str | int, ...]
 
-SIZE_LIMIT = 10_000_000  # bytes; a model of 1000 reactions is 0.1 MB (reliability: a text must not exhaust memory)
+SIZE_LIMIT = (
+    10_000_000  # bytes; a model of 1000 reactions is 0.1 MB (reliability: a text must not exhaust memory)
+)
 NESTING_LIMIT = 32  # brackets within brackets; tomllib recurses
 
 _TOKEN = re.compile(
@@ -48,21 +52,35 @@ class Document:
 
 
 def read_document(path: str | Path) -> Document:
-    """The TOML file at `path`. Raises CtcError for files that are absent, unreadable, too large or not TOML."""
+    """The TOML file at `path`. Raises CtcError for files that are absent, unreadable, too large or not
+    TOML.
+    """
     shown = str(path)
     try:
         if Path(path).is_dir():
-            raise CtcError(Problem("C100", f"{shown} is a folder, not a file", Place(shown, 1), fix="give a .toml file"))
+            raise CtcError(
+                Problem("C100", f"{shown} is a folder, not a file", Place(shown, 1), fix="give a .toml file")
+            )
         with Path(path).open("rb") as file:
             raw = file.read(SIZE_LIMIT + 1)
     except FileNotFoundError:
         raise CtcError(
-            Problem("C100", f"{shown} does not exist", Place(shown, 1), fix="check the path; `ctcdyn init` writes a study")
+            Problem(
+                "C100",
+                f"{shown} does not exist",
+                Place(shown, 1),
+                fix="check the path; `ctcdyn init` writes a study",
+            )
         ) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise CtcError(
-            Problem("C100", f"{shown!r} cannot be read: {reason}", Place(shown, 1), fix="check path and permissions")
+            Problem(
+                "C100",
+                f"{shown!r} cannot be read: {reason}",
+                Place(shown, 1),
+                fix="check path and permissions",
+            )
         ) from None
     if len(raw) > SIZE_LIMIT:
         raise CtcError(
@@ -73,7 +91,9 @@ def read_document(path: str | Path) -> Document:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise CtcError(
-            Problem("C101", "the text is not UTF-8", Place(shown, line), fix="save the file as UTF-8 (plain text)")
+            Problem(
+                "C101", "the text is not UTF-8", Place(shown, line), fix="save the file as UTF-8 (plain text)"
+            )
         ) from None
     return parse_document(text, shown)
 
@@ -85,18 +105,30 @@ def parse_document(text: str, path: str) -> Document:
     deep = _too_deep(text)
     if deep:
         raise CtcError(
-            Problem("C101", f"more than {NESTING_LIMIT} brackets within brackets", Place(path, deep, _clip(lines[deep - 1])),
-                    fix="no table of a study or model is nested deeper than three")
+            Problem(
+                "C101",
+                f"more than {NESTING_LIMIT} brackets within brackets",
+                Place(path, deep, _clip(lines[deep - 1])),
+                fix="no table of a study or model is nested deeper than three",
+            )
         )
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CtcError(_syntax_problem(str(error), lines, path)) from None
-    except (ValueError, OverflowError, RecursionError) as error:  # an integer of more than 4300 digits, a date 2026-02-31
+    except (
+        ValueError,
+        OverflowError,
+        RecursionError,
+    ) as error:  # an integer of more than 4300 digits, a date 2026-02-31
         line = next((n for n, row in enumerate(lines, 1) if re.search(r"\d{4301}", row)), 1)
         raise CtcError(
-            Problem("C101", f"not a TOML value: {_clip(str(error))}", Place(path, line, _clip(lines[line - 1])),
-                    fix="write a number such as 1e6")
+            Problem(
+                "C101",
+                f"not a TOML value: {_clip(str(error))}",
+                Place(path, line, _clip(lines[line - 1])),
+                fix="write a number such as 1e6",
+            )
         ) from None
     places = {key: Place(path, line, _clip(lines[line - 1])) for key, line in index_lines(text).items()}
     return Document(path, text, data, places)
@@ -161,7 +193,9 @@ def index_lines(text: str) -> dict[KeyPath, int]:
 def _inside_value(
     token: str, line: int, stack: list[tuple[str, KeyPath]], key: list[str], found: dict[KeyPath, int]
 ) -> tuple[str, list[str]]:
-    """One token of a value; `stack` holds the key's own "=" at the bottom, then open brackets and inner keys."""
+    """One token of a value; `stack` holds the key's own "=" at the bottom, then open brackets and inner
+    keys.
+    """
     kind, path = stack[-1]
     if token == "\n":
         if kind == "=" and len(stack) == 1:
@@ -232,7 +266,8 @@ def _too_deep(text: str) -> int:
         return 0
     depth = 0
     line = 1
-    for token in _TOKEN.findall(text):
+    for match in _TOKEN.finditer(text):
+        token = match.group()
         line += token.count("\n")
         if token in ("[", "{"):
             depth += 1

@@ -1,7 +1,8 @@
 """Find plug-ins: a solver, an observable, a mechanism or a model is ONE file, built in or at a path.
 
-There is no registry and no list: what lies in the folder of its kind exists. A path works wherever a name does:
-`method = "./my_solver.py"`. A text with a slash or the kind's file ending is a path; anything else is a name.
+There is no registry and no list: what lies in the folder of its kind exists. A path works wherever a name
+does: `method = "./my_solver.py"`. A text with a slash or the kind's file ending is a path; anything else is
+a name.
 
 Importing a Python plug-in runs it, so a path in a study is code that its owner chose to run; names never are.
 """
@@ -31,7 +32,9 @@ _HOME = Path(__file__).parent
 
 
 def available(kind: Kind) -> tuple[str, ...]:
-    """Names of the built-in plug-ins of a kind, sorted; files that begin with an underscore are parts of others."""
+    """Names of the built-in plug-ins of a kind, sorted; files that begin with an underscore are parts of
+    others.
+    """
     folder, ending = _FOLDERS[kind]
     found = (_HOME / folder).glob(f"*{ending}")
     return tuple(sorted(file.stem for file in found if not file.name.startswith("_")))
@@ -45,7 +48,9 @@ def is_path(kind: Kind, name_or_path: str) -> bool:
 def find(
     kind: Kind, name_or_path: str | Path, folder: str | Path = ".", place: Place | None = None, key: str = ""
 ) -> Path:
-    """The file of a plug-in. `folder` is where relative paths start (that of the study). Raises CtcError C112."""
+    """The file of a plug-in. `folder` is where relative paths start (that of the study). Raises CtcError
+    C112.
+    """
     text = str(name_or_path)
     if isinstance(name_or_path, Path) or is_path(kind, text):
         path = Path(folder, text)
@@ -57,22 +62,33 @@ def find(
         near = nearest(path.stem, available(kind))
         fix = f'built in is "{near}": write it without a path' if near else "check the path"
         raise CtcError(
-            Problem("C112", f"no {kind} file {text[:200]!r}", place, key, fix,
-                    why="relative paths start at the folder of the file that names them", word=text[:200])
+            Problem(
+                "C112",
+                f"no {kind} file {text[:200]!r}",
+                place,
+                key,
+                fix,
+                why="relative paths start at the folder of the file that names them",
+                word=text[:200],
+            )
         )
     names = available(kind)
     if text in names:
         home, ending = _FOLDERS[kind]
         return _HOME / home / f"{text}{ending}"
     near = nearest(text, names)
-    fix = f'did you mean "{near}"?' if near else f"built in: {', '.join(names) or 'none'}; or give a path, ./my_{kind}"
+    fix = (
+        f'did you mean "{near}"?'
+        if near
+        else f"built in: {', '.join(names) or 'none'}; or give a path, ./my_{kind}"
+    )
     if not near:
         fix += _FOLDERS[kind][1]
     raise CtcError(Problem("C112", f'there is no {kind} "{text[:200]}"', place, key, fix, word=text[:200]))
 
 
 def import_plugin(path: Path, needs: Iterable[str] = ()) -> ModuleType:
-    """The module in a .py plug-in; raises CtcError C113 when it cannot be imported or lacks one of `needs`."""
+    """The module of a .py plug-in; raises CtcError C113 if it cannot be imported or lacks one of `needs`."""
     path = path.resolve()
     try:
         if path.is_relative_to(_HOME):
@@ -80,13 +96,17 @@ def import_plugin(path: Path, needs: Iterable[str] = ()) -> ModuleType:
             module = importlib.import_module(dotted)
         else:
             module = _import_file(path)
-    except Exception as error:  # noqa: BLE001 - a plug-in is the user's code: whatever it raises is a problem of that file
+    except Exception as error:  # the user's code may raise anything
         what = f"plug-in {path.name} cannot be imported: {type(error).__name__}: {error}"
-        raise CtcError(Problem("C113", what, Place(str(path), 1), fix="run the file by itself to see where it fails")) from error
+        raise CtcError(
+            Problem("C113", what, Place(str(path), 1), fix="run the file by itself to see where it fails")
+        ) from error
     missing = [name for name in needs if not hasattr(module, name)]
     if missing:
         what = f"plug-in {path.name} does not define {', '.join(missing)}"
-        raise CtcError(Problem("C113", what, Place(str(path), 1), fix="copy a built-in file of its kind and change it"))
+        raise CtcError(
+            Problem("C113", what, Place(str(path), 1), fix="copy a built-in file of its kind and change it")
+        )
     return module
 
 

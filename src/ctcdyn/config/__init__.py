@@ -1,6 +1,8 @@
-"""The study: what to run, as a frozen value. Knows no model and no solver; `model.load.resolve` brings them together.
+"""The study: what to run, as a frozen value. Knows no model and no solver; `model.load.resolve` brings them
+together.
 
-`load_study(path)` reads a study.toml, follows `extends`, applies `--set` and reports every problem of the text at once.
+`load_study(path)` reads a study.toml, follows `extends`, applies `--set` and reports every problem of the
+text at once.
 """
 
 from __future__ import annotations
@@ -53,7 +55,8 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
 
 
 def read_study(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Study | None, list[Problem]]:
-    """Like `load_study`, but gives what can be used of a study with problems, so that the model is checked as well.
+    """Like `load_study`, but gives what can be used of a study with problems, so that the model is checked
+    as well.
 
     A study that comes with problems is only good for finding more of them.
     """

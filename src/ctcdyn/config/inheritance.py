@@ -1,8 +1,8 @@
 """From files to one table: `extends` (a study built on another) and `--set a.b=v` (a change from the shell).
 
-Tables merge, lists and values replace, and "none" clears a table or list that was inherited. Three kinds of table are
-alternatives rather than settings and so are replaced as a whole: [model], simulate.save and each distribution in
-[population.draw].
+Tables merge, lists and values replace, and "none" clears a table or list that was inherited. Three kinds of
+table are alternatives rather than settings and so are replaced as a whole: [model], simulate.save and each
+distribution in [population.draw].
 """
 
 from __future__ import annotations
@@ -18,10 +18,26 @@ from ctcdyn.places import Document, KeyPath, read_document
 _DEPTH = 8  # files that extend each other; a chain longer than this is a mistake
 
 # tables that "none" clears even where nothing is inherited, so that a study may say it has none
-_CLEARABLE = frozenset({
-    "parameters", "initial", "population", "draw", "correlation", "mechanisms", "treatment", "arm", "event", "sweep",
-    "sensitivity", "cluster", "quantity", "ensemble", "limits", "output",
-})  # fmt: skip
+_CLEARABLE = frozenset(
+    {
+        "parameters",
+        "initial",
+        "population",
+        "draw",
+        "correlation",
+        "mechanisms",
+        "treatment",
+        "arm",
+        "event",
+        "sweep",
+        "sensitivity",
+        "cluster",
+        "quantity",
+        "ensemble",
+        "limits",
+        "output",
+    }
+)
 
 
 def read_merged(path: str | Path) -> Document:
@@ -40,21 +56,38 @@ def read_merged(path: str | Path) -> Document:
         here = document.place("extends")
         if not isinstance(parent, str) or not parent or "\0" in parent:
             problems.append(
-                Problem("C104", "`extends` must be the path of one study file", here, "extends",
-                        'write extends = "other.toml"')
+                Problem(
+                    "C104",
+                    "`extends` must be the path of one study file",
+                    here,
+                    "extends",
+                    'write extends = "other.toml"',
+                )
             )
             break
         file = Path(document.path).parent / parent
         if file.resolve() in seen:
             problems.append(
-                Problem("C109", f'"{parent}" extends this file in turn', here, "extends",
-                        "break the circle: one of the files must stand alone", word=parent)
+                Problem(
+                    "C109",
+                    f'"{parent}" extends this file in turn',
+                    here,
+                    "extends",
+                    "break the circle: one of the files must stand alone",
+                    word=parent,
+                )
             )
             break
         if len(chain) >= _DEPTH:
             problems.append(
-                Problem("C109", f"more than {_DEPTH} studies extend each other", here, "extends",
-                        "put what they share into one file", word=parent)
+                Problem(
+                    "C109",
+                    f"more than {_DEPTH} studies extend each other",
+                    here,
+                    "extends",
+                    "put what they share into one file",
+                    word=parent,
+                )
             )
             break
     if problems:
@@ -87,8 +120,14 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> tuple[Docum
             if not isinstance(table, dict):
                 inner = ".".join(path[: position + 1])
                 problems.append(
-                    Problem("C110", f"{inner} is not a table, so {key} cannot be set", here, key,
-                            f"set the whole of {inner}", word=key)
+                    Problem(
+                        "C110",
+                        f"{inner} is not a table, so {key} cannot be set",
+                        here,
+                        key,
+                        f"set the whole of {inner}",
+                        word=key,
+                    )
                 )
                 break
         else:
@@ -114,7 +153,9 @@ def _read_parent(file: Path, child: Document) -> Document:
         raise
 
 
-def _merge(base: dict[str, Any], over: dict[str, Any], path: KeyPath, places: dict[KeyPath, Place]) -> dict[str, Any]:
+def _merge(
+    base: dict[str, Any], over: dict[str, Any], path: KeyPath, places: dict[KeyPath, Place]
+) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         here = (*path, key)
@@ -132,7 +173,9 @@ def _merge(base: dict[str, Any], over: dict[str, Any], path: KeyPath, places: di
 
 
 def _whole(path: KeyPath) -> bool:
-    return path in (("model",), ("simulate", "save")) or (len(path) == 3 and path[:2] == ("population", "draw"))
+    return path in (("model",), ("simulate", "save")) or (
+        len(path) == 3 and path[:2] == ("population", "draw")
+    )
 
 
 def _forget(places: dict[KeyPath, Place], path: KeyPath) -> None:

@@ -1,8 +1,9 @@
-"""From pydantic's list of errors to ours: code, what, file:line, how to fix; and what of a bad study can still be used.
+"""From pydantic's list of errors to ours: code, what, file:line, how to fix; and what of a bad study can
+still be used.
 
-Pydantic stops a table at its first bad value, so checks between keys would stay silent. `validate` therefore takes the
-bad values out and validates again, until what is left is a study: every problem is found, and the rest can be compared
-with the model in the same report.
+Pydantic stops a table at its first bad value, so checks between keys would stay silent. `validate`
+therefore takes the bad values out and validates again, until what is left is a study: every problem is
+found, and the rest can be compared with the model in the same report.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def validate(document: Document) -> tuple[Study | None, list[Problem]]:
         if _holds(data, path):
             _remove(data, path)
             problems.append(_later(document, path, what))
-    doubtful: set[KeyPath] = set()  # tables in which a value was taken out: a check between keys may be misled
+    doubtful: set[KeyPath] = (
+        set()
+    )  # tables in which a value was taken out: a check between keys may be misled
     taken: set[KeyPath] = set()
     for _ in range(200):
         try:
@@ -80,7 +83,9 @@ def _problem(document: Document, item: Mapping[str, Any], path: KeyPath) -> Prob
     kind, context, value = item["type"], item.get("ctx", {}), item.get("input")
     place = document.place(*path)
     shown = ".".join(str(part) for part in path)
-    word = next((str(part) for part in reversed(path) if isinstance(part, str) and str(part) in place.text), "")
+    word = next(
+        (str(part) for part in reversed(path) if isinstance(part, str) and str(part) in place.text), ""
+    )
     if "fix" in context:
         what = context["what"]
         if not what[0].isupper() and what.split(" ", 1)[0] in ("must", "is", "needs"):
@@ -90,16 +95,36 @@ def _problem(document: Document, item: Mapping[str, Any], path: KeyPath) -> Prob
         return _unknown_key(path, place, shown)
     if kind == "missing":
         return Problem("C103", f"{shown} is missing", place, shown, _example(path))
-    if kind == "finite_number" or (kind in ("int_type", "float_type") and isinstance(value, float) and value - value != 0):
-        return Problem("C106", f"{shown} must be finite, not {describe(value)}", place, shown, "write a finite number", word=word)
+    if kind == "finite_number" or (
+        kind in ("int_type", "float_type") and isinstance(value, float) and value - value != 0
+    ):
+        return Problem(
+            "C106",
+            f"{shown} must be finite, not {describe(value)}",
+            place,
+            shown,
+            "write a finite number",
+            word=word,
+        )
     for limit, text in (("ge", "at least"), ("gt", "above"), ("le", "at most"), ("lt", "below")):
         if limit in context:
             what = f"{shown} must be {text} {_round(context[limit])}, not {describe(value)}"
-            return Problem("C105", what, place, shown, f"write a value {text} {_round(context[limit])}", word=word)
+            return Problem(
+                "C105", what, place, shown, f"write a value {text} {_round(context[limit])}", word=word
+            )
     if kind in ("string_too_short", "string_too_long"):
-        return Problem("C105", f"{shown} is a text of {len(str(value))} characters", place, shown, _example(path), word=word)
+        return Problem(
+            "C105",
+            f"{shown} is a text of {len(str(value))} characters",
+            place,
+            shown,
+            _example(path),
+            word=word,
+        )
     wanted, fix = _wanted(kind, value)
-    return Problem("C104", f"{shown or 'the file'} must be {wanted}, not {describe(value)}", place, shown, fix, word=word)
+    return Problem(
+        "C104", f"{shown or 'the file'} must be {wanted}, not {describe(value)}", place, shown, fix, word=word
+    )
 
 
 def _unknown_key(path: KeyPath, place: Any, shown: str) -> Problem:
@@ -109,7 +134,11 @@ def _unknown_key(path: KeyPath, place: Any, shown: str) -> Problem:
     fix = f'did you mean "{near}"?' if near else ""
     if not fix:
         homes = [home for home in _tables(Study, ()) if name in _keys_of(Study, home) and home != table]
-        fix = f"{name} belongs into [{'.'.join(homes[0])}]" if homes else f"known here: {', '.join(sorted(known))}"
+        fix = (
+            f"{name} belongs into [{'.'.join(homes[0])}]"
+            if homes
+            else f"known here: {', '.join(sorted(known))}"
+        )
     where = f" in [{'.'.join(str(part) for part in table)}]" if table else ""
     return Problem(_WRONG, f'unknown key "{name}"{where}', place, shown, fix, word=name)
 
@@ -118,7 +147,9 @@ def _later(document: Document, path: KeyPath, what: str) -> Problem:
     shown = ".".join(str(part) for part in path)
     name = f"[{shown}]" if len(path) == 1 else shown
     fix = f"remove it (planned for a later version: {what})"
-    return Problem("C108", f"{name} is not in this version", document.place(*path), shown, fix, word=str(path[-1]))
+    return Problem(
+        "C108", f"{name} is not in this version", document.place(*path), shown, fix, word=str(path[-1])
+    )
 
 
 def _wanted(kind: str, value: Any) -> tuple[str, str]:
@@ -160,11 +191,15 @@ def _keys_of(model: type[BaseModel], path: KeyPath) -> list[str]:
     """TOML keys of the table at `path`, following the models' fields."""
     for part in path:
         field = next((f for name, f in model.model_fields.items() if (f.alias or name) == part), None)
-        inner = _model_in(field.annotation) if field is not None else model  # a name the user chose: draw.NAME
+        inner = (
+            _model_in(field.annotation) if field is not None else model
+        )  # a name the user chose: draw.NAME
         if inner is None:
             return []
         model = inner
-    return [field.alias or name for name, field in model.model_fields.items()] + (["extends"] if model is Study else [])
+    return [field.alias or name for name, field in model.model_fields.items()] + (
+        ["extends"] if model is Study else []
+    )
 
 
 def _tables(model: type[BaseModel], path: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -206,7 +241,9 @@ def _remove(data: dict[str, Any], path: KeyPath) -> None:
 
 
 def _take_out(data: dict[str, Any], path: KeyPath, taken: set[KeyPath]) -> bool:
-    """Takes away what stands at `path`, or around it when that was tried; leaves a stand-in where one is needed."""
+    """Takes away what stands at `path`, or around it when that was tried; leaves a stand-in where one is
+    needed.
+    """
     for length in range(len(path), 0, -1):
         at = path[:length]
         if at in taken or (at[:2] == ("population", "draw") and length > 3):

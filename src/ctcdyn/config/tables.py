@@ -1,6 +1,7 @@
 """The tables of a study as frozen values. Names of fields are the keys of the TOML file; times are days.
 
-Checks of one value stand in the types, checks between the keys of a table in its validator. Nothing here knows a model.
+Checks of one value stand in the types, checks between the keys of a table in its validator. Nothing here
+knows a model.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ Bytes = Annotated[int, Read(bytes_of), WithJsonSchema(NUMBER_OR_TEXT)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1, le=COUNT_LIMIT)]
 
-DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # needs all of the first, one of the second
+DISTRIBUTIONS: dict[
+    str, tuple[tuple[str, ...], tuple[str, ...]]
+] = {  # needs all of the first, one of the second
     "normal": (("mean", "sd"), ()),
     "lognormal": (("median",), ("cv", "gsd", "sigma")),
     "uniform": (("low", "high"), ()),
@@ -60,10 +63,11 @@ class ModelChoice(Table):
 
 
 class Distribution(Table):
-    """One line of [population.draw]. Quantities are in the parameter's unit once resolved; cv, gsd, sigma are numbers.
+    """One line of [population.draw]. Quantities are in the parameter's unit once resolved; cv, gsd, sigma
+    are numbers.
 
-    normal: mean, sd. lognormal: median and one of cv (sd / mean), gsd (geometric sd), sigma (sd of the logarithm).
-    uniform, loguniform: low, high.
+    normal: mean, sd. lognormal: median and one of cv (sd / mean), gsd (geometric sd), sigma (sd of the
+    logarithm). uniform, loguniform: low, high.
     """
 
     dist: str
@@ -86,15 +90,23 @@ class Distribution(Table):
         given = {key for key in type(self).model_fields if key != "dist" and getattr(self, key) is not None}
         form = ", ".join((*required, " or ".join(choice))) if choice else ", ".join(required)
         if self.dist == "normal" and given & {"low", "high"}:
-            refuse("C108", "truncated distributions are not in this version", "remove low and high, or use lognormal, "
-                   "which is positive by itself", sorted(given & {"low", "high"})[0])  # fmt: skip
+            refuse(
+                "C108",
+                "truncated distributions are not in this version",
+                "remove low and high, or use lognormal, which is positive by itself",
+                min(given & {"low", "high"}),
+            )
         for key in sorted(given - {*required, *choice}):
             refuse("C115", f"a {self.dist} distribution has no {key}", f"it takes {form}", key)
         for key in required:
             if key not in given:
                 refuse("C115", f"a {self.dist} distribution needs {key}", f"it takes {form}")
         if choice and len(given & {*choice}) != 1:
-            refuse("C115", f"a {self.dist} distribution takes exactly one of {', '.join(choice)}", f"it takes {form}")
+            refuse(
+                "C115",
+                f"a {self.dist} distribution takes exactly one of {', '.join(choice)}",
+                f"it takes {form}",
+            )
         return self
 
 
@@ -108,9 +120,19 @@ class Population(Table):
     @model_validator(mode="after")
     def _known_design(self) -> Self:
         if self.design in ("lhs", "sobol"):
-            refuse("C108", f'design = "{self.design}" is not in this version', 'write design = "random"', "design")
+            refuse(
+                "C108",
+                f'design = "{self.design}" is not in this version',
+                'write design = "random"',
+                "design",
+            )
         if self.design != "random":
-            refuse("C105", f'unknown design "{self.design[:100]}"', 'this version has design = "random"', "design")
+            refuse(
+                "C105",
+                f'unknown design "{self.design[:100]}"',
+                'this version has design = "random"',
+                "design",
+            )
         return self
 
 
@@ -123,11 +145,22 @@ class Save(Table):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        one_of(self, "every", "at", "n", fix='write save = { every = "1 day" }, { at = [0, 3, 13] } or { n = 101 }')
+        one_of(
+            self,
+            "every",
+            "at",
+            "n",
+            fix='write save = { every = "1 day" }, { at = [0, 3, 13] } or { n = 101 }',
+        )
         if self.every is not None and self.every <= 0:
             refuse("C114", "save.every must be longer than zero", 'write save = { every = "1 day" }', "every")
         if self.at is not None and any(b <= a for a, b in zip(self.at, self.at[1:], strict=False)):
-            refuse("C114", "save.at must rise from one time to the next", "sort the times and write each once", "at")
+            refuse(
+                "C114",
+                "save.at must rise from one time to the next",
+                "sort the times and write each once",
+                "at",
+            )
         return self
 
 
@@ -140,21 +173,36 @@ class Simulate(Table):
     save: Save = Save(n=101)  # 101: one point per percent of the horizon, enough for a smooth picture
     rtol: Annotated[float, Field(ge=1e-13, le=0.1)] = 1e-6  # below 1e-13 rounding decides, not the method
     atol: Annotated[float, Field(gt=0, le=1e30)] = 1e-6  # in the units of the species: a millionth of a cell
-    window: Days | None = None  # days over which thinning bounds a time-dependent rate; None: the solver chooses
+    window: Days | None = (
+        None  # days over which thinning bounds a time-dependent rate; None: the solver chooses
+    )
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:
         length = self.t_end - self.t_start
         if length <= 0:
-            refuse("C105", f"t_end ({self.t_end:g} d) must be after t_start ({self.t_start:g} d)",
-                   "swap them, or write a later t_end", "t_end")  # fmt: skip
+            refuse(
+                "C105",
+                f"t_end ({self.t_end:g} d) must be after t_start ({self.t_start:g} d)",
+                "swap them, or write a later t_end",
+                "t_end",
+            )
         if self.window is not None and self.window <= 0:
-            refuse("C105", "window must be longer than zero", 'write window = "1 day", or leave it out', "window")
+            refuse(
+                "C105", "window must be longer than zero", 'write window = "1 day", or leave it out', "window"
+            )
         if self.save.every is not None and length / self.save.every > TIMES_LIMIT:
-            refuse("C114", f"save.every gives more than {TIMES_LIMIT} times", "save less often", "save", "every")
+            refuse(
+                "C114", f"save.every gives more than {TIMES_LIMIT} times", "save less often", "save", "every"
+            )
         if self.save.at and (self.save.at[0] < self.t_start or self.save.at[-1] > self.t_end):
-            refuse("C114", "save.at holds times before t_start or after t_end",
-                   f"keep them within {self.t_start:g} and {self.t_end:g} days", "save", "at")  # fmt: skip
+            refuse(
+                "C114",
+                "save.at holds times before t_start or after t_end",
+                f"keep them within {self.t_start:g} and {self.t_end:g} days",
+                "save",
+                "at",
+            )
         if np.any(np.diff(self.times) <= 0):
             refuse("C114", "the saved times are too close for double precision", "save less often", "save")
         return self
@@ -167,7 +215,7 @@ class Simulate(Table):
         if self.save.at is not None:
             return np.array(sorted({self.t_start, *self.save.at, self.t_end}), dtype=np.float64)
         assert self.save.every is not None
-        # the last step may miss t_end by rounding (12 months are not a year to the last bit): one time, not two
+        # the last step may miss t_end by rounding (12 months, a year): then it is t_end
         steps = int(np.floor((self.t_end - self.t_start) / self.save.every * (1 + 1e-12) + 1e-9))
         times = self.t_start + self.save.every * np.arange(steps + 1, dtype=np.float64)
         if steps and abs(times[-1] - self.t_end) <= 1e-9 * self.save.every + 4 * np.spacing(abs(self.t_end)):
@@ -186,8 +234,12 @@ class Ensemble(Table):
     @model_validator(mode="after")
     def _not_both(self) -> Self:
         if self.trajectories is not None and self.replicates is not None:
-            refuse("C107", "trajectories and replicates exclude each other",
-                   "replicates multiply [population] patients; without patients write trajectories", "replicates")  # fmt: skip
+            refuse(
+                "C107",
+                "trajectories and replicates exclude each other",
+                "replicates multiply [population] patients; without patients write trajectories",
+                "replicates",
+            )
         return self
 
 
@@ -206,18 +258,47 @@ class Output(Table):
 
     file: Annotated[str, Field(min_length=1, max_length=4000)]
     keep: Annotated[int | str, Field(union_mode="left_to_right")] | None = None
-    quantiles: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Read(tuple_of)] = (0.025, 0.25, 0.5, 0.75, 0.975)
+    quantiles: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Read(tuple_of)] = (
+        0.025,
+        0.25,
+        0.5,
+        0.75,
+        0.975,
+    )
     picture: bool = True
 
     @model_validator(mode="after")
     def _sane(self) -> Self:
-        if not self.file.endswith((".h5", ".hdf5", ".nc")) or "\0" in self.file or len(Path(self.file).name) > 200:
-            refuse("C105", "output.file must be a file name that ends in .h5", 'write file = "study.h5"', "file")
-        keeps = self.keep is None or self.keep in ("all", "none") or (isinstance(self.keep, int) and self.keep >= 0)
+        if (
+            not self.file.endswith((".h5", ".hdf5", ".nc"))
+            or "\0" in self.file
+            or len(Path(self.file).name) > 200
+        ):
+            refuse(
+                "C105", "output.file must be a file name that ends in .h5", 'write file = "study.h5"', "file"
+            )
+        keeps = (
+            self.keep is None
+            or self.keep in ("all", "none")
+            or (isinstance(self.keep, int) and self.keep >= 0)
+        )
         if not keeps or (isinstance(self.keep, int) and self.keep > COUNT_LIMIT):
-            refuse("C105", 'keep must be "all", "none" or a number of paths', 'write keep = 50, "all" or "none"', "keep")
-        if any(b <= a for a, b in zip(self.quantiles, self.quantiles[1:], strict=False)) or len(self.quantiles) > 100:
-            refuse("C105", "quantiles must rise, at most 100 of them", "write quantiles = [0.05, 0.5, 0.95]", "quantiles")
+            refuse(
+                "C105",
+                'keep must be "all", "none" or a number of paths',
+                'write keep = 50, "all" or "none"',
+                "keep",
+            )
+        if (
+            any(b <= a for a, b in zip(self.quantiles, self.quantiles[1:], strict=False))
+            or len(self.quantiles) > 100
+        ):
+            refuse(
+                "C105",
+                "quantiles must rise, at most 100 of them",
+                "write quantiles = [0.05, 0.5, 0.95]",
+                "quantiles",
+            )
         return self
 
 
@@ -239,15 +320,36 @@ class Study(Table):
     @model_validator(mode="after")
     def _schema_and_count(self) -> Self:
         if self.schema_ != 1:
-            refuse("C111", f"this version reads schema 1, not {str(self.schema_)[:20]}", "write schema = 1", "schema")
+            refuse(
+                "C111",
+                f"this version reads schema 1, not {str(self.schema_)[:20]}",
+                "write schema = 1",
+                "schema",
+            )
         if self.population is not None and self.ensemble.trajectories is not None:
-            refuse("C107", "ensemble.trajectories and [population] exclude each other",
-                   "patients x replicates are the trajectories: remove ensemble.trajectories", "ensemble", "trajectories")  # fmt: skip
+            refuse(
+                "C107",
+                "ensemble.trajectories and [population] exclude each other",
+                "patients x replicates are the trajectories: remove ensemble.trajectories",
+                "ensemble",
+                "trajectories",
+            )
         if self.population is None and self.ensemble.replicates is not None:
-            refuse("C107", "ensemble.replicates needs a [population]", "write trajectories instead of replicates",
-                   "ensemble", "replicates")  # fmt: skip
+            refuse(
+                "C107",
+                "ensemble.replicates needs a [population]",
+                "write trajectories instead of replicates",
+                "ensemble",
+                "replicates",
+            )
         if self.count > COUNT_LIMIT:
-            refuse("C116", "patients x replicates is over 2**53 trajectories", "reduce one of them", "ensemble", "replicates")
+            refuse(
+                "C116",
+                "patients x replicates is over 2**53 trajectories",
+                "reduce one of them",
+                "ensemble",
+                "replicates",
+            )
         return self
 
     @property
@@ -281,7 +383,9 @@ class Study(Table):
 
     @property
     def kept(self) -> int:
-        """Ids whose paths are kept, from 0: all arms of the first `keep`. Left out: all of up to 1000, else none."""
+        """Ids whose paths are kept, from 0: all arms of the first `keep`. Left out: all of up to 1000, else
+        none.
+        """
         keep = self.output.keep
         if keep is None:
             return self.count if self.count <= 1000 else 0

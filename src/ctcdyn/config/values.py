@@ -1,4 +1,6 @@
-"""Readers of single values: quantities, times, sizes in bytes. They refuse with a code, a reason and what to type."""
+"""Readers of single values: quantities, times, sizes in bytes. They refuse with a code, a reason and what
+to type.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +18,33 @@ from ctcdyn.units import TIME, parse_quantity
 NUMBER_OR_TEXT: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string"}]}
 
 _TEXT_LIMIT = 10_000  # characters: initial values may be expressions, and those have this limit
-_BYTES = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
-          "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40}  # fmt: skip
+_BYTES = {
+    "B": 1,
+    "kB": 10**3,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KiB": 2**10,
+    "MiB": 2**20,
+    "GiB": 2**30,
+    "TiB": 2**40,
+}
 
 
 def refuse(code: str, what: str, fix: str, *key: str) -> NoReturn:
     """Raises what pydantic collects; `key` is where below the table at hand the problem stands."""
-    raise PydanticCustomError(code, "{what}", {"what": what, "fix": fix, "key": key})  # type: ignore[misc]
+    raise PydanticCustomError(code, "{what}", {"what": what, "fix": fix, "key": key})
 
 
 def number(value: Any, kind: str = "a number") -> float:
     """`value` as a finite float; bools, texts and containers are refused."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        refuse("C104", f"must be {kind}, not {describe(value)}", 'write a number such as 0.5, or a text such as "2 days"')
+        refuse(
+            "C104",
+            f"must be {kind}, not {describe(value)}",
+            'write a number such as 0.5, or a text such as "2 days"',
+        )
     try:
         result = float(value)
     except OverflowError:
@@ -42,8 +58,11 @@ def quantity(value: Any) -> float | str:
     """A number, or a text that is left for later: what it may be is known when the model is."""
     if isinstance(value, str):
         if not value.strip() or len(value) > _TEXT_LIMIT:
-            refuse("C104", "is an empty text" if not value.strip() else "is a text of over 10 000 characters",
-                   'write a number, or a number with a unit such as "0.2 /day"')  # fmt: skip
+            refuse(
+                "C104",
+                "is an empty text" if not value.strip() else "is a text of over 10 000 characters",
+                'write a number, or a number with a unit such as "0.2 /day"',
+            )
         return value
     return number(value, 'a number or a text such as "0.2 /day"')
 
@@ -58,7 +77,11 @@ def days(value: Any) -> float:
         first = error.problems[0]
         refuse(first.code, first.what, first.fix or 'write a time such as "14 days"')
     if unit is not None and unit.dimension != TIME:
-        refuse("U201", f'"{value[:100]}" is not a time', 'write a time such as "14 days", "2 weeks" or "10 years"')
+        refuse(
+            "U201",
+            f'"{value[:100]}" is not a time',
+            'write a time such as "14 days", "2 weeks" or "10 years"',
+        )
     return number(unit.to_base(amount) if unit is not None else amount)
 
 

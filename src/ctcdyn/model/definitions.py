@@ -26,6 +26,7 @@ def read_parameters(reader: Reader, taken: dict[str, str], checked: bool) -> tup
             fix = f'write {name} = {{ value = {_shown(table[name])}, source = "assumed: why" }}'
             what = f"parameter {name} must be a table with a value and a source, not {describe(table[name])}"
             reader.note("C104", what, path, fix)
+            reader.broken.add(name)
             continue
         reader.keys(path, _KEYS)
         found.append(_parameter(reader, name, table, table[name]))
@@ -38,6 +39,7 @@ def _parameter(reader: Reader, name: str, table: dict[str, Any], entry: dict[str
     if "source" not in entry or (isinstance(entry["source"], str) and not source.strip()):
         fix = 'add source = "doi:...", "assumed: why" or "derived: how"'
         reader.note("M305", f"parameter {name} has no source", path, fix, word=name)
+    found = len(reader.problems)
     unit, value, expression = reader.unit((*path, "unit")), math.nan, None
     if ("value" in entry) == ("expr" in entry):
         what = f"parameter {name} needs exactly one of value and expr"
@@ -47,8 +49,10 @@ def _parameter(reader: Reader, name: str, table: dict[str, Any], entry: dict[str
         expression = reader.expression((*path, "expr"), others, "only other parameters")
     else:
         unit, value = _value(reader, (*path, "value"), unit)
+    if len(reader.problems) > found:
+        reader.broken.add(name)
     declared = unit if unit is not None else parse_unit("1")
-    bounds = _bounds(reader, (*path, "bounds"), declared, value)
+    bounds = _bounds(reader, (*path, "bounds"), declared, value) if name not in reader.broken else None
     return Parameter(
         name=name,
         value=value,
@@ -84,7 +88,12 @@ def _bounds(reader: Reader, path: KeyPath, unit: Unit, value: float) -> tuple[fl
     if entry is None:
         return None
     if not isinstance(entry, list) or len(entry) != 2:
-        reader.note("C104", "bounds must be a list of two values", path, f'write bounds = ["0 {unit.text}", "1 {unit.text}"]')
+        reader.note(
+            "C104",
+            "bounds must be a list of two values",
+            path,
+            f'write bounds = ["0 {unit.text}", "1 {unit.text}"]',
+        )
         return None
     ends = []
     for position in (0, 1):
@@ -95,7 +104,7 @@ def _bounds(reader: Reader, path: KeyPath, unit: Unit, value: float) -> tuple[fl
             return None
         number, given = quantity
         if given is not None and given.dimension != unit.dimension:
-            what = f'bounds of {path[1]} have unit {given.text}, its value has {unit.text}'
+            what = f"bounds of {path[1]} have unit {given.text}, its value has {unit.text}"
             reader.note("U201", what, path, f'write "{number:g} {unit.text}"', word=str(entry[position]))
             return None
         ends.append((given or unit).to_base(number) if math.isfinite(number) else number)
@@ -103,7 +112,12 @@ def _bounds(reader: Reader, path: KeyPath, unit: Unit, value: float) -> tuple[fl
         return None
     low, high = ends
     if not low < high or low == math.inf or high == -math.inf:
-        reader.note("M306", f"the lower bound {low:g} is not below the upper bound {high:g}", path, "swap or widen them")
+        reader.note(
+            "M306",
+            f"the lower bound {low:g} is not below the upper bound {high:g}",
+            path,
+            "swap or widen them",
+        )
         return None
     if not math.isnan(value) and not low <= value <= high:
         what = f"{path[1]} = {value:g} is outside its bounds {low:g} to {high:g} ({unit.dimension})"
@@ -116,29 +130,38 @@ def _with_derived(reader: Reader, found: list[Parameter], checked: bool) -> tupl
     order, circular = derived_order(expressions)
     for name in circular:
         what = f"{name} depends on itself (through {', '.join(circular)})"
-        reader.note("M308", what, ("parameters", name, "expr"), "give one of them a value of its own", word=name)
+        reader.note(
+            "M308", what, ("parameters", name, "expr"), "give one of them a value of its own", word=name
+        )
     values: dict[str, float] = {item.name: item.value for item in found}
     dimensions = {item.name: item.dimension for item in found}
     for q in order:
         item = found[q]
         assert item.expr is not None
         path = ("parameters", item.name, "expr")
-        if checked:
+        if checked and not names(item.expr) & reader.broken and item.name not in reader.broken:
             try:
                 has = dimension(item.expr, dimensions)
                 if has != item.dimension:
-                    what = f'{item.name} has unit {has} by its expression, but {item.declared} is declared'
+                    what = f"{item.name} has unit {has} by its expression, but {item.declared} is declared"
                     reader.note("U205", what, path, f'write unit = "{has}"')
             except UnitError as error:
                 reader.adopt(error, path, "make the units agree")
-        inputs = [name for name in expressions if name in names(item.expr)]
+        inputs = names(item.expr)
+        if inputs & reader.broken:
+            reader.broken.add(item.name)  # an input is wrong and reported
+            continue
         value = float(evaluate(item.expr, values))
         values[item.name] = value
         found[q] = item = replace(item, value=value)
-        if any(math.isnan(values[name]) for name in inputs):
-            continue  # an input is wrong and reported
         if not math.isfinite(value):
-            reader.note("C106", f"{item.name} is {value} for the given values", path, "change its inputs", word=item.name)
+            reader.note(
+                "C106",
+                f"{item.name} is {value} for the given values",
+                path,
+                "change its inputs",
+                word=item.name,
+            )
         elif item.bounds is not None and not item.bounds[0] <= value <= item.bounds[1]:
             what = f"{item.name} = {value:g} is outside its bounds {item.bounds[0]:g} to {item.bounds[1]:g}"
             reader.note("M306", what, path, "change its inputs, or widen the bounds", word=item.name)
@@ -146,7 +169,9 @@ def _with_derived(reader: Reader, found: list[Parameter], checked: bool) -> tupl
 
 
 def read_tests(reader: Reader, network: Network) -> Network:
-    """`network` with its [test] table checked and in base units: t_end (days), parameters, initial, not_for."""
+    """`network` with its [test] table checked and in base units: t_end (days), parameters, initial,
+    not_for.
+    """
     table = reader.table(("test",))
     if not table:
         return network
@@ -158,7 +183,9 @@ def read_tests(reader: Reader, network: Network) -> Network:
     if quantity is not None:
         length, unit = quantity
         if unit is not None and unit.dimension != TIME:
-            reader.note("U201", f'"{table["t_end"]}" is not a time', ("test", "t_end"), 'write t_end = "10 days"')
+            reader.note(
+                "U201", f'"{table["t_end"]}" is not a time', ("test", "t_end"), 'write t_end = "10 days"'
+            )
         elif length <= 0:
             reader.note("C105", "test.t_end must be after 0", ("test", "t_end"), 'write t_end = "10 days"')
         else:
@@ -174,21 +201,32 @@ def read_tests(reader: Reader, network: Network) -> Network:
         path = ("test", "initial", name)
         start = reader.quantity(path)
         if name not in network.species_names:
-            reader.problems.append(unknown_name("species", name, network.species_names, reader.document.place(*path), path[1]))
+            reader.problems.append(
+                unknown_name("species", name, network.species_names, reader.document.place(*path), path[1])
+            )
         elif start is not None and start[0] < 0:
-            reader.note("M313", f"the initial value is negative: {start[0]:g}", path, "write a value of at least 0")
+            reader.note(
+                "M313", f"the initial value is negative: {start[0]:g}", path, "write a value of at least 0"
+            )
         elif start is not None:
             starts[name] = start[0]
     tests["initial"] = starts
     excluded = reader.table(("test", "not_for"))
     for method, reason in excluded.items():
         if not isinstance(reason, str) or not reason.strip():
-            reader.note("C104", f"not_for.{method} needs a reason", ("test", "not_for", method), 'write direct = "reason"')
+            reader.note(
+                "C104",
+                f"not_for.{method} needs a reason",
+                ("test", "not_for", method),
+                'write direct = "reason"',
+            )
     tests["not_for"] = dict(excluded)
     return replace(network, tests=tests)
 
 
-def read_parameter_value(reader: Reader, path: KeyPath, name: str, by_name: dict[str, Parameter]) -> float | None:
+def read_parameter_value(
+    reader: Reader, path: KeyPath, name: str, by_name: dict[str, Parameter]
+) -> float | None:
     """A value given for a model's parameter, in base units; what is wrong with it is noted."""
     place = reader.document.place(*path)
     shown = ".".join(str(part) for part in path)
@@ -207,13 +245,23 @@ def read_parameter_value(reader: Reader, path: KeyPath, name: str, by_name: dict
         low, high = item.bounds
         what = f"{name} = {value:g} is outside its bounds {low:g} to {high:g} ({item.unit})"
         why = f"{item.place.file}:{item.place.line} sets them" if item.place is not None else ""
-        reader.note("M306", what, path, f"write a value from {low:g} to {high:g}, or widen the bounds in the model", why)
+        reader.note(
+            "M306",
+            what,
+            path,
+            f"write a value from {low:g} to {high:g}, or widen the bounds in the model",
+            why,
+        )
         return None
     return value
 
 
-def in_base(reader: Reader, path: KeyPath, quantity: tuple[float, Unit | None], item: Parameter) -> float | None:
-    """A quantity for `item` in base units. A bare number where the model uses another unit is refused: 5 what?"""
+def in_base(
+    reader: Reader, path: KeyPath, quantity: tuple[float, Unit | None], item: Parameter
+) -> float | None:
+    """A quantity for `item` in base units. A bare number where the model uses another unit is refused: 5
+    what?
+    """
     value, unit = quantity
     if unit is None:
         declared = parse_unit(item.declared)
@@ -232,4 +280,10 @@ def in_base(reader: Reader, path: KeyPath, quantity: tuple[float, Unit | None], 
 
 
 def _shown(value: Any) -> str:
-    return f'"{value[:40]}"' if isinstance(value, str) else "0.5" if isinstance(value, (list, bool)) else str(value)[:40]
+    return (
+        f'"{value[:40]}"'
+        if isinstance(value, str)
+        else "0.5"
+        if isinstance(value, (list, bool))
+        else str(value)[:40]
+    )

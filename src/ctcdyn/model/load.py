@@ -5,7 +5,6 @@ Numbers become base units (days, mL, cm, nmol) here, and nowhere behind this pag
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,25 +14,45 @@ from ctcdyn.config import UNKNOWN_MODEL, ModelChoice, Study, read_study
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.definitions import read_parameters, read_tests
 from ctcdyn.model.equation import parse_equation
-from ctcdyn.model.expr import Call, Expr, Number, dimension
-from ctcdyn.model.network import Network, Observable, Reaction, Species
+from ctcdyn.model.expr import Expr, Number, dimension, names
+from ctcdyn.model.network import Network, Reaction, Species
 from ctcdyn.model.rates import check_rates, rate_problems
 from ctcdyn.model.reader import Reader
+from ctcdyn.model.readings import read_observables, read_published
 from ctcdyn.model.resolve import Draw, Resolved, read_resolved, resolve
 from ctcdyn.places import describe, read_document
 from ctcdyn.units import DIMENSIONLESS, TIME, Dimension, Unit, UnitError
 
 __all__ = ["Draw", "Resolved", "check_rates", "load_model", "prepare", "read_model", "resolve"]
 
-LIMITS = {"species": 1000, "parameters": 10_000, "observables": 1000, "reaction": 10_000}  # beyond: a slip, or generated
+LIMITS = {
+    "species": 1000,
+    "parameters": 10_000,
+    "observables": 1000,
+    "reaction": 10_000,
+}  # beyond: a slip, or generated
 
-_KEYS = ("schema", "name", "title", "doc", "time_unit", "units", "species", "parameters", "observables", "reaction", "test")
+_KEYS = (
+    "schema",
+    "name",
+    "title",
+    "doc",
+    "time_unit",
+    "units",
+    "species",
+    "parameters",
+    "observables",
+    "reaction",
+    "published",
+    "test",
+)
 _LATER = ("mechanisms", "treatment", "event")
 _TITLE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 def load_model(model: str | Path | ModelChoice) -> Network:
-    """The model of a built-in name, a path or a study's [model]. Raises CtcError with every problem of its text.
+    """The model of a built-in name, a path or a study's [model]. Raises CtcError with every problem of its
+    text.
 
     >>> load_model("birth_death_immigration").conservation()
     []
@@ -45,7 +64,9 @@ def load_model(model: str | Path | ModelChoice) -> Network:
 
 
 def read_model(model: str | Path | ModelChoice) -> tuple[Network | None, list[Problem]]:
-    """Like `load_model`, but hands the problems over instead of raising them; no network comes with problems."""
+    """Like `load_model`, but hands the problems over instead of raising them; no network comes with
+    problems.
+    """
     try:
         path = plugins.find("model", model.location if isinstance(model, ModelChoice) else model)
         document = read_document(path)
@@ -88,9 +109,11 @@ def _read(reader: Reader) -> Network | None:
     parameters = read_parameters(reader, taken, checked)
     for name in reader.table(("observables",)):
         reader.name(name, ("observables", name), taken, "observable")
-    dimensions = {item.name: item.dimension for item in (*species, *parameters)}
+    dimensions = {item.name: item.dimension for item in species}
+    dimensions |= {item.name: item.dimension for item in parameters}
     reactions = _reactions(reader, species, dimensions, checked)
-    observables = _observables(reader, dimensions, checked)
+    observables = read_observables(reader, dimensions, checked)
+    published = read_published(reader, (*(item.name for item in species), *reader.table(("observables",))))
     stem = Path(reader.document.path).name.split(".")[0]
     network = Network(
         name=reader.text(("name",), default=stem),
@@ -101,6 +124,7 @@ def _read(reader: Reader) -> Network | None:
         parameters=parameters,
         reactions=reactions,
         observables=observables,
+        published=published,
         source_text=reader.document.text,
         path=reader.document.path,
         units_checked=checked,
@@ -114,7 +138,9 @@ def _check_head(reader: Reader) -> None:
     if schema is None:
         reader.note("C103", "schema is missing", ("schema",), "write schema = 1 at the top")
     elif isinstance(schema, bool) or schema != 1:
-        reader.note("C111", f"this version reads schema 1, not {describe(schema)}", ("schema",), "write schema = 1")
+        reader.note(
+            "C111", f"this version reads schema 1, not {describe(schema)}", ("schema",), "write schema = 1"
+        )
     name = reader.value(("name",))
     if isinstance(name, str) and not _TITLE.fullmatch(name):
         fix = "use letters, digits, _ and -, beginning with a letter; a sentence goes into title"
@@ -125,14 +151,23 @@ def _check_head(reader: Reader) -> None:
         reader.note("C105", f'time_unit must be "day", not "{time_unit[:40]}"', ("time_unit",), fix)
     for key, limit in LIMITS.items():
         if isinstance(reader.value((key,)), (dict, list)) and len(reader.value((key,))) > limit:
-            reader.note("M315", f"more than {limit} entries in {key}", (key,), "split the model, or count populations by class")
+            reader.note(
+                "M315",
+                f"more than {limit} entries in {key}",
+                (key,),
+                "split the model, or count populations by class",
+            )
 
 
 def _units_checked(reader: Reader) -> bool:
     units = reader.value(("units",))
     if units is not None and units not in ("none", "checked"):
-        reader.note("C105", f"units must be \"none\", not {describe(units)}", ("units",),
-                    'write units = "none" for a model without units, or leave it out')  # fmt: skip
+        reader.note(
+            "C105",
+            f'units must be "none", not {describe(units)}',
+            ("units",),
+            'write units = "none" for a model without units, or leave it out',
+        )
     return bool(units != "none")
 
 
@@ -148,9 +183,12 @@ def _species(reader: Reader, taken: dict[str, str]) -> tuple[Species, ...]:
         if not isinstance(table[name], dict):
             fix = f'write {name} = {{ unit = "cells", initial = 0 }}'
             reader.note("C104", f"species {name} must be a table, not {describe(table[name])}", path, fix)
+            reader.broken.add(name)
             continue
         reader.keys(path, ("unit", "initial", "continuous", "doc"))
         unit = reader.unit((*path, "unit"))
+        if unit is None and "unit" in table[name]:
+            reader.broken.add(name)
         kind = unit.dimension if unit is not None else DIMENSIONLESS
         initial = _initial(reader, (*path, "initial"), parameter_names, unit)
         found.append(
@@ -168,7 +206,7 @@ def _species(reader: Reader, taken: dict[str, str]) -> tuple[Species, ...]:
 
 
 def _initial(reader: Reader, path: tuple[str, ...], parameters: set[str], unit: Unit | None) -> Expr:
-    """A number in the species' unit, or an expression of parameters (in base units, like every expression)."""
+    """A number in the species' unit, or an expression of parameters (in base units, as everywhere)."""
     value = reader.value(path)
     if value is None:
         return Number(0.0)
@@ -176,7 +214,9 @@ def _initial(reader: Reader, path: tuple[str, ...], parameters: set[str], unit: 
         quantity = reader.quantity(path)
         start = quantity[0] if quantity is not None else 0.0
         if start < 0:
-            reader.note("M313", f"the initial value is negative: {start:g}", path, "write a value of at least 0")
+            reader.note(
+                "M313", f"the initial value is negative: {start:g}", path, "write a value of at least 0"
+            )
         return Number(unit.to_base(start) if unit is not None else start)
     tree = reader.expression(path, parameters, "only parameters")
     return tree if tree is not None else Number(0.0)
@@ -248,16 +288,20 @@ def _reaction(
         reader.note("M304", what, (*path, "rate") if "rate" in table else path, fix)
         for key in ("k", "rate"):
             if key in table:
-                reader.expression((*path, key), {*dimensions, "t"}, "species, parameters and t")
+                reader.expression(
+                    (*path, key), {*dimensions, *reader.broken, "t"}, "species, parameters and t"
+                )
         return None
     key = "k" if "k" in table else "rate"
-    tree = reader.expression((*path, key), {*dimensions, "t"}, "species, parameters and t")
+    tree = reader.expression((*path, key), {*dimensions, *reader.broken, "t"}, "species, parameters and t")
     doc = reader.text((*path, "doc"))
     if tree is None or terms is None:
         return None
     reactants, products = terms
     k, rate = (tree, None) if key == "k" else (None, tree)
-    return Reaction(name, table["equation"], reactants, products, k, rate, doc, reader.document.place(*path, key))
+    return Reaction(
+        name, table["equation"], reactants, products, k, rate, doc, reader.document.place(*path, key)
+    )
 
 
 def _check_rate_unit(
@@ -272,6 +316,9 @@ def _check_rate_unit(
     key = "k" if reaction.k is not None else "rate"
     tree = reaction.k if reaction.k is not None else reaction.rate
     assert tree is not None
+    involved = {species[s].name for s, _ in (*reaction.reactants, *reaction.products)}
+    if (names(tree) | involved) & reader.broken:
+        return
     if len(changed) > 1:
         units = " and ".join(sorted(str(unit) for unit in changed))
         what = f'reaction "{reaction.name}" turns one unit into another ({units})'
@@ -285,65 +332,18 @@ def _check_rate_unit(
         found = dimension(tree, dimensions)
         if found != wanted and tree != Number(0.0):
             fix = f"multiply or divide by what makes it {wanted}"
-            if key == "k" and found == wanted * DIMENSIONLESS and found == DIMENSIONLESS:
-                fix = 'give the coefficient a unit in [parameters]: "1/day"'
+            if key == "k" and found == DIMENSIONLESS:
+                fix = f'give the coefficient the unit "{wanted}" in [parameters]'
             order = sum(count for _, count in reaction.reactants)
             why = f"mass action of order {order} multiplies k with its reactants" if key == "k" else ""
-            reader.note("U205", f'{key} of reaction "{reaction.name}" has unit {found}, and {wanted} is needed', (*path, key),
-                        fix, why)  # fmt: skip
+            reader.note(
+                "U205",
+                f'{key} of reaction "{reaction.name}" has unit {found}, and {wanted} is needed',
+                (*path, key),
+                fix,
+                why,
+            )
     except UnitError as error:
-        reader.adopt(error, (*path, key), "make the units agree, or give a number a name and a unit in [parameters]")
-
-
-def _observables(reader: Reader, dimensions: dict[str, Dimension], checked: bool) -> tuple[Observable, ...]:
-    found = []
-    for name, table in reader.table(("observables",)).items():
-        path = ("observables", name)
-        if not isinstance(table, dict):
-            fix = f'write {name} = {{ expr = "...", unit = "cells" }}'
-            reader.note("C104", f"observable {name} must be a table, not {describe(table)}", path, fix)
-            continue
-        if ("expr" in table) == ("use" in table):
-            what = f"observable {name} needs exactly one of expr and use"
-            reader.note("M314", what, path, f'write {name} = {{ expr = "...", unit = "cells" }}')
-            continue
-        unit = reader.unit((*path, "unit"))
-        doc = reader.text((*path, "doc"))
-        shown = unit.text if unit is not None else "1"
-        place = reader.document.place(*path)
-        if "use" in table:
-            use = reader.text((*path, "use"))
-            options = {key: value for key, value in table.items() if key not in ("use", "unit", "doc")}
-            try:
-                if use:
-                    plugins.find("observable", use, Path(reader.document.path).parent, place, f"observables.{name}.use")
-            except CtcError as error:
-                reader.problems += error.problems
-            found.append(Observable(name, None, use, options, shown, doc, place))
-            continue
-        reader.keys(path, ("expr", "unit", "doc"))
-        tree = reader.expression((*path, "expr"), {*dimensions, "t"}, "species, parameters and t")
-        if tree is None:
-            continue
-        if checked:
-            tree = _in_unit(reader, (*path, "expr"), tree, unit, dimensions)
-        found.append(Observable(name, tree, None, {}, shown, doc, place))
-    return tuple(found)
-
-
-def _in_unit(
-    reader: Reader, path: tuple[str, ...], tree: Expr, unit: Unit | None, dimensions: dict[str, Dimension]
-) -> Expr:
-    """The expression in its declared unit: what is computed in mL and declared in L is divided by 1000."""
-    wanted = unit.dimension if unit is not None else DIMENSIONLESS
-    try:
-        found = dimension(tree, dimensions)
-    except UnitError as error:
-        reader.adopt(error, path, "make the units agree, or give a number a name and a unit in [parameters]")
-        return tree
-    if found != wanted and tree != Number(0.0):
-        declared = f"declared is {unit.text}" if unit is not None else "no unit is declared"
-        what = f'observable "{path[1]}" has unit {found}, but {declared}'
-        reader.note("U205", what, path, f'write unit = "{found}"')
-    factor = unit.factor if unit is not None else 1.0
-    return tree if math.isclose(factor, 1.0, rel_tol=1e-15) else Call("/", (tree, Number(factor)))
+        reader.adopt(
+            error, (*path, key), "make the units agree, or give a number a name and a unit in [parameters]"
+        )

@@ -1,22 +1,25 @@
-"""A reaction network: species, parameters, reactions, observables. Frozen values, no file and no solver in sight.
+"""A reaction network: species, parameters, reactions, observables. Frozen values, no file and no solver in
+sight.
 
-Every number is in base units: days, mL (= cm^3), nmol, cells as plain numbers. Every expression uses plain names of
-species, of parameters and `t` (days), so `value * value` needs no conversion anywhere behind this page.
+Every number is in base units: days, mL (= cm^3), nmol, cells as plain numbers. Every expression uses plain
+names of species, of parameters and `t` (days), so `value * value` needs no conversion anywhere behind this
+page.
 
 Mass action has one meaning with two faces, for a reaction that takes m_s of each species s:
 
-- jump semantics: k * prod_s x_s (x_s - 1) ... (x_s - m_s + 1) / m_s!     (number of distinct sets of reactants)
+- jump semantics: k * prod_s x_s (x_s - 1) ... (x_s - m_s + 1) / m_s!     (number of distinct sets of
+  reactants)
 - ODE semantics:  k * prod_s x_s ** m_s / m_s!
 
 Both carry 1/m!, so that the ODE is the large-number limit of the jump process for the same `k` (Kurtz 1972,
-doi:10.1063/1.1678692; Gillespie 1977, doi:10.1021/j100540a008). A textbook rate law `k x^2` is `rate = "k * x * x"`,
-or `k` doubled.
+doi:10.1063/1.1678692; Gillespie 1977, doi:10.1021/j100540a008). A textbook rate law `k x^2` is `rate = "k *
+x * x"`, or `k` doubled.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -47,7 +50,8 @@ class Species:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A number with a unit and a source. Where `expr` is set it is derived from others and `value` is its nominal.
+    """A number with a unit and a source. Where `expr` is set it is derived from others and `value` is its
+    nominal.
 
     `value` and `bounds` are in `unit`, the base unit; `declared` is the unit that the model file uses.
     """
@@ -67,7 +71,9 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """One kind of event: reactants -> products, with either a mass-action coefficient `k` or a propensity `rate`."""
+    """One kind of event: reactants -> products, with either a mass-action coefficient `k` or a propensity
+    `rate`.
+    """
 
     name: str
     equation: str
@@ -121,6 +127,22 @@ class Observable:
 
 
 @dataclass(frozen=True, slots=True)
+class Published:
+    """A number from the literature for an observable or species at a time (days), in the observable's unit.
+
+    `used_for` is "rate" where it set a parameter of the model, "prediction" where the model predicts it.
+    """
+
+    name: str
+    observable: str
+    time: float
+    value: float
+    used_for: str
+    source: str
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Treatment:
     """An intervention `at` a time (days) or a condition (rising edge); `every` in days, None for once."""
 
@@ -145,6 +167,7 @@ class Network:
     reactions: tuple[Reaction, ...]
     observables: tuple[Observable, ...] = ()
     treatments: tuple[Treatment, ...] = ()
+    published: tuple[Published, ...] = ()
     source_text: str = field(default="", compare=False)
     path: str = field(default="", compare=False)
     tests: Mapping[str, object] = field(default_factory=dict, compare=False)
@@ -163,16 +186,15 @@ class Network:
         return tuple(item.name for item in self.observables)
 
     def index(self, name: str) -> int:
-        """Position of a species, parameter, observable or reaction among its kind (names of the first three are
-        unique in a model, so the name alone says the kind; a reaction is looked for last)."""
-        kinds: tuple[Sequence[Species | Parameter | Observable | Reaction], ...]
-        kinds = (self.species, self.parameters, self.observables, self.reactions)
+        """Position of a species, parameter, observable or reaction among its kind (names of the first three
+        are unique in a model, so the name alone says the kind; a reaction is looked for last).
+        """
+        reactions = tuple(item.name for item in self.reactions)
+        kinds = (self.species_names, self.parameter_names, self.observable_names, reactions)
         for kind in kinds:
-            for position, item in enumerate(kind):
-                if item.name == name:
-                    return position
-        known = [item.name for kind in kinds for item in kind]
-        raise CtcError(unknown_name("name", name, known))
+            if name in kind:
+                return kind.index(name)
+        raise CtcError(unknown_name("name", name, [known for kind in kinds for known in kind]))
 
     def stoichiometry(self) -> NDArray[np.int64]:
         """Net change of each species (row) by each reaction (column), int64 (S, R)."""
@@ -183,7 +205,8 @@ class Network:
         return matrix
 
     def conservation(self) -> list[dict[str, int]]:
-        """Integer combinations of species that no reaction changes: a basis, exact, non-negative where that is easy.
+        """Integer combinations of species that no reaction changes: a basis, exact, non-negative where that
+        is easy.
 
         A species that no reaction changes is a law of its own, `{name: 1}`.
         """
@@ -242,7 +265,9 @@ class Network:
         return [unknown_name("species", name, known) for name in given if name not in known]
 
 
-def unknown_name(kind: str, name: str, known: Iterable[str], place: Place | None = None, key: str = "") -> Problem:
+def unknown_name(
+    kind: str, name: str, known: Iterable[str], place: Place | None = None, key: str = ""
+) -> Problem:
     """The problem of a name that is not there, with the nearest one that is."""
     names_known = list(known)
     near = nearest(name, names_known)
@@ -254,7 +279,9 @@ def unknown_name(kind: str, name: str, known: Iterable[str], place: Place | None
 def derived_is_fixed(
     item: Parameter, by_name: Mapping[str, Parameter], place: Place | None = None, key: str = ""
 ) -> Problem:
-    """The problem of setting or drawing a parameter that the model computes; names the inputs to change instead."""
+    """The problem of setting or drawing a parameter that the model computes; names the inputs to change
+    instead.
+    """
     inputs: set[str] = set()
     open_names = [item.name]
     while open_names:
@@ -278,8 +305,11 @@ def derived_is_fixed(
 def derived_order(expressions: Mapping[str, Expr | None]) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """(positions of derived parameters in dependency order, names that depend on themselves)."""
     position = {name: q for q, name in enumerate(expressions)}
-    waiting = {name: names(e) & {o for o in expressions if expressions[o] is not None} for name, e in
-               expressions.items() if e is not None}
+    waiting = {
+        name: names(e) & {o for o in expressions if expressions[o] is not None}
+        for name, e in expressions.items()
+        if e is not None
+    }
     order: list[int] = []
     while waiting:
         ready = [name for name, needs in waiting.items() if not needs & waiting.keys()]

@@ -1,9 +1,9 @@
 """Rates that would make counts negative or numbers undefined, found before anything runs.
 
-A propensity must be exactly zero where a reactant is used up, or a jump process takes what is not there. That is tried
-at points, with arrays: every reactant at each count below what the reaction takes, the other species at counts from 0
-to 1e6, the parameters at their nominal values and at factors around them, four times from 0 to 100 days. A rate that
-vanishes at all of them by accident would have to be built for it.
+A propensity must be exactly zero where a reactant is used up, or a jump process takes what is not there.
+That is tried at points, with arrays: every reactant at each count below what the reaction takes, the other
+species at counts from 0 to 1e6, the parameters at their nominal values and at factors around them, four
+times from 0 to 100 days. A rate that vanishes at all of them by accident would have to be built for it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctcdyn.errors import CtcError, Problem
-from ctcdyn.model.expr import Name, evaluate, names
+from ctcdyn.model.expr import evaluate, names
 from ctcdyn.model.network import Network, Reaction
 
 Points = dict[str, Any]
@@ -22,12 +22,13 @@ Points = dict[str, Any]
 _COUNTS = np.array([0.0, 1.0, 2.0, 7.0, 60.0, 1e3, 3e4, 1e6])
 _TIMES = np.array([0.0, 0.3, 11.0, 100.0])
 _POINTS = 24
-_GOLDEN = 0.6180339887498949  # multiples of it modulo 1 spread evenly (Weyl 1916): no seed, same points for ever
+_GOLDEN = 0.6180339887498949  # multiples of it modulo 1 are spread evenly (Weyl 1916): no seed, same points
 
 
 def check_rates(network: Network) -> None:
-    """Raises CtcError with every rate that does not vanish without its reactants (M310), is negative (M311) or not finite
-    (M312) at the start, and every initial value that is no count (M313)."""
+    """Raises CtcError with every rate that does not vanish without its reactants (M310), is negative (M311)
+    or not finite (M312) at the start, and every initial value that is no count (M313).
+    """
     problems = rate_problems(network)
     if problems:
         raise CtcError(problems)
@@ -56,10 +57,22 @@ def _initial_problems(network: Network) -> list[Problem]:
     for item in network.species:
         value = float(evaluate(item.initial, values))
         if not np.isfinite(value) or value < 0 or value > 2.0**53:
-            fault = "not a finite number" if not np.isfinite(value) else "negative" if value < 0 else "above 2**53"
+            fault = (
+                "not a finite number"
+                if not np.isfinite(value)
+                else "negative"
+                if value < 0
+                else "above 2**53"
+            )
             problems.append(
-                Problem("M313", f"the initial value of {item.name} is {fault}: {value:g}", item.place, f"species.{item.name}",
-                        "give an initial value from 0 to 9e15", word=item.name)
+                Problem(
+                    "M313",
+                    f"the initial value of {item.name} is {fault}: {value:g}",
+                    item.place,
+                    f"species.{item.name}",
+                    "give an initial value from 0 to 9e15",
+                    word=item.name,
+                )
             )
     return problems
 
@@ -72,7 +85,9 @@ def _vanishing(reaction: Reaction, network: Network, points: Points) -> Problem 
     for s, needed in reaction.reactants:
         name = network.species[s].name
         for count in range(min(needed, 4)):
-            value = np.asarray(evaluate(rate, points | {name: np.full(_POINTS, float(count))}), dtype=np.float64)
+            value = np.asarray(
+                evaluate(rate, points | {name: np.full(_POINTS, float(count))}), dtype=np.float64
+            )
             value = np.broadcast_to(value, (_POINTS,))
             # sums that cancel to zero leave rounding, which is not a rate
             bad = ~(np.abs(value) <= 1e-12 * largest)
@@ -81,13 +96,15 @@ def _vanishing(reaction: Reaction, network: Network, points: Points) -> Problem 
             worst = value[bad][0]
             unit = network.species[s].unit
             shown = f"{worst:.3g} /day" if unit == "1" else f"{worst:.3g} {unit}/day"
-            what = f'reaction "{reaction.name}" can remove {name} when there is none: rate at {name} = {count} is {shown}'
+            what = f'reaction "{reaction.name}" can remove {name} when there is none: '
+            what += f"rate at {name} = {count} is {shown}"
             if count:
-                what = f'reaction "{reaction.name}" takes {needed} {name}, but its rate at {name} = {count} is {shown}'
+                what = f'reaction "{reaction.name}" takes {needed} {name}: '
+                what += f"its rate at {name} = {count} is {shown}"
             fix = f"multiply the rate by {name}" if count == 0 else f"multiply the rate by ({name} - {count})"
             if np.isnan(worst):
-                fix = f"write the rate so that it is 0 at {name} = {count}: divide by max(..., 1e-300), or use where"
-            if Name(name) not in (Name(n) for n in names(rate)):
+                fix = f"make the rate 0 at {name} = {count}: divide by max(..., 1e-300), or use where"
+            if name not in names(rate):
                 fix += f', or use k = "..." (mass action), or remove {name} from the left side'
             why = "a rate must be 0 when a reactant is used up, or counts go negative"
             return Problem("M310", what, reaction.place, f"reaction.{reaction.name}.rate", fix, why, "rate")
@@ -136,8 +153,10 @@ def _sample(network: Network) -> Points:
     return points
 
 
-def _around(value: float, bounds: tuple[float, float] | None, spread: NDArray[np.float64]) -> NDArray[np.float64]:
-    centre = value if value != 0.0 else 1.0  # a reaction that is switched off by default is checked all the same
+def _around(value: float, bounds: tuple[float, float] | None, spread: NDArray[Any]) -> NDArray[np.float64]:
+    centre = (
+        value if value != 0.0 else 1.0
+    )  # a reaction that is switched off by default is checked all the same
     moved = centre * np.exp2(2.0 * spread - 1.0)
     if bounds is not None:
         moved = np.clip(moved, *bounds)

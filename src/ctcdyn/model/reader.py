@@ -24,8 +24,13 @@ class Reader:
 
     document: Document
     problems: list[Problem] = field(default_factory=list)
+    broken: set[str] = field(
+        default_factory=set
+    )  # names whose unit is not known for certain: not checked further
 
-    def note(self, code: str, what: str, path: KeyPath, fix: str, why: str = "", word: str | None = None) -> None:
+    def note(
+        self, code: str, what: str, path: KeyPath, fix: str, why: str = "", word: str | None = None
+    ) -> None:
         place = self.document.place(*path)
         shown = ".".join(str(part) for part in path)
         if word is None:
@@ -40,7 +45,9 @@ class Reader:
         for problem in error.problems:
             placed = problem.at(place, shown)
             if not placed.fix:
-                placed = Problem(placed.code, placed.what, placed.place, placed.key, fix, placed.why, placed.word)
+                placed = Problem(
+                    placed.code, placed.what, placed.place, placed.key, fix, placed.why, placed.word
+                )
             self.problems.append(placed)
 
     def table(self, path: KeyPath, *, required: bool = False, example: str = "") -> dict[str, Any]:
@@ -70,7 +77,12 @@ class Reader:
         table, known, later = self.value(path), list(known), set(later)
         for key in table if isinstance(table, dict) else ():
             if key in later:
-                self.note("C108", f"{key} is not in this version", (*path, key), "remove it: it is planned for a later one")
+                self.note(
+                    "C108",
+                    f"{key} is not in this version",
+                    (*path, key),
+                    "remove it: it is planned for a later one",
+                )
             elif key not in known:
                 near = nearest(key, known)
                 where = f" in [{'.'.join(str(part) for part in path)}]" if path else ""
@@ -89,7 +101,12 @@ class Reader:
     def flag(self, path: KeyPath) -> bool:
         value = self.value(path)
         if value is not None and not isinstance(value, bool):
-            self.note("C104", f"{path[-1]} must be true or false, not {describe(value)}", path, "write true or false")
+            self.note(
+                "C104",
+                f"{path[-1]} must be true or false, not {describe(value)}",
+                path,
+                "write true or false",
+            )
         return value is True
 
     def unit(self, path: KeyPath) -> Unit | None:
@@ -98,7 +115,12 @@ class Reader:
         if value is None:
             return None
         if not isinstance(value, str):
-            self.note("C104", f"{path[-1]} must be a text, not {describe(value)}", path, 'write it in quotes: "1/day"')
+            self.note(
+                "C104",
+                f"{path[-1]} must be a text, not {describe(value)}",
+                path,
+                'write it in quotes: "1/day"',
+            )
             return None
         try:
             return parse_unit(value)
@@ -114,7 +136,9 @@ class Reader:
         if isinstance(value, bool) or not isinstance(value, (int, float, str)):
             if value is not None:
                 fix = 'write a number, or a number with a unit such as "0.2 /day"'
-                self.note("C104", f"{path[-1]} must be a number or a quantity, not {describe(value)}", path, fix)
+                self.note(
+                    "C104", f"{path[-1]} must be a number or a quantity, not {describe(value)}", path, fix
+                )
             return None
         try:
             return parse_quantity(value)
@@ -138,7 +162,11 @@ class Reader:
         unknown = sorted(names(tree) - known)
         for name in unknown:
             near = nearest(name, known)
-            fix = f'did you mean "{near}"?' if near else f"{also} may stand here; add {name} to the model or remove it"
+            fix = (
+                f'did you mean "{near}"?'
+                if near
+                else f"{also} may stand here; add {name} to the model or remove it"
+            )
             self.note("X408", f'unknown name "{name}"', path, fix, word=name)
         return None if unknown else tree
 
@@ -148,11 +176,14 @@ class Reader:
         if not _NAME.fullmatch(name):
             odd = next((c for c in name if ord(c) > 127), "")
             if odd:
-                why = f"{odd!r} is {unicodedata.name(odd, 'not a plain letter')}, which may look like a letter but is not"
+                why = f"{odd!r} is {unicodedata.name(odd, 'no letter')}, whatever it looks like"
             what = f'"{name[:80]}" cannot be the name of a {kind}'
             fix = "names are plain letters, digits and _, begin with a letter and have at most 64 characters"
         elif "__" in name:
-            what, fix = f'the name "{name}" holds a double underscore', "use single ones; double ones are for generated code"
+            what, fix = (
+                f'the name "{name}" holds a double underscore',
+                "use single ones; double ones are for generated code",
+            )
         elif name in RESERVED or keyword.iskeyword(name) or name in ("True", "False", "None"):
             what, fix = f'"{name}" is a word of the language', f"choose another name, such as {name}_"
             fix = f"choose another name, such as {name}_1"

@@ -18,8 +18,8 @@ from ctcdyn.units import UnitError, parse_quantity
 
 Dist = Literal["normal", "lognormal", "uniform", "loguniform"]
 
-# No draw is further out than this many standard deviations: by inversion of a 53-bit uniform the largest is 8.29,
-# by the polar method sqrt(2 log 2^53) = 8.57. Bounds that hold this much hold every draw there will ever be.
+# No draw is further out than this many standard deviations: by inversion of a 53-bit uniform the largest is
+# 8.29, by the polar method sqrt(2 log 2^53) = 8.57. Bounds that hold this much hold every draw there will be.
 FARTHEST = 8.6
 
 _LATER_METHODS = ("tau_leap", "first_order_leap", "euler_maruyama", "hybrid", "backward")
@@ -29,7 +29,8 @@ _LATER_METHODS = ("tau_leap", "first_order_leap", "euler_maruyama", "hybrid", "b
 class Draw:
     """How a parameter differs from patient to patient, in base units.
 
-    a, b: normal mean, sd; lognormal mean and sd of the logarithm; uniform low, high; loguniform log low, log high.
+    a, b: normal mean, sd; lognormal mean and sd of the logarithm; uniform low, high; loguniform log low,
+    log high.
     """
 
     parameter: int
@@ -47,7 +48,9 @@ class Resolved:
 
 
 def resolve(network: Network, study: Study) -> Resolved:
-    """The network with the study's parameters and initial values, and its draws. Raises CtcError with all problems."""
+    """The network with the study's parameters and initial values, and its draws. Raises CtcError with all
+    problems.
+    """
     resolved, problems = read_resolved(network, study)
     if problems:
         raise CtcError(problems)
@@ -91,7 +94,9 @@ def _initial(reader: Reader, name: str, network: Network) -> Expr | None:
         try:
             number, unit = parse_quantity(value)
         except UnitError as error:
-            if error.problems[0].code == "C106" or (error.problems[0].code == "U202" and " " in value.strip()):
+            if error.problems[0].code == "C106" or (
+                error.problems[0].code == "U202" and " " in value.strip()
+            ):
                 reader.adopt(error, path, "write a finite number")
                 return None
             return reader.expression(path, network.parameter_names, "only parameters")
@@ -104,7 +109,9 @@ def _initial(reader: Reader, name: str, network: Network) -> Expr | None:
         start = float(value)
     if start < 0 or start > 2.0**53:
         fault = "negative" if start < 0 else "above 2**53, where counts are no longer exact"
-        reader.note("M313", f"the initial value of {name} is {fault}: {start:g}", path, "write a value from 0 to 9e15")
+        reader.note(
+            "M313", f"the initial value of {name} is {fault}: {start:g}", path, "write a value from 0 to 9e15"
+        )
         return None
     return Number(start)
 
@@ -129,7 +136,10 @@ def _draw(reader: Reader, name: str, given: Distribution, network: Network) -> D
         value = in_base(reader, (*path, key), quantity, item) if quantity is not None else None
         if value is not None:
             values[key] = value
-    if any(getattr(given, key) is not None and key not in values for key in ("mean", "sd", "median", "low", "high")):
+    if any(
+        getattr(given, key) is not None and key not in values
+        for key in ("mean", "sd", "median", "low", "high")
+    ):
         return None
     draw = _parameters_of(reader, path, given, values, network.index(name))
     return draw if draw is not None and _within(reader, path, draw, item) else None
@@ -140,7 +150,9 @@ def _parameters_of(
 ) -> Draw | None:
     if given.dist == "normal":
         if values["sd"] <= 0:
-            reader.note("C115", f"sd must be above 0, not {values['sd']:g}", (*path, "sd"), "write a positive sd")
+            reader.note(
+                "C115", f"sd must be above 0, not {values['sd']:g}", (*path, "sd"), "write a positive sd"
+            )
             return None
         return Draw(position, "normal", values["mean"], values["sd"])
     if given.dist == "lognormal":
