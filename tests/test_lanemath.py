@@ -153,7 +153,7 @@ def beside(x: Any) -> Array:
 
 
 def worst_multiples(limit: float, count: int) -> Array:
-    """The doubles below `limit` that come closest, relative to nothing, to a multiple of pi/2."""
+    """The `count` doubles below `limit` that come closest to a multiple of pi/2."""
     half_turn = int(mpmath.floor(mpmath.ldexp(mpmath.pi / 2, 150)))
     near = []
     for k in range(1, int(limit * 2 / np.pi) + 1):
