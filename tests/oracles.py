@@ -1,7 +1,7 @@
 """Closed forms and naive references that the package is compared with. Nothing here imports ctcdyn.
 
-Times in days, rates in 1/day, counts of cells. Each function names its source; `test_oracles.py` holds each of them
-against figures printed elsewhere, so that a test of the package never leans on an unchecked formula.
+Times in days, rates in 1/day, counts of cells. Each function names its source; `test_oracles.py` holds
+each of them against figures printed elsewhere, so that no test of the package leans on an unchecked formula.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from scipy.special import gammainc, gammaln
 Vector = NDArray[np.float64]
 
 
-# ---- one kind of cell: birth, death, immigration -------------------------------------------------------------
+# ---- one kind of cell: birth, death, immigration --------------------------------------------------
 def birth_death_immigration(birth: float, death: float, immigration: float, t: float) -> dict[str, float]:
-    """From no cell: negative binomial with size nu/b (Kendall 1948, doi:10.1214/aoms/1177730285); birth != death."""
+    """Negative binomial of size nu/b, from no cell (Kendall 1948, doi:10.1214/aoms/1177730285); b != d."""
     growth = birth - death
     mean = immigration * np.expm1(growth * t) / growth
     empty = (growth / (birth * np.exp(growth * t) - death)) ** (immigration / birth)
@@ -35,7 +35,8 @@ def birth_death_immigration_pmf(birth: float, death: float, immigration: float, 
     mean = birth_death_immigration(birth, death, immigration, t)["mean"]
     k = np.arange(n)
     log = gammaln(k + size) - gammaln(size) - gammaln(k + 1)
-    return np.exp(log + size * np.log(size / (size + mean)) + k * np.log(mean / (size + mean)))
+    pmf: Vector = np.exp(log + size * np.log(size / (size + mean)) + k * np.log(mean / (size + mean)))
+    return pmf
 
 
 def birth_death(birth: float, death: float, t: float, n: int = 1) -> dict[str, float]:
@@ -54,14 +55,20 @@ def feller_extinction(birth: float, death: float, t: float, n: float) -> float:
 
 
 def blood_mean(source: Callable[[float], float], clearance: float, t: float, start: float = 0.0) -> float:
-    """Mean of cells that arrive at rate source(s) and are cleared one by one. The count is Poisson with this mean
-    at every time if it starts from nothing (or from a Poisson number with mean `start`); M/M/infinity."""
-    held = quad(lambda s: source(s) * np.exp(-clearance * (t - s)), 0.0, t, epsabs=0.0, epsrel=1e-12, limit=200)[0]
+    """Mean of cells that arrive at rate source(s) and are cleared one by one (M/M/infinity).
+
+    The count is Poisson with this mean at every time, from nothing or from a Poisson number of mean `start`.
+    """
+
+    def still_there(s: float) -> float:
+        return float(source(s) * np.exp(-clearance * (t - s)))
+
+    held = quad(still_there, 0.0, t, epsabs=0.0, epsrel=1e-12, limit=200)[0]
     return float(held + start * np.exp(-clearance * t))
 
 
 def lineage_silence(birth: float, death: float, hazard: float, t: float) -> float:
-    """P(no event by t from one cell) where every cell carries the hazard of the event; backward Kolmogorov, closed."""
+    """P(no event by t from one cell) where every cell carries the hazard of it: backward Kolmogorov."""
     total = birth + death + hazard
     root = np.sqrt(total**2 - 4.0 * birth * death)
     low, high = (total - root) / (2.0 * birth), (total + root) / (2.0 * birth)
@@ -70,8 +77,9 @@ def lineage_silence(birth: float, death: float, hazard: float, t: float) -> floa
 
 
 def relapse_free(birth: float, death: float, seeding: float, growth: float, size: float, x: float) -> float:
-    """P(no metastasis of `size` by time x after resection) for an exponential primary whose seeding rate at resection
-    is `seeding` (Avanzini and Antal 2019, doi:10.1371/journal.pcbi.1007423; large-size limit)."""
+    """P(no metastasis of `size` by time x after resection), a primary of exponential growth, in the limit of a
+    large size; `seeding` is its rate at resection (Avanzini and Antal 2019, doi:10.1371/journal.pcbi.1007423).
+    """
     net = birth - death
     a = growth / net
     scale = net * size / birth
@@ -89,15 +97,16 @@ def luria_delbrueck(mean: float, n: int) -> Vector:
 
 
 def bottleneck(founders: int, kappa: float, power: float, limit: float = 1.24) -> float:
-    """P(a colony of so many founders grows for ever) where birth/death at size i is limit i^h / (i^h + kappa^h)."""
+    """P(a colony of so many founders lives on): birth/death at size i is limit i^h / (i^h + kappa^h)."""
     sizes = np.arange(1.0, 20_000.0)
     ratios = np.log((sizes**power + kappa**power) / (limit * sizes**power))
     weights = np.exp(np.concatenate([[0.0], np.cumsum(ratios)]))  # product of d_j / b_j for j <= i, i from 0
     return float(weights[:founders].sum() / weights.sum())
 
 
-# ---- networks of first order ---------------------------------------------------------------------------------
-FirstOrder = Sequence[tuple[int | None, float, Mapping[int, int]]]  # (species that drives it or None, rate, net change)
+# ---- networks of first order ----------------------------------------------------------------------
+# (species that drives it or None, rate, net change)
+FirstOrder = Sequence[tuple[int | None, float, Mapping[int, int]]]
 
 
 def first_order_matrices(reactions: FirstOrder, n: int) -> tuple[Vector, Vector]:
@@ -115,10 +124,10 @@ def first_order_matrices(reactions: FirstOrder, n: int) -> tuple[Vector, Vector]
 def first_order_moments(
     reactions: FirstOrder, x0: Sequence[float], t: float, cov0: Vector | None = None
 ) -> tuple[Vector, Vector]:
-    """Mean (n,) and covariance (n, n) at time t: x' = A x + c, Sigma' = A Sigma + Sigma A^T + S diag(a(x)) S^T.
+    """Mean (n,) and covariance (n, n) at t: x' = A x + c, Sigma' = A Sigma + Sigma A^T + S diag(a(x)) S^T.
 
-    Exact for reactions of first order, G -> 2 G among them (van Kampen 2007, chapter VI). The system is linear in
-    (x, Sigma), so one matrix exponential gives both; `cov0` is the covariance at the start, none for fixed counts.
+    Exact for reactions of first order, G -> 2 G among them (van Kampen 2007, chapter VI). Linear in (x, Sigma), so
+    one matrix exponential gives both; `cov0` is the covariance at the start, none for fixed counts.
     """
     n = len(x0)
     a, c = first_order_matrices(reactions, n)
@@ -141,7 +150,7 @@ def first_order_moments(
     return end[1 : n + 1], end[n + 1 :].reshape(n, n)
 
 
-# ---- any small network: the master equation on a box ----------------------------------------------------------
+# ---- any small network: the master equation on a box ----------------------------------------------
 def master_equation(
     changes: Sequence[Sequence[int]],
     propensity: Callable[[tuple[int, ...]], Sequence[float]],
@@ -149,7 +158,7 @@ def master_equation(
     box: Sequence[int],
     times: Sequence[float],
 ) -> tuple[Vector, float]:
-    """P(state, t) on 0 <= x < box, float64 (times, *box), and the probability lost over the edge by the last time.
+    """P(state, t) on 0 <= x < box, float64 (times, *box), and the probability lost over the edge by the end.
 
     What leaves the box is gone, so each entry is a lower bound and the lost mass bounds the total error
     (Munsky and Khammash 2006, doi:10.1063/1.2145882, finite state projection).
@@ -185,14 +194,14 @@ def master_equation(
     return out, float(1.0 - p.sum())
 
 
-# ---- relapse: backward equations -------------------------------------------------------------------------------
+# ---- relapse: backward equations ------------------------------------------------------------------
 RELAPSE_TOY = {  # the toy set of the relapse and moment figures: source 2 /day on [0, 10]
     "source": 2.0, "k_ext": 0.5, "d_B": 1.5, "k_TD": 0.3, "k_TG": 0.1, "d_T": 0.6, "k_R": 0.05, "d_D": 0.02,
     "b": 0.5, "d": 0.3, "k_GD": 0.1, "eta": 0.02,
 }  # fmt: skip
 
 
-def relapse_backward(k: Mapping[str, float], times: Sequence[float]) -> Vector:
+def relapse_backward(k: Mapping[str, float], times: Sequence[float] | Vector) -> Vector:
     """v = 1 - P(no detection by t | one cell of blood, tissue, dormant, growing at 0), float64 (times, 4).
 
     Solved for 1 - u, since values of 1e-8 would cancel in u.
@@ -210,11 +219,12 @@ def relapse_backward(k: Mapping[str, float], times: Sequence[float]) -> Vector:
 
     span = (0.0, float(max(times)))
     answer = solve_ivp(slope, span, np.zeros(4), "Radau", times, rtol=1e-11, atol=1e-18)
-    return answer.y.T
+    v: Vector = answer.y.T
+    return v
 
 
 def no_relapse(k: Mapping[str, float], source: Callable[[float], float], stop: float, t: float) -> float:
-    """P(no relapse by t) where cells enter the blood at rate source(s) until `stop`: exp(-int source v_blood(t - s))."""
+    """P(no relapse by t) = exp(-int source(s) v_blood(t - s) ds), with cells shed at rate source(s) until `stop`."""
     end = min(t, stop)
     nodes, weights = np.polynomial.legendre.leggauss(400)
     s = 0.5 * end * (nodes + 1.0)
@@ -224,21 +234,24 @@ def no_relapse(k: Mapping[str, float], source: Callable[[float], float], stop: f
     return float(np.exp(-0.5 * end * np.sum(weights * v * np.array([source(x) for x in s]))))
 
 
-# ---- the shipped models -----------------------------------------------------------------------------------------
+# ---- the shipped models ---------------------------------------------------------------------------
 METASTASIS_STATES = (
     "blood", "arrested", "tissue", "dormant", "micrometastases", "growing", "macrometastases",
     "lost_in_vessels", "lost_in_tissue", "regressed",
 )  # fmt: skip
 METASTASIS_RATES = {  # models/experimental_metastasis.toml
     "blood_exit": np.log(2.0) / (27.5 / 1440.0), "arrest_share": 0.98, "vessel_exit": 4.0,
-    "extravasation_share": 0.816332, "tissue_exit": 1.0, "dormancy_share": 0.455301, "founding_share": 0.0268314,
-    "dormant_death": 1e-3, "micrometastasis_exit": 0.46, "outgrowth_share": 0.0105311, "appearance": 0.25,
+    "extravasation_share": 0.816332, "tissue_exit": 1.0, "dormancy_share": 0.455301,
+    "founding_share": 0.0268314, "dormant_death": 1e-3, "micrometastasis_exit": 0.46,
+    "outgrowth_share": 0.0105311, "appearance": 0.25,
 }  # fmt: skip
 
 
 def metastasis_probabilities(t: float, k: Mapping[str, float] = METASTASIS_RATES) -> dict[str, float]:
-    """P(state at t) of one cell injected into the blood in `experimental_metastasis`. Counts from a dose of n cells are
-    multinomial (n, these): mean n p, variance n p (1 - p), covariance -n p q."""
+    """P(state at t) of one cell injected into the blood in `experimental_metastasis`.
+
+    Counts from n cells are multinomial (n, these): mean n p, variance n p (1 - p), covariance -n p q.
+    """
     rest = 1.0 - k["dormancy_share"] - k["founding_share"]
     moves = (
         ("blood", "arrested", k["blood_exit"] * k["arrest_share"]),
@@ -262,8 +275,10 @@ def metastasis_probabilities(t: float, k: Mapping[str, float] = METASTASIS_RATES
 
 
 def metastasis_shares(t: float, k: Mapping[str, float] = METASTASIS_RATES) -> dict[str, float]:
-    """Expected shares of the dose at t: the four observables of `experimental_metastasis`. Each is a binomial
-    proportion, so its standard error over m mice of n cells is sqrt(p (1 - p) / (m n))."""
+    """Expected shares of the dose at t: the four observables of `experimental_metastasis`.
+
+    Each is a binomial proportion: its standard error over m mice of n cells is sqrt(p (1 - p) / (m n)).
+    """
     p = metastasis_probabilities(t, k)
     founded = p["micrometastases"] + p["growing"] + p["macrometastases"] + p["regressed"]
     return {
@@ -275,8 +290,10 @@ def metastasis_shares(t: float, k: Mapping[str, float] = METASTASIS_RATES) -> di
 
 
 def human_breast_sizes(diameter: float, k: Mapping[str, float]) -> dict[str, float]:
-    """The row of a tumour of so many mm that grew as exp(r t) from one cell: N, shed/d, B, CTC/L, per tube, shed so far,
-    D and metastases founded. Blood, tissue and dormant start empty; linear with the source k_s e^(a r t), so closed."""
+    """The row of a tumour of so many mm that grew as exp(r t) from one cell.
+
+    Blood, tissue and dormant start empty; all is linear in the source k_s exp(alpha r t).
+    """
     n = np.pi / 6.0 * (diameter / 10.0) ** 3 * 1e9
     speed = k["r"] * k["alpha"]  # growth of the source
     t = np.log(n) / k["r"]
@@ -297,8 +314,8 @@ def human_breast_sizes(diameter: float, k: Mapping[str, float]) -> dict[str, flo
 
 
 HUMAN_BREAST = {  # models/human_breast_min.toml, in the letters of the size table
-    "r": 0.0134, "alpha": 0.663, "k_s": 0.0445, "k_cl": 36.0, "p_ext": 5e-4, "stay": 3.0, "f_D": 0.2, "f_G": 5e-5,
-    "k_R": 1e-7, "d_D": 1.9e-4, "survival": 0.193,
+    "r": 0.0134, "alpha": 0.663, "k_s": 0.0445, "k_cl": 36.0, "p_ext": 5e-4, "stay": 3.0, "f_D": 0.2,
+    "f_G": 5e-5, "k_R": 1e-7, "d_D": 1.9e-4, "survival": 0.193,
 }  # fmt: skip
 
 KUZNETSOV = {  # Kuznetsov 1994, doi:10.1007/BF02460644
@@ -314,22 +331,25 @@ def kuznetsov(_: float, x: Vector, k: Mapping[str, float] = KUZNETSOV) -> Vector
 
 
 def kuznetsov_jacobian(x: Vector, k: Mapping[str, float] = KUZNETSOV) -> Vector:
+    """Derivative of (E', T') by (E, T)."""
     e, t = x
-    first = [k["p"] * t / (k["g"] + t) - k["m"] * t - k["d"], k["p"] * e * k["g"] / (k["g"] + t) ** 2 - k["m"] * e]
-    return np.array([first, [-k["n"] * t, k["a"] * (1.0 - 2.0 * k["b"] * t) - k["n"] * e]])
+    half = k["g"] + t
+    effectors = [k["p"] * t / half - k["m"] * t - k["d"], k["p"] * e * k["g"] / half**2 - k["m"] * e]
+    return np.array([effectors, [-k["n"] * t, k["a"] * (1.0 - 2.0 * k["b"] * t) - k["n"] * e]])
 
 
 def kuznetsov_fixed_points(k: Mapping[str, float] = KUZNETSOV) -> list[tuple[float, float]]:
-    """(E, T), tumour-free first, then by size: with E = a (1 - b T) / n the first equation is a cubic in T."""
+    """(E, T), tumour-free first, then by size: with E = a (1 - b T) / n the rest is a cubic in T."""
     poly = np.polynomial.Polynomial
     t, one = poly([0.0, 1.0]), poly([1.0])
     e = k["a"] / k["n"] * (one - k["b"] * t)
     cubic = (k["s"] * one - k["m"] * e * t - k["d"] * e) * (k["g"] * one + t) + k["p"] * e * t
-    roots = [float(z.real) for z in cubic.roots() if abs(z.imag) < 1e-6 * abs(z) and z.real > 0.0]
+    found = np.asarray(cubic.roots(), dtype=complex)
+    roots = [float(z.real) for z in found if abs(z.imag) < 1e-6 * abs(z) and z.real > 0.0]
     return [(k["s"] / k["d"], 0.0)] + [(k["a"] * (1.0 - k["b"] * z) / k["n"], z) for z in sorted(roots)]
 
 
-DE_PILLIS = {  # de Pillis 2005, doi:10.1158/0008-5472.CAN-05-0564; what the four pairs of primed/challenged share
+DE_PILLIS = {  # de Pillis 2005, doi:10.1158/0008-5472.CAN-05-0564: what the four pairs share
     "a": 0.514, "b": 1.02e-9, "sigma": 1.3e4, "f": 4.12e-2, "h": 2.02e7, "p": 1e-7, "m": 2e-2, "k": 2.02e7,
     "q": 3.42e-10, "r": 1.1e-7,
 }  # fmt: skip
