@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from ctcdyn.model.tree import COMPARISONS, Call, Expr, Name, Number, evaluate, names
+from ctcdyn.model.tree import COMPARISONS, Call, Expr, Name, Number, evaluate
 
 ZERO = Number(0.0)
 ONE = Number(1.0)
@@ -71,7 +71,7 @@ _RULES: dict[str, Callable[[tuple[Expr, ...], list[Expr]], Expr]] = {
 def _fold(op: str, *args: Expr) -> Expr:
     """A call, or its value where all arguments are numbers and the value is finite."""
     call = Call(op, args)
-    if names(call):
+    if not all(isinstance(arg, Number) for arg in args):
         return call
     value = evaluate(call, {})
     return Number(value) if math.isfinite(value) else call
