@@ -26,6 +26,9 @@ LARGEST = sys.float_info.max
 SMALLEST_NORMAL = sys.float_info.min
 inf, nan = np.inf, np.nan
 
+# What lanemath's docstring promises, in ulp; the largest in 3e6 points each were 1.12, 0.85, 0.79, 1.64, 1.02
+ULP_EXP, ULP_LOG, ULP_SINE, ULP_TURN, ULP_POW = 1.25, 1.0, 1.0, 1.75, 1.1
+
 
 @kernel
 def run_exp(x, y):
@@ -164,17 +167,17 @@ def worst_multiples(limit: float, count: int) -> Array:
     return np.array([x for _, x in sorted(near)[:count]])
 
 
-def test_exp_within_2_ulp(request: pytest.FixtureRequest) -> None:
+def test_error_of_exp(request: pytest.FixtureRequest) -> None:
     random = generator(request.node.nodeid)
     x = [random.uniform(-745.2, 709.8, 4000), random.uniform(-1, 1, 3000), random.uniform(-745.2, -708, 1000)]
     x += [random.choice([-1, 1], 500) * 2.0 ** random.uniform(-60, 0, 500)]
     # ties of the reduction, and both ends
     x += [beside((np.arange(-1074, 1024) + 0.5) * np.log(2.0))]
     x += [beside([0.0, 709.782712893384, -708.3964185322641, -745.1332191019411, -744.4400719213812])]
-    assert largest_error(run_exp, mpmath.exp, np.concatenate(x)) <= 2.0
+    assert largest_error(run_exp, mpmath.exp, np.concatenate(x)) <= ULP_EXP
 
 
-def test_log_within_2_ulp(request: pytest.FixtureRequest) -> None:
+def test_error_of_log(request: pytest.FixtureRequest) -> None:
     random = generator(request.node.nodeid)
     x = [random.integers(1, 0x7FF0_0000_0000_0000, 4000).view(np.float64), random.uniform(0.5, 2, 3000)]
     x += [1 + random.choice([-1, 1], 2000) * 2.0 ** random.uniform(-53, -1, 2000)]
@@ -184,7 +187,7 @@ def test_log_within_2_ulp(request: pytest.FixtureRequest) -> None:
         beside(2.0 ** np.arange(-1021.0, 1023.0)),
     ]
     x += [np.array([TINY, 2 * TINY, SMALLEST_NORMAL, LARGEST])]
-    assert largest_error(run_log, mpmath.log, np.concatenate(x)) <= 2.0
+    assert largest_error(run_log, mpmath.log, np.concatenate(x)) <= ULP_LOG
 
 
 def test_log_unit_is_log_on_the_unit_interval(request: pytest.FixtureRequest) -> None:
@@ -194,14 +197,14 @@ def test_log_unit_is_log_on_the_unit_interval(request: pytest.FixtureRequest) ->
 
 
 @pytest.mark.parametrize(("run", "exact"), [(run_sin, mpmath.sin), (run_cos, mpmath.cos)], ids=["sin", "cos"])
-def test_sine_within_2_ulp(run: Any, exact: Any, request: pytest.FixtureRequest) -> None:
+def test_error_of_sine_and_cosine(run: Any, exact: Any, request: pytest.FixtureRequest) -> None:
     random = generator(request.node.nodeid)
     x = [random.uniform(-1e5, 1e5, 3000), random.uniform(-7, 7, 3000), 2.0 ** random.uniform(-1074, 10, 1000)]
     # where cancellation is worst, and the ties between quadrants
     x += [beside(worst_multiples(1e5, 1000)), beside(worst_multiples(1e5, 1000)[:100] + np.pi / 4)]
     x += [np.array([1e5, -1e5, TINY, SMALLEST_NORMAL, np.pi / 4, np.pi / 2, np.pi])]
     x = [a[abs(a) <= 1e5] for a in x]
-    assert largest_error(run, exact, np.concatenate(x)) <= 2.0
+    assert largest_error(run, exact, np.concatenate(x)) <= ULP_SINE
 
 
 @pytest.mark.parametrize(
@@ -209,17 +212,17 @@ def test_sine_within_2_ulp(run: Any, exact: Any, request: pytest.FixtureRequest)
     [(run_sine_of_turn, mpmath.sinpi), (run_cosine_of_turn, mpmath.cospi)],
     ids=["sin", "cos"],
 )
-def test_sincos_turn_within_2_ulp(run: Any, exact: Any, request: pytest.FixtureRequest) -> None:
+def test_error_of_sincos_turn(run: Any, exact: Any, request: pytest.FixtureRequest) -> None:
     random = generator(request.node.nodeid)
     u = [random.random(5000), random.random(1000) * 2.0 ** random.uniform(-900, 0, 1000)]
     u += [random.uniform(-1e6, 1e6, 1000), random.uniform(-(2.0**48), 2.0**48, 1000)]
     u += [beside(np.arange(-16, 17) / 8), beside(np.arange(257) / 256)]
     u += [np.array([2.0**48, -(2.0**48), 2.0**48 - 0.0625])]
     u = [a[abs(a) <= 2.0**48] for a in u]
-    assert largest_error(run, lambda turn: exact(2 * turn), np.concatenate(u)) <= 2.0
+    assert largest_error(run, lambda turn: exact(2 * turn), np.concatenate(u)) <= ULP_TURN
 
 
-def test_pow_within_4_ulp(request: pytest.FixtureRequest) -> None:
+def test_error_of_pow(request: pytest.FixtureRequest) -> None:
     random = generator(request.node.nodeid)
     n = 2500
     bases = [2.0 ** random.uniform(-1074, 1024, n), random.uniform(0.5, 2, n)]
@@ -236,7 +239,7 @@ def test_pow_within_4_ulp(request: pytest.FixtureRequest) -> None:
     whole = random.uniform(-30, 30, n), random.integers(-200, 200, n).astype(float)
     root = random.uniform(0, 1e9, n), random.choice([0.5, 1 / 3, 2 / 3, 0.25, 0.75, 1.0, 2.0, 3.0], n)
     x, y = (np.concatenate(parts) for parts in zip((x, y), hill, whole, root))
-    assert largest_error(run_pow, mpmath.power, x, y) <= 4.0
+    assert largest_error(run_pow, mpmath.power, x, y) <= ULP_POW
 
 
 def test_pow_is_exact_where_the_answer_is_a_small_integer() -> None:

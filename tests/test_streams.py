@@ -258,8 +258,8 @@ def test_extreme_draws() -> None:
 def test_law_across_and_along_lanes(fill: Any, law: str, request: pytest.FixtureRequest) -> None:
     """Kolmogorov-Smirnov over 2e5 draws of one long stream, and over the first two draws of 2e4 ids.
 
-    False-alarm rate 1e-6 each. A distance between the laws of 0.011 along and 0.034 across is found for certain
-    but for 1 in 10^4: critical distance 2.69/sqrt(n), and four standard errors of at most 0.5/sqrt(n).
+    False-alarm rate 1e-6 each. A distance between the laws of 0.011 along and 0.034 across is missed
+    once in 10^4 times: critical distance 2.69/sqrt(n), and four standard errors of at most 0.5/sqrt(n).
     """
     from scipy import stats
 
