@@ -1,8 +1,8 @@
 """Elementary functions for lane loops: branch-free, so that LLVM packs them, and the same bytes in Python.
 
 Errors stay below, in units in the last place (ulp) of the exact value: exp_ 1.25, log_ 1, sin_ and cos_ 1 for
-|x| <= 1e5, sincos_turn 1.75, pow_ 1.1 (tests/test_lanemath.py). Special values are those of C99 annex F; where
-a function has no answer it gives NaN, never a wrong number. Arguments and results are float64. Call the
+|x| <= 1e5, sincos_turn 1.75, pow_ 1.1 (tests/test_lanemath.py). Special values are those of C99 annex F;
+where a function has no answer it gives NaN, never a wrong number. Arguments and results are float64. Call the
 lane functions; the scalar ones are their parts.
 
 How integers are read: adding 1.5 * 2**52 rounds a double to an integer and leaves that integer in its low
