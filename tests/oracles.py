@@ -77,8 +77,8 @@ def lineage_silence(birth: float, death: float, hazard: float, t: float) -> floa
 
 
 def relapse_free(birth: float, death: float, seeding: float, growth: float, size: float, x: float) -> float:
-    """P(no metastasis of `size` by time x after resection), a primary of exponential growth, in the limit of a
-    large size; `seeding` is its rate at resection (Avanzini and Antal 2019, doi:10.1371/journal.pcbi.1007423).
+    """P(no metastasis of `size` by time x after resection) of an exponential primary, limit of a large size;
+    `seeding` is its rate at resection (Avanzini and Antal 2019, doi:10.1371/journal.pcbi.1007423).
     """
     net = birth - death
     a = growth / net
@@ -126,8 +126,8 @@ def first_order_moments(
 ) -> tuple[Vector, Vector]:
     """Mean (n,) and covariance (n, n) at t: x' = A x + c, Sigma' = A Sigma + Sigma A^T + S diag(a(x)) S^T.
 
-    Exact for reactions of first order, G -> 2 G among them (van Kampen 2007, chapter VI). Linear in (x, Sigma), so
-    one matrix exponential gives both; `cov0` is the covariance at the start, none for fixed counts.
+    Exact for reactions of first order, also G -> 2 G (van Kampen 2007, chapter VI). Linear in (x, Sigma), so
+    one matrix exponential gives both; `cov0` is the covariance at the start.
     """
     n = len(x0)
     a, c = first_order_matrices(reactions, n)
@@ -224,7 +224,7 @@ def relapse_backward(k: Mapping[str, float], times: Sequence[float] | Vector) ->
 
 
 def no_relapse(k: Mapping[str, float], source: Callable[[float], float], stop: float, t: float) -> float:
-    """P(no relapse by t) = exp(-int source(s) v_blood(t - s) ds), with cells shed at rate source(s) until `stop`."""
+    """P(no relapse by t) = exp(-int source(s) v_blood(t - s) ds), cells shed at source(s) until `stop`."""
     end = min(t, stop)
     nodes, weights = np.polynomial.legendre.leggauss(400)
     s = 0.5 * end * (nodes + 1.0)
