@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ctcdyn.errors import Status
+from ctcdyn.analysis import Estimate, mean, z_score
+from ctcdyn.errors import CtcError, Status
 
 if TYPE_CHECKING:
     from ctcdyn.model.network import Network, Published
@@ -30,37 +31,27 @@ class Comparison:
     """A published number beside the simulated mean, both in the observable's unit."""
 
     published: Published
-    mean: float  # NaN where the time was not saved or nothing ran to it
-    error: float  # Monte-Carlo standard error of `mean`, 0 where all trajectories agree
-    count: int
+    mean: Estimate | None  # None where the time was not saved
 
     @property
     def z(self) -> float:
-        """Distance in Monte-Carlo errors; NaN where there is no error to measure it in."""
-        return (self.mean - self.published.value) / self.error if self.error > 0 else math.nan
+        """Distance in Monte-Carlo errors; NaN where there is none to measure it in."""
+        if self.mean is None or not self.mean.error > 0:
+            return math.nan
+        return z_score(self.mean.value, self.mean.error, self.published.value)
 
 
 def compare(results: Results, published: Iterable[Published]) -> list[Comparison]:
     """Set each published number beside the mean of the first arm at its time (days)."""
-    rows = []
-    for item in published:
-        mean = error = math.nan
-        count = 0
-        at = np.flatnonzero(np.isclose(results.time, item.time, rtol=1e-12, atol=1e-9))
-        if at.size:
-            j = int(at[0])
-            mean, variance = _moments(results, item.observable, j)
-            count = int(results.n_valid[0, j])
-            error = math.sqrt(variance / count) if count > 1 else math.nan
-        rows.append(Comparison(item, mean, error, count))
-    return rows
+    return [Comparison(item, _mean(results, item)) for item in published]
 
 
-def _moments(results: Results, name: str, j: int) -> tuple[float, float]:
-    """(mean, variance) of an observable or species over the first arm at save j."""
-    table, column = results.find(name)
-    mean, var = ("mean", "var") if table == "species" else ("obs_mean", "obs_var")
-    return float(results[mean][0, j, column]), float(results[var][0, j, column])
+def _mean(results: Results, item: Published) -> Estimate | None:
+    results.find(item.observable)  # an unknown name is an error, a time that was not saved is not
+    try:
+        return mean(results, item.observable, item.time)
+    except CtcError:
+        return None
 
 
 def summary(results: Results, network: Network) -> str:
@@ -90,15 +81,14 @@ def _counts(results: Results) -> str:
 def _published(rows: Sequence[Comparison]) -> str:
     table = [("", "day", "published", "simulated", "± MC error", "z", "the published number")]
     for row in rows:
-        item = row.published
-        known = math.isfinite(row.mean)
+        item, found = row.published, row.mean
         table.append(
             (
                 item.name.replace("_", " "),
                 f"{item.time:g}",
                 f"{item.value:.4g}",
-                f"{row.mean:.4g}" if known else "not saved",
-                f"{row.error:.2g}" if known and row.error > 0 else "",
+                f"{found.value:.4g}" if found is not None and found.n else "not saved",
+                f"{found.error:.2g}" if found is not None and found.error > 0 else "",
                 f"{row.z:+.1f}" if math.isfinite(row.z) else "",
                 USED_FOR[item.used_for],
             )
@@ -106,7 +96,7 @@ def _published(rows: Sequence[Comparison]) -> str:
     sources = list(dict.fromkeys(row.published.source for row in rows))
     return "\n".join(
         [
-            f"published beside simulated (mean of {max(row.count for row in rows)})",
+            f"published beside simulated (mean of {max(row.mean.n if row.mean else 0 for row in rows)})",
             *_columns(table),
             "  set a rate: the model was made to give this number; it shows only that the solver is right.",
             "  Everything between the published days is a prediction of the model.",

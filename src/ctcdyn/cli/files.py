@@ -1,0 +1,76 @@
+"""Commands for result files: what is in one, are two the same, pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ResultFile = Annotated[Path, typer.Argument(metavar="FILE.h5", help="A result file.", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+def inspect(
+    file: ResultFile,
+    as_json: AsJson = False,
+    failures: Annotated[
+        bool, typer.Option("--failures", help="Which trajectories failed, how, and their parameters.")
+    ] = False,
+) -> None:
+    """Show what is in a result file and how it was made."""
+    from ctcdyn import inspection
+
+    found = inspection.failures(file) if failures else inspection.inspect(file)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        print(inspection.failures_text(found) if failures else inspection.inspection_text(found))
+
+
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="A.h5", help="A result.", show_default=False)],
+    second: Annotated[Path, typer.Argument(metavar="B.h5", help="Another.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Tell whether two results are the same, byte for byte."""
+    from ctcdyn.errors import Exit
+    from ctcdyn.inspection import comparison_data, comparison_text
+    from ctcdyn.store.content import compare as compare_content
+
+    found = compare_content(first, second)
+    print(json.dumps(comparison_data(found), indent=2) if as_json else comparison_text(found))
+    if not found.same:
+        raise typer.Exit(int(Exit.NO))
+
+
+def plot(
+    file: ResultFile,
+    kind: Annotated[
+        str, typer.Option(metavar="bands|paths", help="Quantiles of all, or single paths.")
+    ] = "bands",
+    species: Annotated[
+        str | None,
+        typer.Option(metavar="a,b", help="Species and observables; default: all.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="PNG, SVG or PDF; default: beside the result.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Draw a result: bands or paths."""
+    from ctcdyn import plots
+    from ctcdyn.results import open_results
+
+    if kind not in plots.KINDS:
+        raise typer.BadParameter(f"{kind!r} is none of {', '.join(plots.KINDS)}", param_hint="--kind")
+    names = [name.strip() for name in species.split(",")] if species is not None else None
+    with open_results(file) as results:
+        print(plots.plot(results, kind, names, output or file.with_suffix(".png")))

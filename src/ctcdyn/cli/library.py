@@ -1,0 +1,50 @@
+"""Commands for what ships with the package: models, and the kernels that are generated from them."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ctcdyn.cli.studies import Overrides, StudyFile, first_comment
+
+
+def models(
+    name: Annotated[
+        str | None, typer.Argument(help="A model; left out: list them.", show_default=False)
+    ] = None,
+    source: Annotated[bool, typer.Option("--source", help="Print the model file as it is.")] = False,
+) -> None:
+    """List the built-in models, or show one with its sources."""
+    if name is None:
+        files = sorted((Path(__file__).parents[1] / "models").glob("*.toml"))
+        width = max(len(path.stem) for path in files)
+        for path in files:
+            title = tomllib.loads(path.read_text(encoding="utf-8")).get("title") or first_comment(path)
+            print(f"{path.stem:{width}}  {title}")
+        return
+    from ctcdyn.cli.explain import explain_model
+    from ctcdyn.model.load import load_model
+
+    network = load_model(name)
+    if source:
+        print(network.source_text, end="")
+        return
+    explain_model(network)
+
+
+def codegen(
+    study_file: StudyFile,
+    overrides: Overrides = None,
+    part: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this part.", show_default=False)
+    ] = None,
+    vectors: Annotated[
+        bool, typer.Option("--vectors", help="Count packed instructions for each lane loop.")
+    ] = False,
+    path: Annotated[bool, typer.Option("--path", help="Print where the module is cached.")] = False,
+) -> None:
+    """Print the generated kernel of a study."""
+    raise NotImplementedError

@@ -1,0 +1,248 @@
+"""Commands for a study: run it, check it, begin one."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ctcdyn.config import Study
+    from ctcdyn.model.network import Network
+    from ctcdyn.results import Results
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study.", show_default=False)]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="a.b=v",
+        help="Change a value of the study; may be repeated.",
+        show_default=False,
+    ),
+]
+
+
+def run(
+    study_file: StudyFile,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Result file.", show_default=False)
+    ] = None,
+    overrides: Overrides = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Threads; default: all usable cores.", show_default=False),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, metavar="S", help="Seed of all streams.", show_default=False)
+    ] = None,
+    keep: Annotated[
+        str | None, typer.Option(metavar="all|N|none", help="Paths kept in the file.", show_default=False)
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing result.")] = False,
+    progress: Annotated[str, typer.Option(metavar="auto|plain|json|none", help="How to report.")] = "auto",
+) -> None:
+    """Run a study: result file, picture and a summary."""
+    from ctcdyn.progress import MODES, show
+
+    if progress not in MODES:
+        raise typer.BadParameter(f"{progress!r} is none of {', '.join(MODES)}", param_hint="--progress")
+    changes = list(overrides or [])
+    if output is not None:
+        changes.append(f"output.file={json.dumps(str(output), ensure_ascii=False)}")
+    if seed is not None:
+        changes.append(f"ensemble.seed={seed}")
+    if keep is not None:
+        changes.append(f"output.keep={_keep_as_toml(keep)}")
+
+    from ctcdyn.model.load import prepare
+
+    plan, _ = prepare(study_file, changes)  # every mistake is told before anything heavy is imported
+    from ctcdyn import study
+
+    reporter = show(progress)
+    try:
+        results = study.run(plan, threads=threads, overwrite=overwrite, progress=reporter)
+    finally:
+        reporter.finish()
+    with results:
+        _tell(plan, results)
+        _judge(plan, results)
+
+
+def _tell(plan: Study, results: Results) -> None:
+    """Print what was found and where it is."""
+    from ctcdyn.model.load import load_model
+    from ctcdyn.summary import summary
+
+    network = load_model(plan.model)
+    print(summary(results, network))
+    saved = [Path(plan.output.file)]
+    if plan.output.picture and any(status.ok for status in results.counts):
+        saved.append(saved[0].with_suffix(".png"))
+        draw(results, network, saved[1])
+    sizes = (f"{path} ({path.stat().st_size / 1e6:.2g} MB)" for path in saved)
+    print(f"\nsaved    {'   '.join(sizes)}")
+    print(f"next     ctcdyn inspect {saved[0]}   ctcdyn plot {saved[0]} --kind paths", file=sys.stderr)
+
+
+def draw(results: Results, network: Network, output: Path) -> None:
+    """Bands of what is published with the published points on them, or of everything where nothing is."""
+    from ctcdyn.plots import Reference, plot
+    from ctcdyn.summary import USED_FOR
+
+    points = [
+        Reference(item.time, item.value, f"published, {USED_FOR[item.used_for]}", item.observable)
+        for item in network.published
+    ]
+    names = list(dict.fromkeys(point.name for point in points))
+    plot(results, "bands", names or None, output, points)
+
+
+def _judge(plan: Study, results: Results) -> None:
+    """Warn of failed trajectories; raise (exit 4) when there are more than the study allows."""
+    from ctcdyn.errors import CtcError, Exit, Problem
+
+    counts = results.counts
+    total = sum(counts.values())
+    failed = sum(n for status, n in counts.items() if not status.ok)
+    if not failed:
+        return
+    ways = ", ".join(f"{n} {status.meaning}" for status, n in counts.items() if not status.ok)
+    what = f"{failed} of {total} trajectories failed ({100 * failed / total:.3g} %): {ways}"
+    fix = f"ctcdyn inspect {plan.output.file} --failures shows which"
+    if failed <= plan.limits.max_failed_fraction * total:
+        print(Problem("S602", what, fix=fix).report("warning"), file=sys.stderr)
+        return
+    why = f"limits.max_failed_fraction is {plan.limits.max_failed_fraction:g}; the result file is complete"
+    raise CtcError(Problem("S601", what, fix=fix, why=why), exit=Exit.FAILURES)
+
+
+def _keep_as_toml(keep: str) -> str:
+    if keep in ("all", "none"):
+        return json.dumps(keep)
+    if keep.isascii() and keep.isdecimal():
+        return str(int(keep))
+    raise typer.BadParameter(f'{keep!r} is neither "all", "none" nor a number', param_hint="--keep")
+
+
+def check(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.toml", help="A study or a model.", show_default=False)
+    ],
+    overrides: Overrides = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show what every number became, and why.")
+    ] = False,
+) -> None:
+    """Check a study or a model without running it."""
+    from ctcdyn.model.load import load_model, prepare
+
+    if _is_model(file):
+        if overrides:
+            raise typer.BadParameter("a model has no study whose values could be set", param_hint="--set")
+        network = load_model(str(file))
+        if explain:
+            from ctcdyn.cli.explain import explain_model
+
+            explain_model(network)
+        print(f"ok  model {_shape(network)}")
+        return
+
+    study, resolved = prepare(file, overrides or ())
+    if explain:
+        from ctcdyn.cli.explain import explain_study
+
+        explain_study(resolved, study)
+    simulate = study.simulate
+    print(
+        f"ok  study {file}: {study.count} trajectories of {_shape(resolved.network)}, "
+        f"method {simulate.method}, {simulate.t_end - simulate.t_start:g} days, "
+        f"{len(simulate.times)} saved times"
+    )
+
+
+def _shape(network: Network) -> str:
+    return (
+        f"{network.name} ({len(network.species)} species, {len(network.reactions)} reactions, "
+        f"{len(network.parameters)} parameters)"
+    )
+
+
+def _is_model(file: Path) -> bool:
+    """Whether a text defines species; what cannot be read or parsed is left to the study's own errors."""
+    try:
+        return "species" in tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+
+
+def init(
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar="KIND", help="Template; left out: list them.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="File to write; default: print it.", show_default=False
+        ),
+    ] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of a study.")] = False,
+) -> None:
+    """Print or write a commented study to begin with."""
+    if schema:
+        from ctcdyn.config import json_schema
+
+        print(json.dumps(json_schema(), indent=2))
+        return
+    known = templates()
+    if kind is None:
+        width = max(map(len, known))
+        for name, path in known.items():
+            print(f"{name:{width}}  {first_comment(path)}")
+        return
+    if kind not in known:
+        raise typer.BadParameter(f"{kind!r} is none of {', '.join(known)}", param_hint="KIND")
+    text = known[kind].read_text(encoding="utf-8")
+    if output is None:
+        print(text, end="")
+        return
+    write_new(output, text)
+    print(f"wrote {output}; next: ctcdyn check {output} --explain", file=sys.stderr)
+
+
+def templates() -> dict[str, Path]:
+    """Template studies by kind, then the studies that ship with the package."""
+    package = Path(__file__).parents[1]
+    shipped = package / "configs"  # in a wheel
+    if not shipped.is_dir():
+        shipped = package.parents[1] / "configs"  # in a checkout
+    files = [*sorted((package / "templates").glob("*.toml")), *sorted(shipped.glob("*.toml"))]
+    return {path.stem: path for path in files}
+
+
+def first_comment(path: Path) -> str:
+    """What the first line of a TOML file says of it, without the file's name."""
+    line = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ").strip()
+    return line.partition(": ")[2] or line
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet."""
+    from ctcdyn.errors import CtcError, Exit, Problem
+
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        problem = Problem("R502", f"{path} exists", fix="give another name with -o, or remove it first")
+        raise CtcError(problem, exit=Exit.OUTPUT) from None
+    except OSError as error:
+        problem = Problem("R503", f"cannot write {path}: {error.strerror}", fix="give another place with -o")
+        raise CtcError(problem, exit=Exit.OUTPUT) from None
