@@ -2,9 +2,9 @@
 
     python numbalsoda_lsoda.py parameters.bin n rtol atol results.bin|-
 
-Runs in an environment of its own that holds numba and numbalsoda (a Fortran compiler is needed to build the latter).
-Files and the printed line are those of rodas4.cpp: "trajectories seconds 0 0 checksum", CPU seconds of the loop alone
-after one call that compiles it.
+Runs in an environment of its own that holds numba and numbalsoda (which takes a Fortran compiler to build).
+Files and the printed line are those of rodas4.cpp: "trajectories seconds 0 0 checksum", CPU seconds of the
+loop alone, after one call that compiles it.
 """
 
 import sys
@@ -18,7 +18,7 @@ SAVES = 366
 
 
 @cfunc(lsoda_sig)
-def rates(t, y_, dy, p_):
+def rates(_t, y_, dy, p_):
     y = carray(y_, (5,))
     p = carray(p_, (15,))
     r, K, k_int, k_re, k_sh, k_nk, k_ext, k_d, k_g, m_E, k_w, m_Q, r_G, K_G, m_G = p
@@ -48,7 +48,8 @@ def integrate(parameters, first, last, rtol, atol, out):
 
 
 def main() -> None:
-    file, n, rtol, atol, target = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4]), sys.argv[5]
+    file, target = sys.argv[1], sys.argv[5]
+    n, rtol, atol = int(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
     parameters = np.fromfile(file).reshape(-1, 15)[:n]
     out = np.zeros((0 if target == "-" else n, SAVES, 5))
     integrate(parameters, 0, 0, rtol, atol, out)
