@@ -2,9 +2,9 @@
 
 Each assertion states what it compares, how small an error it must see (`detect`), and from that takes its
 sample size: an error of `detect` or more escapes with probability at most MISS, a correct program fails with
-probability at most FALSE_ALARM. A sample is a function `draw(seed, n) -> array of n` (the assertion chooses n;
-the seed is a hash of the test's id, so that nobody picks one), or an array already drawn with at least the size
-that the `*_size` function gives.
+probability at most FALSE_ALARM. A sample is a function `draw(seed, n) -> array of n` (the assertion chooses
+n; the seed is a hash of the test's id, so that nobody picks one), or an array already drawn with at least the
+size that the `*_size` function gives.
 
 The levels hold exactly for `assert_fraction` (binomial) and `assert_cdf` (Dvoretzky, Kiefer, Wolfowitz and
 Massart); the tests of mean and variance rest on the central limit theorem and never use fewer than SMALLEST
