@@ -237,7 +237,7 @@ class Results:
         """How many trajectories ended in each way (only what occurs)."""
         totals = np.zeros(256, dtype=np.int64)
         for start in range(0, self.schema.count, 64 * BLOCK):
-            totals += np.bincount(self._rows("status", start, start + 64 * BLOCK), minlength=256)
+            totals += np.bincount(self.rows("status", start, start + 64 * BLOCK), minlength=256)
         return {status: int(totals[status]) for status in Status if totals[status]}
 
     def values(self, name: str) -> NDArray[np.floating[Any]]:
@@ -323,8 +323,9 @@ class Results:
             )
         )
 
-    def _rows(self, name: str, start: int, stop: int) -> Array:
-        if isinstance(self._source, FileArrays) and name not in self._read:
+    def rows(self, name: str, start: int, stop: int) -> Array:
+        """Rows `start` to `stop - 1` of an array; of a file only these are read."""
+        if isinstance(self._source, FileArrays) and name in self._source and name not in self._read:
             return self._source.rows(name, start, stop)
         return self[name][start:stop]
 

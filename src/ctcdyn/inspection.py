@@ -1,0 +1,228 @@
+"""What is in a result file, and how two differ, as text for people and as plain data for programs."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ctcdyn.errors import Status
+from ctcdyn.results import Results, open_results
+from ctcdyn.store.content import Comparison
+from ctcdyn.store.layout import BLOCK, COORDINATES, SCHEMA_VERSION, VARIABLES
+
+_SHOWN = 200  # characters of a provenance entry that the text form shows
+_NOT_CONTENT = ("species_units", "observable_units", "parameter_units")
+
+
+def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Everything `ctcdyn inspect --json` prints: plain dicts, lists, numbers and text."""
+    with open_results(path) as results:
+        schema, counts = results.schema, results.counts
+        sizes = schema.sizes
+        arrays = {
+            name: {
+                "axes": list(VARIABLES[name].axes),
+                "shape": [sizes[axis] for axis in VARIABLES[name].axes],
+            }
+            for name in results.names
+        }
+        return {
+            "file": str(path),
+            "bytes": Path(path).stat().st_size,
+            "schema": SCHEMA_VERSION,
+            "title": schema.title,
+            "method": schema.method,
+            "trajectories": {
+                "first": schema.first,
+                "count": schema.count,
+                "total": schema.total,
+                "kept": schema.kept,
+                "run": schema.count - counts.get(Status.NOT_RUN, 0),
+                "ok": sum(number for status, number in counts.items() if status.ok),
+                "status": {status.meaning: number for status, number in counts.items()},
+            },
+            "arms": list(schema.arms),
+            "patients": schema.patients,
+            "replicates": schema.replicates,
+            "species": dict(zip(schema.species, schema.species_units)),
+            "observables": dict(zip(schema.observables, schema.observable_units)),
+            "parameters": _parameters(results),
+            "event_kinds": list(schema.event_kinds),
+            "time": {
+                "saves": len(schema.times),
+                "start": float(schema.times[0]) if len(schema.times) else None,
+                "end": float(schema.times[-1]) if len(schema.times) else None,
+                "units": "d",
+            },
+            "quantiles": list(schema.quantiles),
+            "arrays": arrays,
+            "provenance": dict(schema.provenance),
+        }
+
+
+def _parameters(results: Results) -> dict[str, dict[str, Any]]:
+    """Unit and range of each parameter over the trajectories that ran."""
+    schema = results.schema
+    low = np.full(len(schema.parameters), np.inf)
+    high = np.full(len(schema.parameters), -np.inf)
+    if "params" in results:
+        for start in range(0, schema.count, 16 * BLOCK):
+            rows = results.rows("params", start, start + 16 * BLOCK)
+            low, high = np.fmin(low, np.fmin.reduce(rows)), np.fmax(high, np.fmax.reduce(rows))
+    return {
+        name: {"units": unit, "min": _plain(low[k]), "max": _plain(high[k])}
+        for k, (name, unit) in enumerate(zip(schema.parameters, schema.parameter_units))
+    }
+
+
+def failures(path: str | os.PathLike[str], limit: int = 20) -> dict[str, Any]:
+    """The first `limit` trajectories that failed: id, status, steps, parameters; and how many there are."""
+    with open_results(path) as results:
+        status = results.status
+        bad = ~np.isin(status, [int(s) for s in Status if s.ok or s is Status.NOT_RUN])
+        rows = np.flatnonzero(bad)[:limit]
+        first = results.schema.first
+        listed = []
+        for row in rows.tolist():
+            values = results.rows("params", row, row + 1)[0].tolist() if "params" in results else []
+            listed.append(
+                {
+                    "trajectory": first + row,
+                    "status": Status(int(status[row])).meaning,
+                    "n_steps": int(results.rows("n_steps", row, row + 1)[0]),
+                    "parameters": dict(zip(results.parameter, map(_plain, values))),
+                }
+            )
+        return {"file": str(path), "failed": int(bad.sum()), "trajectories": listed}
+
+
+def inspection_text(found: dict[str, Any]) -> str:
+    """The form of `inspect` for people."""
+    ids, time, made = found["trajectories"], found["time"], found["provenance"]
+    complete = "complete" if ids["run"] == ids["count"] else "INCOMPLETE"
+    part = "" if ids["count"] == ids["total"] else f", a part of {_grouped(ids['total'])}"
+    ways = ", ".join(f"{meaning} {_grouped(number)}" for meaning, number in ids["status"].items())
+    saves = f"{time['saves']} from day {time['start']:g} to {time['end']:g}" if time["saves"] else "none"
+    drawn = [name for name, entry in found["parameters"].items() if entry["min"] != entry["max"]]
+    contents = [
+        f"{name} ({'x'.join(str(n) for n in entry['shape'])}),"
+        for name, entry in found["arrays"].items()
+        if name not in COORDINATES and name not in _NOT_CONTENT
+    ]
+    lines = [
+        ("file", f"{found['file']}   {_size(found['bytes'])}, schema {found['schema']}"),
+        ("title", found["title"]),
+        (
+            "method",
+            f"{found['method']}, seed {made.get('seed', '?')}, ctcdyn {made.get('ctcdyn_version', '?')}",
+        ),
+        ("ids", f"{complete}: {_grouped(ids['run'])} of {_grouped(ids['count'])}{part} ({ways or 'none'})"),
+        ("arms", " · ".join(found["arms"])),
+        ("times", saves),
+        ("species", ", ".join(_with_unit(name, unit) for name, unit in found["species"].items())),
+        ("observables", ", ".join(_with_unit(name, unit) for name, unit in found["observables"].items())),
+        ("parameters", f"{len(found['parameters'])}, drawn: {', '.join(drawn) or 'none'}"),
+        ("contents", " ".join(contents).rstrip(",")),
+        ("run", _made(made)),
+        ("open with", f'xarray.open_dataset("{found["file"]}")   ctcdyn.open("{found["file"]}")'),
+    ]
+    fill = textwrap.TextWrapper(110, "", " " * 12, break_long_words=False, break_on_hyphens=False).fill
+    return "\n".join(fill(f"{name:<12}{text}") for name, text in lines if text)
+
+
+def failures_text(found: dict[str, Any]) -> str:
+    """The form of `failures` for people."""
+    if not found["failed"]:
+        return "no trajectory failed"
+    lines = [f"{_grouped(found['failed'])} failed"]
+    for entry in found["trajectories"]:
+        values = ", ".join(
+            f"{name} {value:.6g}" for name, value in entry["parameters"].items() if value is not None
+        )
+        lines.append(
+            f"  {entry['trajectory']:>10}  {entry['status']:<14}  {entry['n_steps']:>9} steps  {values}"
+        )
+    if found["failed"] > len(found["trajectories"]):
+        lines.append(f"  ... and {_grouped(found['failed'] - len(found['trajectories']))} more")
+    return "\n".join(lines)
+
+
+def comparison_data(comparison: Comparison) -> dict[str, Any]:
+    """Everything `ctcdyn compare --json` prints."""
+    return {
+        "first": str(comparison.first),
+        "second": str(comparison.second),
+        "same": comparison.same,
+        "sha256": [comparison.first_hash, comparison.second_hash],
+        "differences": [
+            {key: _plain(value) if isinstance(value, float) else value for key, value in entry.items()}
+            for entry in map(dataclasses.asdict, comparison.differences)
+        ],
+        "provenance": {name: list(pair) for name, pair in comparison.provenance.items()},
+    }
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """The form of a comparison for people; its first word is "same" or "different"."""
+    lines = ["same content" if comparison.same else "different content"]
+    lines += [
+        f"  {comparison.first_hash}  {comparison.first}",
+        f"  {comparison.second_hash}  {comparison.second}",
+    ]
+    for entry in comparison.differences:
+        line = f"  {entry.path:<18}{entry.what}"
+        if entry.elements:
+            line += f": {_grouped(entry.elements)} of {_grouped(entry.size)}"
+        if entry.absolute:
+            line += f", at most {entry.absolute:.3g} absolute, {entry.relative:.3g} relative"
+        lines.append(line)
+    if comparison.provenance:
+        lines.append("made differently (no part of the content):")
+        for name, (before, after) in comparison.provenance.items():
+            lines.append(f"  {name:<18}{_brief(before)}  |  {_brief(after)}")
+    return "\n".join(lines)
+
+
+def _brief(value: str | float | None) -> str:
+    if value is None:
+        return "-"
+    text = str(value)
+    if "\n" in text or len(text) > _SHOWN // 4:
+        return f"{len(text.splitlines())} lines, {len(text)} characters"
+    return text
+
+
+def _made(made: dict[str, Any]) -> str:
+    parts = [
+        f"{name} {made[name]}"
+        for name in ("start", "end", "host", "cpu_name", "threads", "command")
+        if name in made and len(str(made[name])) <= _SHOWN
+    ]
+    return ", ".join(parts)
+
+
+def _with_unit(name: str, unit: str) -> str:
+    return name if unit == "1" else f"{name} ({unit})"
+
+
+def _grouped(number: int) -> str:
+    return f"{number:,}".replace(",", " ")
+
+
+def _size(number: float) -> str:
+    for unit in ("bytes", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.3g} {unit}"
+        number /= 1000
+    return f"{number:.3g} GB"
+
+
+def _plain(value: float) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return float(value) if math.isfinite(value) else None
