@@ -43,11 +43,9 @@ _CLEARABLE = frozenset(
 def read_merged(path: str | Path) -> Document:
     """The document at `path` with everything it extends merged in. Raises CtcError."""
     chain: list[Document] = []
-    seen: list[Path] = []
     problems: list[Problem] = []
     file = Path(path)
     while True:
-        seen.append(file.resolve())
         document = read_document(file) if not chain else _read_parent(file, chain[-1])
         chain.append(document)
         parent = document.data.get("extends")
@@ -66,7 +64,7 @@ def read_merged(path: str | Path) -> Document:
             )
             break
         file = Path(document.path).parent / parent
-        if file.resolve() in seen:
+        if any(_same(file, document.path) for document in chain):
             problems.append(
                 Problem(
                     "C109",
@@ -140,6 +138,13 @@ def apply_overrides(document: Document, overrides: Sequence[str]) -> tuple[Docum
             else:
                 table[path[-1]] = value
     return Document(document.path, document.text, data, places), problems
+
+
+def _same(one: str | Path, other: str | Path) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):  # what cannot be looked at will be reported when it is read
+        return False
 
 
 def _read_parent(file: Path, child: Document) -> Document:

@@ -246,6 +246,8 @@ def _take_out(data: dict[str, Any], path: KeyPath, taken: set[KeyPath]) -> bool:
     """
     for length in range(len(path), 0, -1):
         at = path[:length]
+        if at[0] == "model" and length > 1:
+            continue  # half a [model] would be another model
         if at in taken or (at[:2] == ("population", "draw") and length > 3):
             continue  # half a distribution would only give a second problem for the same line
         table = _walk(data, at[:-1])

@@ -11,25 +11,40 @@ from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import AfterValidator as Check
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, WithJsonSchema, model_validator
 from pydantic import BeforeValidator as Read
 
-from ctcdyn.config.values import NUMBER_OR_TEXT, bytes_of, days, one_of, quantity, refuse, tuple_of
+from ctcdyn.config.values import (
+    COUNT_LIMIT,
+    NUMBER_OR_TEXT,
+    bytes_of,
+    days,
+    kept_paths,
+    known_design,
+    one_of,
+    quantity,
+    refuse,
+    result_name,
+    rising,
+    some_time,
+    tuple_of,
+)
 from ctcdyn.errors import Place, nearest
 from ctcdyn.places import Document
 
 TIMES_LIMIT = 1_000_000  # saved times: 8 MB of axis; more is a slip in `every`
-COUNT_LIMIT = 2**53  # ids are exact in every part of the result file
+QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)  # median, quartiles and the central 95 %
 
 Quantity = Annotated[float | str, Read(quantity), WithJsonSchema(NUMBER_OR_TEXT)]
 Days = Annotated[float, Read(days), WithJsonSchema(NUMBER_OR_TEXT)]
 Bytes = Annotated[int, Read(bytes_of), WithJsonSchema(NUMBER_OR_TEXT)]
 Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=COUNT_LIMIT)]
 
-DISTRIBUTIONS: dict[
-    str, tuple[tuple[str, ...], tuple[str, ...]]
-] = {  # needs all of the first, one of the second
+# what a distribution takes: all of the first, and one of the second
+DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "normal": (("mean", "sd"), ()),
     "lognormal": (("median",), ("cv", "gsd", "sigma")),
     "uniform": (("low", "high"), ()),
@@ -114,33 +129,15 @@ class Population(Table):
     """[population]: virtual patients, drawn once each and shared by their replicates and arms."""
 
     patients: Count
-    design: str = "random"
+    design: Annotated[str, Check(known_design)] = "random"
     draw: dict[str, Distribution] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _known_design(self) -> Self:
-        if self.design in ("lhs", "sobol"):
-            refuse(
-                "C108",
-                f'design = "{self.design}" is not in this version',
-                'write design = "random"',
-                "design",
-            )
-        if self.design != "random":
-            refuse(
-                "C105",
-                f'unknown design "{self.design[:100]}"',
-                'this version has design = "random"',
-                "design",
-            )
-        return self
 
 
 class Save(Table):
     """simulate.save: when to save, one of three ways. The first and the last time are always saved."""
 
-    every: Days | None = None
-    at: Annotated[tuple[Days, ...], Read(tuple_of)] | None = None
+    every: Annotated[Days, Check(some_time("C114"))] | None = None
+    at: Annotated[tuple[Days, ...], Read(tuple_of), Check(rising("C114"))] | None = None
     n: Annotated[int, Field(ge=2, le=TIMES_LIMIT)] | None = None
 
     @model_validator(mode="after")
@@ -152,15 +149,6 @@ class Save(Table):
             "n",
             fix='write save = { every = "1 day" }, { at = [0, 3, 13] } or { n = 101 }',
         )
-        if self.every is not None and self.every <= 0:
-            refuse("C114", "save.every must be longer than zero", 'write save = { every = "1 day" }', "every")
-        if self.at is not None and any(b <= a for a, b in zip(self.at, self.at[1:], strict=False)):
-            refuse(
-                "C114",
-                "save.at must rise from one time to the next",
-                "sort the times and write each once",
-                "at",
-            )
         return self
 
 
@@ -173,9 +161,7 @@ class Simulate(Table):
     save: Save = Save(n=101)  # 101: one point per percent of the horizon, enough for a smooth picture
     rtol: Annotated[float, Field(ge=1e-13, le=0.1)] = 1e-6  # below 1e-13 rounding decides, not the method
     atol: Annotated[float, Field(gt=0, le=1e30)] = 1e-6  # in the units of the species: a millionth of a cell
-    window: Days | None = (
-        None  # days over which thinning bounds a time-dependent rate; None: the solver chooses
-    )
+    window: Annotated[Days, Check(some_time("C105"))] | None = None  # of thinning; None: the solver chooses
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:
@@ -186,10 +172,6 @@ class Simulate(Table):
                 f"t_end ({self.t_end:g} d) must be after t_start ({self.t_start:g} d)",
                 "swap them, or write a later t_end",
                 "t_end",
-            )
-        if self.window is not None and self.window <= 0:
-            refuse(
-                "C105", "window must be longer than zero", 'write window = "1 day", or leave it out', "window"
             )
         if self.save.every is not None and length / self.save.every > TIMES_LIMIT:
             refuse(
@@ -256,50 +238,10 @@ class Limits(Table):
 class Output(Table):
     """[output]: the result file and what it holds. `file` defaults to the study's name with .h5."""
 
-    file: Annotated[str, Field(min_length=1, max_length=4000)]
-    keep: Annotated[int | str, Field(union_mode="left_to_right")] | None = None
-    quantiles: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], ...], Read(tuple_of)] = (
-        0.025,
-        0.25,
-        0.5,
-        0.75,
-        0.975,
-    )
+    file: Annotated[str, Check(result_name)]
+    keep: Annotated[int | str, Check(kept_paths)] | None = None
+    quantiles: Annotated[tuple[Share, ...], Read(tuple_of), Check(rising("C105"))] = QUANTILES
     picture: bool = True
-
-    @model_validator(mode="after")
-    def _sane(self) -> Self:
-        if (
-            not self.file.endswith((".h5", ".hdf5", ".nc"))
-            or "\0" in self.file
-            or len(Path(self.file).name) > 200
-        ):
-            refuse(
-                "C105", "output.file must be a file name that ends in .h5", 'write file = "study.h5"', "file"
-            )
-        keeps = (
-            self.keep is None
-            or self.keep in ("all", "none")
-            or (isinstance(self.keep, int) and self.keep >= 0)
-        )
-        if not keeps or (isinstance(self.keep, int) and self.keep > COUNT_LIMIT):
-            refuse(
-                "C105",
-                'keep must be "all", "none" or a number of paths',
-                'write keep = 50, "all" or "none"',
-                "keep",
-            )
-        if (
-            any(b <= a for a, b in zip(self.quantiles, self.quantiles[1:], strict=False))
-            or len(self.quantiles) > 100
-        ):
-            refuse(
-                "C105",
-                "quantiles must rise, at most 100 of them",
-                "write quantiles = [0.05, 0.5, 0.95]",
-                "quantiles",
-            )
-        return self
 
 
 class Study(Table):

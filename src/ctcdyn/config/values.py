@@ -6,6 +6,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import PurePath
 from typing import Any, NoReturn
 
 from pydantic import BaseModel
@@ -17,6 +20,7 @@ from ctcdyn.units import TIME, parse_quantity
 
 NUMBER_OR_TEXT: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string"}]}
 
+COUNT_LIMIT = 2**53  # ids and counts are exact in every part of the result file
 _TEXT_LIMIT = 10_000  # characters: initial values may be expressions, and those have this limit
 _BYTES = {
     "B": 1,
@@ -105,6 +109,52 @@ def tuple_of(value: Any) -> tuple[Any, ...]:
     if len(value) == 0:
         refuse("C105", "is an empty list", "write at least one value, or leave the key out")
     return tuple(value)
+
+
+def some_time(code: str) -> Callable[[float], float]:
+    """A check for days that are more than zero."""
+
+    def check(value: float) -> float:
+        if value <= 0:
+            refuse(code, f"must be longer than zero, not {value:g} days", 'write a time such as "1 day"')
+        return value
+
+    return check
+
+
+def rising(code: str) -> Callable[[tuple[float, ...]], tuple[float, ...]]:
+    """A check for values of which each is above the one before."""
+
+    def check(values: tuple[float, ...]) -> tuple[float, ...]:
+        if any(b <= a for a, b in pairwise(values)):
+            refuse(code, "must rise from one value to the next", "sort the values and write each once")
+        return values
+
+    return check
+
+
+def known_design(value: str) -> str:
+    """The design of a population."""
+    if value in ("lhs", "sobol"):
+        refuse("C108", f'design = "{value}" is not in this version', 'write design = "random"')
+    if value != "random":
+        refuse("C105", f'unknown design "{value[:100]}"', 'this version has design = "random"')
+    return value
+
+
+def result_name(value: str) -> str:
+    """The name of a result file."""
+    name = PurePath(value).name
+    if not value.endswith((".h5", ".hdf5", ".nc")) or "\0" in value or len(name) > 200 or len(value) > 4000:
+        refuse("C105", "must be a file name that ends in .h5", 'write file = "study.h5"')
+    return value
+
+
+def kept_paths(value: int | str) -> int | str:
+    """How many paths are kept."""
+    if value not in ("all", "none") and (isinstance(value, str) or not 0 <= value <= COUNT_LIMIT):
+        refuse("C105", 'must be "all", "none" or a number of paths', 'write keep = 50, "all" or "none"')
+    return value
 
 
 def one_of(table: BaseModel, *keys: str, fix: str) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ctcdyn.model.expr import Expr, dimension, evaluate, names
-from ctcdyn.model.network import Network, Parameter, derived_is_fixed, derived_order, unknown_name
+from ctcdyn.model.expr import Expr, Number, dimension, evaluate, names
+from ctcdyn.model.network import Network, Parameter, Species, derived_is_fixed, derived_order, unknown_name
 from ctcdyn.model.reader import Reader
 from ctcdyn.places import KeyPath, describe
-from ctcdyn.units import DIMENSIONLESS, TIME, Unit, UnitError, parse_unit
+from ctcdyn.units import DIMENSIONLESS, TIME, Dimension, Unit, UnitError, parse_unit
 
 _KEYS = ("value", "expr", "unit", "bounds", "source", "doc", "covariate")
 
@@ -45,8 +46,7 @@ def _parameter(reader: Reader, name: str, table: dict[str, Any], entry: dict[str
         what = f"parameter {name} needs exactly one of value and expr"
         reader.note("C107" if "value" in entry else "C103", what, path, 'write value = "0.2 /day"', word=name)
     elif "expr" in entry:
-        others = {key for key in table if key != name}
-        expression = reader.expression((*path, "expr"), others, "only other parameters")
+        expression = reader.expression((*path, "expr"), table, "only other parameters")
     else:
         unit, value = _value(reader, (*path, "value"), unit)
     if len(reader.problems) > found:
@@ -237,6 +237,8 @@ def read_parameter_value(
     if item.expr is not None:
         reader.problems.append(derived_is_fixed(item, by_name, place, shown))
         return None
+    if name in reader.broken:
+        return None
     quantity = reader.quantity(path)
     value = in_base(reader, path, quantity, item) if quantity is not None else None
     if value is None:
@@ -277,6 +279,22 @@ def in_base(
         reader.note("U201", what, path, fix, why=f"{given} cannot be converted to {item.unit}")
         return None
     return unit.to_base(value)
+
+
+def check_initial_unit(
+    reader: Reader, path: KeyPath, initial: Expr, species: Species, dimensions: Mapping[str, Dimension]
+) -> None:
+    """An initial value that is an expression must have the unit of its species."""
+    if isinstance(initial, Number) or (names(initial) | {species.name}) & reader.broken:
+        return
+    try:
+        found = dimension(initial, dimensions)
+    except UnitError as error:
+        reader.adopt(error, path, "make the units agree")
+        return
+    if found != species.dimension:
+        what = f"the initial value of {species.name} has unit {found}, and {species.dimension} is needed"
+        reader.note("U205", what, path, f"multiply or divide by what makes it {species.dimension}")
 
 
 def _shown(value: Any) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from ctcdyn import plugins
 from ctcdyn.config import UNKNOWN_MODEL, ModelChoice, Study, read_study
 from ctcdyn.errors import CtcError, Problem
-from ctcdyn.model.definitions import read_parameters, read_tests
+from ctcdyn.model.definitions import check_initial_unit, read_parameters, read_tests
 from ctcdyn.model.equation import parse_equation
 from ctcdyn.model.expr import Expr, Number, dimension, names
 from ctcdyn.model.network import Network, Reaction, Species
@@ -90,7 +90,8 @@ def prepare(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Study, Res
     resolved = None
     if study is not None and study.model.use != UNKNOWN_MODEL:
         network, more = read_model(study.model)
-        more = [problem.at(study.place("model")) for problem in more]
+        key = "use" if study.model.use is not None else "file"
+        more = [problem.at(study.place("model", key), f"model.{key}") for problem in more]
         problems += more
         if network is not None:
             resolved, more = read_resolved(network, study)
@@ -111,6 +112,8 @@ def _read(reader: Reader) -> Network | None:
         reader.name(name, ("observables", name), taken, "observable")
     dimensions = {item.name: item.dimension for item in species}
     dimensions |= {item.name: item.dimension for item in parameters}
+    for item in species if checked else ():
+        check_initial_unit(reader, ("species", item.name, "initial"), item.initial, item, dimensions)
     reactions = _reactions(reader, species, dimensions, checked)
     observables = read_observables(reader, dimensions, checked)
     published = read_published(reader, (*(item.name for item in species), *reader.table(("observables",))))

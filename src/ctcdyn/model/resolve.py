@@ -10,7 +10,7 @@ from typing import Literal
 from ctcdyn import plugins
 from ctcdyn.config import Distribution, Study
 from ctcdyn.errors import CtcError, Problem
-from ctcdyn.model.definitions import in_base, read_parameter_value
+from ctcdyn.model.definitions import check_initial_unit, in_base, read_parameter_value
 from ctcdyn.model.expr import Expr, Number
 from ctcdyn.model.network import Network, Parameter, derived_is_fixed, unknown_name
 from ctcdyn.model.reader import Reader
@@ -99,7 +99,11 @@ def _initial(reader: Reader, name: str, network: Network) -> Expr | None:
             ):
                 reader.adopt(error, path, "write a finite number")
                 return None
-            return reader.expression(path, network.parameter_names, "only parameters")
+            tree = reader.expression(path, network.parameter_names, "only parameters")
+            if tree is not None and network.units_checked:
+                dimensions = {item.name: item.dimension for item in network.parameters}
+                check_initial_unit(reader, path, tree, species, dimensions)
+            return tree
         if unit is not None and unit.dimension != species.dimension:
             what = f'{name} is counted in {species.unit}, but "{value}" was given'
             reader.note("U201", what, path, f"write {number:g}")
