@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 import pytest
 import xarray
+from scipy.stats import binom
 
 from ctcdyn.analysis import fraction, mean, save_index, z_of_fraction, z_score
 from ctcdyn.errors import CtcError, Exit, Status

@@ -8,6 +8,7 @@ import resource
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
@@ -75,6 +76,36 @@ def test_kept_ids_may_come_unordered(tmp_path: Path, rng: np.random.Generator) -
         store.append(type(result)(**values))
         store.finish(cohort.root(), cohort.sketch())
     assert content_hash(tmp_path / "a.h5") == content_hash(cohort.write(tmp_path / "b.h5"))
+
+
+def test_packed_ranges_give_the_same_content_from_several_threads(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    cohort = Cohort(schema(count=2000, keep=1500), rng)
+    whole = content_hash(cohort.write(tmp_path / "whole.h5"))
+    cuts = [(0, 300), (300, 1024), (1024, 1400), (1400, 1500), (1500, 2000)]
+    with Store.open(tmp_path / "packed.h5", cohort.schema) as store, ThreadPoolExecutor(3) as threads:
+        packed = list(threads.map(lambda cut: store.pack(cohort.cut(*cut)), cuts))
+        assert (
+            sum(len(one.chunks) for one in packed) == 2 * 4
+        )  # leaves that lie in one cut, state and observables
+        for one in packed[::-1]:
+            store.append(one)
+        store.finish(cohort.root(), cohort.sketch())
+    assert content_hash(tmp_path / "packed.h5") == whole
+
+
+def test_long_paths_are_split_in_time(tmp_path: Path, rng: np.random.Generator) -> None:
+    plan = schema(count=260, keep=260, times=np.linspace(0, 60, 1500), state_dtype="f8", quantiles=())
+    cohort = Cohort(plan, rng)
+    with Store.open(tmp_path / "a.h5", plan) as store:
+        store.append(store.pack(cohort.cut(0, 260)))
+        store.finish(cohort.root(), None)
+    with open_results(tmp_path / "a.h5") as results:
+        np.testing.assert_array_equal(results.state, cohort.state)
+        np.testing.assert_array_equal(results.observables, cohort.observables)
+    with h5py.File(tmp_path / "a.h5", "r") as file:
+        assert file["state"].chunks == (256, 341, 3)
 
 
 def test_a_row_that_comes_twice_or_lies_outside_is_a_bug(tmp_path: Path, rng: np.random.Generator) -> None:
