@@ -14,6 +14,7 @@ from matplotlib.colors import to_hex
 from ctcdyn.errors import CtcError, Exit
 from ctcdyn.plots import PALETTE, Reference, draw, plot
 from ctcdyn.results import Results
+from ctcdyn.scales import choose_scale, write_unit
 from synthetic import Cohort, schema, seeded
 
 
@@ -82,36 +83,51 @@ def test_time_axis_fits_the_length(
     assert point[0].get_xdata()[0] == pytest.approx(last / 2, rel=0.01)
 
 
-def scale_of(results: Results, values: np.ndarray, name: str = "tumor") -> str:
-    """Scale chosen for a species whose mean and quantiles are `values` over time."""
-    table, column = results.find(name)
-    assert table == "species"
-    results["mean"][0, :, column] = values
-    results["quantiles"][:, 0, :, column] = values
-    (axes,) = draw(results, species=[name]).axes
-    low, high = axes.get_ylim()
-    shown = values[np.isfinite(values)]
-    assert low <= shown.min(initial=np.inf) or axes.get_yscale() != "linear"
-    assert high >= shown.max(initial=-np.inf)
-    return str(axes.get_yscale())
-
-
 def test_scale_follows_the_range(results: Results) -> None:
     steps = np.linspace(0, 1, 21)
-    assert scale_of(results, 50 + 10 * steps) == "linear"
-    assert scale_of(results, 30 * steps) == "linear"
-    assert scale_of(results, 10.0 ** (9 * steps)) == "log"
-    assert scale_of(results, np.where(steps < 0.5, 0, 10.0 ** (9 * steps))) == "symlog"
-    assert scale_of(results, np.zeros(21)) == "linear"
-    assert scale_of(results, -steps, "drug") == "linear"
-    assert scale_of(results, np.full(21, np.nan)) == "linear"
-    assert scale_of(results, 1e-5 * 10.0 ** (4 * steps), "drug") == "log"
+    cells = [choose_scale(values, True) for values in (50 + 10 * steps, 30 * steps, np.zeros(21))]
+    assert {scale.kind for scale in cells} == {"linear"}
+    assert [scale.low for scale in cells] == [0, 0, 0]
+    assert choose_scale(10.0 ** (9 * steps), True).kind == "log"
+    assert choose_scale(1e-5 * 10.0 ** (4 * steps), False).kind == "log"
+    assert choose_scale(np.full(21, np.nan), False).kind == "linear"
+    below = choose_scale(-steps, False)
+    assert below.kind == "linear"
+    assert (below.low, below.high) == pytest.approx((-1.05, 0.05))
+    rising = np.where(steps < 0.5, 0, 0.02 * 10.0 ** (9 * (steps - 0.5)))
+    grown = choose_scale(rising, True)
+    assert (grown.kind, grown.threshold) == ("symlog", 1.0)  # less than a cell lies between none and one
+    assert choose_scale(rising, False).threshold == 0.01
+    for scale in (*cells, grown):
+        assert scale.low <= 0 < scale.high
+    for name, values in (("tumor", 10.0 ** (9 * steps)), ("drug", steps)):
+        table, column = results.find(name)
+        assert table == "species"
+        results["mean"][0, :, column] = values
+        results["quantiles"][:, 0, :, column] = values
+    assert [axes.get_yscale() for axes in draw(results, species=["tumor", "drug"]).axes] == ["log", "linear"]
 
 
-def test_log_axes_have_few_labels(results: Results) -> None:
-    scale_of(results, 10.0 ** np.linspace(-3, 12, 21))
-    (axes,) = draw(results, species=["tumor"]).axes
-    assert 4 <= len(axes.get_yticks()) <= 7
+@pytest.mark.parametrize("first, last", [(-2, 7), (0, 2), (3, 8), (-9, 0)])
+def test_log_axes_have_a_few_labels_in_one_style(first: int, last: int) -> None:
+    scale = choose_scale(np.logspace(first, last, 21), False)
+    assert 3 <= len(scale.ticks) <= 6
+    assert all(scale.low < tick < scale.high for tick in scale.ticks)
+    styles = {"$" in label for label in scale.labels if label not in ("1", "10")}
+    assert len(styles) == 1
+    assert choose_scale(np.logspace(0, 2.1, 9), False).labels == ("1", "10", "100")
+
+
+def test_units_are_written_as_in_papers() -> None:
+    written = [write_unit(unit) for unit in ("1", "1/mL", "nmol/mL", "d", "mL/(d*nmol)")]
+    assert written == ["", "mL$^{-1}$", "nmol mL$^{-1}$", "d", "mL/(d*nmol)"]
+
+
+def test_one_trajectory_is_a_line_of_its_own(request: pytest.FixtureRequest) -> None:
+    figure = draw(build(Cohort(schema(count=1), seeded(request.node.nodeid))), species=["tumor"])
+    (line,) = figure.axes[0].lines
+    assert line.get_linestyle() == "-"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["trajectory", "n = 1"]
 
 
 def test_reference_points_have_error_bars_and_one_key(results: Results) -> None:

@@ -267,7 +267,7 @@ def test_noise_is_not_compressed_and_constants_nearly_vanish(rng: np.random.Gene
 def test_memory_does_not_grow_with_the_number_of_trajectories(
     tmp_path: Path, rng: np.random.Generator
 ) -> None:
-    """Peak of what is allocated while 6 and while 48 blocks of ids go to the file, in ranges of half a block."""
+    """Peak of what is allocated while 6 and while 48 blocks of ids go to the file, half a block a range."""
     small = Cohort(schema(count=BLOCK // 2, keep=0), rng)
     piece = vars(small.cut(0, BLOCK // 2))
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.results import Results
+from ctcdyn.scales import choose_scale, time_unit, write_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -154,13 +155,13 @@ def draw(
         draw_curves = _bands if kind == "bands" else _paths
         drawn = draw_curves(axes, results, panel, entries)
         drawn.append(_references(axes, panel, entries))
-        _scale_values(axes, np.concatenate(drawn), panel)
-        _label(axes, results, panel)
+        _set_axes(axes, results, panel, np.concatenate(drawn))
     for number, axes in enumerate(grid.flat):
         if number >= len(panels):
             axes.remove()
         elif number + columns < len(panels):
             axes.set_xlabel("")
+    figure.align_ylabels()
     _legend(figure, entries | {_sample(results, kind): _key(linestyle="none")}, width)
     return figure
 
@@ -169,22 +170,13 @@ def _panels(results: Results, names: Sequence[str] | None, references: list[Refe
     chosen = list(names) if names else [*results.species, *results.observable][:PANELS]
     for name in [*chosen, *(reference.name for reference in references)]:
         results.find(name)
-    _, scale = _time_unit(float(results.time[-1]) if len(results.time) else 0.0)
+    _, scale = time_unit(float(results.time[-1]) if len(results.time) else 0.0)
     panels = []
     for name in chosen:
         discrete = name in results.species and results.unit(name) == "1"
         own = tuple(reference for reference in references if reference.name == name)
         panels.append(_Panel(name, results.time / scale, discrete, own, scale))
     return panels
-
-
-def _time_unit(end: float) -> tuple[str, float]:
-    """Unit of the time axis for a study that ends at `end` days, and its length in days (Julian years)."""
-    if end >= 2 * 365.25:
-        return "years", 365.25
-    if end > 2:
-        return "days", 1.0
-    return ("hours", 1 / 24) if end > 0.1 else ("minutes", 1 / 1440)
 
 
 def _summary(results: Results, name: str, species: str, observable: str) -> Floats:
@@ -213,17 +205,22 @@ def _bands(axes: Axes, results: Results, panel: _Panel, entries: dict[str, Any])
             axes.plot(panel.time, median, color=colour, linewidth=1.1, zorder=4)
             drawn.append(median)
             entries.setdefault("median", _key(color=GREY if several else colour, linewidth=1.1))
-    drawn.append(_means(axes, results, panel, entries))
+    drawn.append(_means(axes, results, panel, entries, alone=not levels))
     return drawn
 
 
-def _means(axes: Axes, results: Results, panel: _Panel, entries: dict[str, Any]) -> Floats:
+def _means(
+    axes: Axes, results: Results, panel: _Panel, entries: dict[str, Any], alone: bool = False
+) -> Floats:
+    """Dashed over bands and paths; where there is nothing else, one full line in the colour of its arm."""
     mean = _summary(results, panel.name, "mean", "obs_mean")
     several = len(results.arm) > 1
+    style = {"linewidth": 1.1} if alone else {"linewidth": 0.9, "linestyle": _DASHED}
     for number in range(len(results.arm)):
-        colour = _colour(number) if several else INK
-        axes.plot(panel.time, mean[number], color=colour, linewidth=0.9, linestyle=_DASHED, zorder=5)
-    entries.setdefault("mean of all", _key(color=GREY if several else INK, linewidth=0.9, linestyle=_DASHED))
+        colour = _colour(number) if several or alone else INK
+        axes.plot(panel.time, mean[number], color=colour, zorder=5, **style)
+    name = "mean of all" if int(results.n_valid.max(initial=0)) > 1 else "trajectory"
+    entries.setdefault(name, _key(color=GREY if several else colour, **style))
     return mean.reshape(-1)
 
 
@@ -241,8 +238,9 @@ def _colour(number: int) -> str:
 
 
 def _quantiles(results: Results, name: str) -> tuple[list[float], Floats]:
-    """Levels and their quantiles (Q, A, T): of all trajectories if stored, else none."""
-    if "quantiles" not in results and "obs_quantiles" not in results:
+    """Levels and their quantiles (Q, A, T); none where none are stored or there is but one trajectory."""
+    stored = "quantiles" in results or "obs_quantiles" in results
+    if not stored or int(results.n_valid.max(initial=0)) < 2:
         return [], np.empty((0, len(results.arm), len(results.time)))
     return [round(level, 9) for level in results.quantile], _summary(
         results, name, "quantiles", "obs_quantiles"
@@ -284,80 +282,31 @@ def _references(axes: Axes, panel: _Panel, entries: dict[str, Any]) -> Floats:
     return np.array(drawn)
 
 
-def _scale_values(axes: Axes, drawn: Floats, panel: _Panel) -> None:
-    """Linear below two decades; logarithmic above, with room for zero where zero occurs."""
-    values = drawn[np.isfinite(drawn)]
-    top = float(values.max(initial=0.0))
-    positive = values[values > max(top * 1e-10, 0.0)]
-    bottom = float(positive.min()) if positive.size else top
+def _set_axes(axes: Axes, results: Results, panel: _Panel, drawn: Floats) -> None:
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
+
     start, end = float(panel.time[0]), float(panel.time[-1])
     if np.ceil(end) < 1.01 * end:  # 3650 days are 9.99 years: the tick at 10 belongs to the axis
         end = float(np.ceil(end))
     axes.set_xlim(start, end if end > start else start + 1)
-    if (values < 0).any():
-        axes.margins(y=0.05)
-    elif top <= 0:
-        axes.set_ylim(0, 1)
-    elif top < 100 * bottom or (panel.discrete and top < 100):
-        axes.set_ylim(0, 1.06 * top)
-    else:
-        _logarithmic(axes, bottom, top, bool((values <= top * 1e-10).any()), panel.discrete)
-
-
-def _logarithmic(axes: Axes, bottom: float, top: float, zero: bool, discrete: bool) -> None:
-    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
-
-    first = int(np.floor(np.log10(bottom) + 1e-9))
-    if zero and discrete:
-        first = max(first, 0)  # fewer than one cell is drawn between none and one
-    last = int(np.ceil(np.log10(top) - 1e-9))
-    if zero:
-        axes.set_yscale("symlog", linthresh=10.0**first, linscale=0.6)
-        axes.set_ylim(0, 1.3 * top)
-    else:
-        axes.set_yscale("log")
-        axes.set_ylim(max(10.0**first, bottom / 1.5), 1.5 * top)
-    step = max(1, -(-(last - first) // 5))
-    decades = [10.0**k for k in range(first, last + 1, step)]
-    axes.yaxis.set_major_locator(FixedLocator([0.0, *decades] if zero else decades))
-    axes.yaxis.set_minor_locator(
-        FixedLocator([10.0**k for k in range(first, last + 1)]) if step > 1 else NullLocator()
-    )
-    plain = first >= -2 and last <= 3
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _decade(value, plain)))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-
-
-def _decade(value: float, plain: bool) -> str:
-    """Tick label of a power of ten; one axis has one way to write them."""
-    if value in (0.0, 1.0, 10.0) or plain:
-        return f"{value:g}"
-    return f"$10^{{{round(float(np.log10(value)))}}}$"
-
-
-def _label(axes: Axes, results: Results, panel: _Panel) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    unit = "cells" if panel.discrete else _written(results.unit(panel.name))
-    name = re.sub(r"(?<=\d)_(?=\d)", ".", panel.name).replace("_", " ")  # ctc_per_7_5_mL
-    axes.set_ylabel(textwrap.fill(f"{name} ({unit})" if unit else name, 26))
-    axes.set_xlabel(f"time ({_time_unit(panel.time[-1] * panel.scale)[0]})")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 5, 10]))
-    if axes.get_yscale() == "linear":
+    axes.set_xlabel(f"time ({time_unit(panel.time[-1] * panel.scale)[0]})")
+    scale = choose_scale(drawn, panel.discrete)
+    if scale.kind == "linear":
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
         axes.ticklabel_format(axis="y", style="sci", scilimits=(-3, 4), useMathText=True)
+    else:
+        options = {"linthresh": scale.threshold, "linscale": 0.6} if scale.kind == "symlog" else {}
+        axes.set_yscale(scale.kind, **options)
+        axes.set_yticks(scale.ticks, scale.labels)
+        axes.yaxis.set_minor_locator(FixedLocator(scale.minor))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set_ylim(scale.low, scale.high)
+    unit = "cells" if panel.discrete else write_unit(results.unit(panel.name))
+    name = re.sub(r"(?<=\d)_(?=\d)", ".", panel.name).replace("_", " ")  # ctc_per_7_5_mL
+    axes.set_ylabel(textwrap.fill(f"{name} ({unit})" if unit else name, 26))
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.4)
     axes.set_axisbelow(True)
-
-
-def _written(unit: str) -> str:
-    """Unit text as papers print it: "1/mL" with a negative exponent, "1" as nothing."""
-    numerator, _, denominator = unit.partition("/")
-    if unit == "1":
-        return ""
-    if not denominator or not denominator.isalpha():
-        return unit
-    return f"{'' if numerator == '1' else numerator + ' '}{denominator}$^{{-1}}$"
 
 
 def _sample(results: Results, kind: str) -> str:
