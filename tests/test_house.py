@@ -27,6 +27,15 @@ HEAVY = {"numba", "llvmlite", "scipy.stats", "h5py", "sympy", "pint", "matplotli
 # The one place that turns generated text into code: it registers the module that Numba then caches.
 MAY_EXECUTE = {"codegen/link.py"}
 
+# A library that can be replaced by changing one file; `doctor` asks for versions.
+KNOWN_IN = {
+    "h5py": ("store", "cli/health.py"),
+    "matplotlib": ("plots.py",),
+    "pint": ("units.py",),
+    "sympy": ("codegen/",),
+    "typer": ("cli/",),
+}
+
 # Spelled in pieces, so that this file does not break the rules it states.
 UNFINISHED = re.compile("TO" + "DO|FIX" + "ME|XX" + "X\\b|NotImplemented" + "Error|pragma: no" + " cover")
 SKIPPED = re.compile(r"pytest\." + r"skip|mark\." + r"skip|mark\." + r"xfail|importor" + "skip")
@@ -94,6 +103,20 @@ def test_no_fastmath_and_no_contraction(path: Path) -> None:
         and not (isinstance(node.value, ast.Constant) and node.value.value is False)
     ]
     assert not used
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_a_library_is_known_in_one_place(path: Path) -> None:
+    home = path.relative_to(SOURCE).as_posix()
+    strange = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        if isinstance(node, ast.ImportFrom) and not node.level:
+            names = [node.module or ""]
+        for name in {name.partition(".")[0] for name in names} & set(KNOWN_IN):
+            if not home.startswith(KNOWN_IN[name]):
+                strange.append(f"{name} in line {node.lineno}")
+    assert not strange
 
 
 @pytest.mark.parametrize("path", CODE, ids=relative)
