@@ -220,6 +220,7 @@ def test_format_needs_no_new_hdf5_and_no_plugin(tmp_path: Path, rng: np.random.G
 
 def test_provenance_comes_back_whole(tmp_path: Path, rng: np.random.Generator) -> None:
     source = "# kernel\n" + "x = 1\n" * 30_000  # longer than an HDF5 attribute may be
+    odd = {"command": "run caf\udce9\0.toml"}  # an argument in Latin-1, as Python hands it over
     given = {
         "kernel_source": source,
         "seed": 2**64 - 1,
@@ -228,11 +229,12 @@ def test_provenance_comes_back_whole(tmp_path: Path, rng: np.random.Generator) -
         "load": 0.5,
         "cpu_name": "é",
     }
-    path = Cohort(schema(provenance=given), rng).write(tmp_path / "a.h5")
+    path = Cohort(schema(provenance=given | odd), rng).write(tmp_path / "a.h5")
     with open_results(path) as results:
         found = results.provenance
         assert {name: found[name] for name in given} == given
         assert found["end"] == "2026-11-23T10:00:00Z"
+        assert found["command"] == r"run caf\udce9\0.toml"
         assert found["hdf5"] == h5py.version.hdf5_version
 
 

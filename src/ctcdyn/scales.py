@@ -70,7 +70,8 @@ def _decades(low: float, high: float) -> tuple[tuple[float, ...], tuple[float, .
     """Powers of ten from `low` to `high`: those that are labelled, and all."""
     powers = range(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
     step = max(1, -(-len(powers) // _LABELS))
-    return tuple(10.0**power for power in powers[::step]), tuple(10.0**power for power in powers)
+    labelled = tuple(10.0**power for power in powers if power % step == 0)
+    return labelled, tuple(10.0**power for power in powers)
 
 
 def time_unit(end: float) -> tuple[str, float]:

@@ -371,6 +371,8 @@ def write_provenance(group: Any, entries: Mapping[str, str | int | float]) -> No
     import h5py
 
     for name, value in entries.items():
+        if isinstance(value, str):  # a command line may hold bytes that are no text, which HDF5 refuses
+            value = value.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode("utf-8")
         if isinstance(value, str) and (len(value) > _SHORT or "\n" in value):
             group.create_dataset(name, data=value, dtype=h5py.string_dtype("utf-8"))
         elif isinstance(value, int) and not isinstance(value, bool) and value >= 0:
