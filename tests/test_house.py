@@ -113,9 +113,8 @@ def test_a_library_is_known_in_one_place(path: Path) -> None:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
         if isinstance(node, ast.ImportFrom) and not node.level:
             names = [node.module or ""]
-        for name in {name.partition(".")[0] for name in names} & set(KNOWN_IN):
-            if not home.startswith(KNOWN_IN[name]):
-                strange.append(f"{name} in line {node.lineno}")
+        found = {name.partition(".")[0] for name in names} & set(KNOWN_IN)
+        strange += [f"{name} in line {node.lineno}" for name in found if not home.startswith(KNOWN_IN[name])]
     assert not strange
 
 
