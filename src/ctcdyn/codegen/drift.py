@@ -1,0 +1,51 @@
+"""Algebra of the deterministic semantics: the right-hand side of the ODE in lanes.
+
+`drift(w)` reads the trial state in the U rows at the times in the AT row and writes dx/dt to the F rows, in the
+species' unit per day. It is a block function with a lane loop of its own: compiled once, called for each stage.
+"""
+
+from __future__ import annotations
+
+from ctcdyn.codegen.layout import Layout
+from ctcdyn.codegen.rows import Rows
+from ctcdyn.codegen.writer import Body
+from ctcdyn.model.expr import Call, Expr, Number, text
+
+
+def write(layout: Layout, rows: Rows) -> dict[str, str]:
+    """Part `drift`; rows U (trial state) and F (its derivative)."""
+    rows.block("trial state of a stage", [f"U_{s}" for s in layout.species], "U")
+    rows.block("derivative at the trial state", [f"F_{s}" for s in layout.species], "F")
+    body = Body(lambda name: layout.symbol(name, "U"), right_hand_sides(layout))
+    flows = []
+    for r, reaction in enumerate(layout.network.reactions):
+        body.lines.append(f"# {reaction.name}: {reaction.equation}")
+        value = body.value(layout.rates[r])
+        body.lines.append(f"r{r}__ = {value}")
+        flows.append(f"r{r}__")
+    gains: dict[int, list[str]] = {s: [] for s in range(len(layout.species))}
+    for r in range(len(layout.rates)):
+        for s, change in layout.change(r).items():
+            times = "" if abs(change) == 1 else f"{abs(change)}.0 * "
+            sign = ("-" if change < 0 else "") if not gains[s] else ("- " if change < 0 else "+ ")
+            gains[s].append(f"{sign}{times}{flows[r]}")
+    for s, terms in gains.items():
+        body.lines.append(f"w[F_{layout.species[s]} + i] = " + (" ".join(terms) or "0.0"))
+    timed = ["t = w[AT + i]"] if layout.timed else []
+    lines = ['"""dx/dt at the trial state, in the species\' unit per day."""', "for i in range(W):"]
+    lines += ["    " + line for line in [*timed, *body.lines]]
+    return {"drift": "@block\ndef drift(w):\n" + "\n".join("    " + line for line in lines)}
+
+
+def right_hand_sides(layout: Layout) -> list[Expr]:
+    """dx_s/dt of each state row as one expression."""
+    sides: list[Expr] = [Number(0.0)] * len(layout.species)
+    for r, rate in enumerate(layout.rates):
+        for s, change in layout.change(r).items():
+            term = rate if abs(change) == 1 else Call("*", (Number(float(abs(change))), rate))
+            empty = text(sides[s]) == text(Number(0.0))
+            if empty:
+                sides[s] = term if change > 0 else Call("neg", (term,))
+            else:
+                sides[s] = Call("+" if change > 0 else "-", (sides[s], term))
+    return sides

@@ -1,0 +1,123 @@
+"""Algebra of implicit methods: Jacobian, its sparse LU factors and the solve, in lanes and without pivoting.
+
+The matrix is I/(gamma h) - J of a Rosenbrock step. Elimination order and fill are found once, here, by the rule of
+Markowitz (H. M. Markowitz 1957, doi:10.1287/mnsc.3.3.255), and every entry that can be non-zero gets a row. A pivot
+that vanishes gives values that are not finite, and the step is refused by its error estimate. Derivatives come from
+`ctcdyn.model.expr.derivative`, with shared subexpressions written once.
+"""
+
+from __future__ import annotations
+
+from ctcdyn.codegen.drift import right_hand_sides
+from ctcdyn.codegen.layout import Layout
+from ctcdyn.codegen.rows import Rows
+from ctcdyn.codegen.writer import Body
+from ctcdyn.model.expr import Expr, Number, derivative
+
+Entry = tuple[int, int]
+
+
+def write(layout: Layout, rows: Rows) -> dict[str, str]:
+    """Parts `jacobian`, `factor`, `solve`, `time_derivative`."""
+    sides = right_hand_sides(layout)
+    entries: dict[Entry, Expr] = {}
+    for s, side in enumerate(sides):
+        for z, name in enumerate(layout.species):
+            slope = derivative(side, name)
+            if slope != Number(0.0):
+                entries[s, z] = slope
+    order, filled = eliminate(len(sides), set(entries))
+    rows.block("entries of the Jacobian, 1/d", [f"J_{s}_{z}" for s, z in entries], "J")
+    rows.block("entries of the LU factors of I/(gamma h) - J", [f"L_{s}_{z}" for s, z in filled], "L")
+    rows.block("right-hand side, then solution, of `solve`", [f"B_{s}" for s in layout.species], "B")
+    rows.block("1/(gamma h), 1/d", ["SHIFT"])
+    parts = {
+        "jacobian": _jacobian(layout, entries),
+        "factor": _factor(entries, order, filled),
+        "solve": _solve(layout, order, filled),
+    }
+    if layout.timed:
+        rows.block("partial derivative of the drift by time", [f"T_{s}" for s in layout.species], "T")
+        parts["time_derivative"] = _time_derivative(layout, sides)
+    else:
+        rows.block("no rate depends on time: one row that stays zero", ["T"])
+        parts["time_derivative"] = (
+            "@block\ndef time_derivative(w):\n"
+            '    """No rate depends on time."""\n    w[T] = 0.0'
+        )
+    return parts
+
+
+def eliminate(size: int, pattern: set[Entry]) -> tuple[list[int], list[Entry]]:
+    """(pivot order, all entries of the factors) for a matrix with this pattern and a full diagonal."""
+    full = pattern | {(s, s) for s in range(size)}
+    open_rows, order, kept = list(range(size)), [], set(full)
+    while open_rows:
+        def cost(p: int) -> tuple[int, int]:
+            below = sum((s, p) in kept for s in open_rows if s != p)
+            right = sum((p, z) in kept for z in open_rows if z != p)
+            return below * right, p
+
+        pivot = min(open_rows, key=cost)
+        open_rows.remove(pivot)
+        order.append(pivot)
+        for s in open_rows:
+            if (s, pivot) in kept:
+                kept |= {(s, z) for z in open_rows if (pivot, z) in kept}
+    return order, sorted(kept)
+
+
+def _jacobian(layout: Layout, entries: dict[Entry, Expr]) -> str:
+    body = Body(lambda name: layout.symbol(name, "X"), entries.values())
+    for (s, z), slope in entries.items():
+        body.lines.append(f"w[J_{s}_{z} + i] = {body.value(slope)}")
+    timed = ["t = w[TIME + i]"] if layout.timed else []
+    return _loop("jacobian", "Derivatives of the drift by the state at (TIME, X), 1/d.", [*timed, *body.lines])
+
+
+def _factor(entries: dict[Entry, Expr], order: list[int], filled: list[Entry]) -> str:
+    """Right-looking elimination; a pivot is stored as its inverse."""
+    lines = []
+    for s, z in filled:
+        shift = "w[SHIFT + i]" if s == z else ""
+        slope = f"-w[J_{s}_{z} + i]" if (s, z) in entries else ""
+        both = f"{shift} - {slope[1:]}" if shift and slope else shift or slope or "0.0"
+        lines.append(f"a_{s}_{z} = {both}")
+    kept = set(filled)
+    for k, p in enumerate(order):
+        later = order[k + 1 :]
+        lines.append(f"a_{p}_{p} = 1.0 / a_{p}_{p}")
+        for s in later:
+            if (s, p) in kept:
+                lines.append(f"a_{s}_{p} = a_{s}_{p} * a_{p}_{p}")
+                lines += [f"a_{s}_{z} = a_{s}_{z} - a_{s}_{p} * a_{p}_{z}" for z in later if (p, z) in kept]
+    lines += [f"w[L_{s}_{z} + i] = a_{s}_{z}" for s, z in filled]
+    return _loop("factor", "LU factors of I/(gamma h) - J, pivots as their inverses.", lines)
+
+
+def _solve(layout: Layout, order: list[int], filled: list[Entry]) -> str:
+    kept = set(filled)
+    lines = []
+    for k, p in enumerate(order):
+        before = [z for z in order[:k] if (p, z) in kept]
+        lines.append(f"b_{p} = w[B_{layout.species[p]} + i]" + "".join(f" - w[L_{p}_{z} + i] * b_{z}" for z in before))
+    for k in reversed(range(len(order))):
+        p = order[k]
+        after = [z for z in order[k + 1 :] if (p, z) in kept]
+        inner = f"b_{p}" + "".join(f" - w[L_{p}_{z} + i] * b_{z}" for z in after)
+        lines.append(f"b_{p} = ({inner}) * w[L_{p}_{p} + i]")
+    lines += [f"w[B_{name} + i] = b_{s}" for s, name in enumerate(layout.species)]
+    return _loop("solve", "Solves with the factors: B is the right-hand side, then the solution.", lines)
+
+
+def _time_derivative(layout: Layout, sides: list[Expr]) -> str:
+    slopes = [derivative(side, "t") for side in sides]
+    body = Body(lambda name: layout.symbol(name, "X"), slopes)
+    for name, slope in zip(layout.species, slopes, strict=True):
+        body.lines.append(f"w[T_{name} + i] = {body.value(slope)}")
+    return _loop("time_derivative", "Derivatives of the drift by time at (TIME, X).", ["t = w[TIME + i]", *body.lines])
+
+
+def _loop(name: str, doc: str, lines: list[str]) -> str:
+    text = [f'"""{doc}"""', "for i in range(W):", *("    " + line for line in lines)]
+    return f"@block\ndef {name}(w):\n" + "\n".join("    " + line for line in text)

@@ -1,0 +1,101 @@
+"""A linked, compiled kernel and its work space: what Python needs to call it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ctcdyn import plugins
+from ctcdyn.codegen import cache
+from ctcdyn.codegen.emit import Emission, emit
+from ctcdyn.codegen.layout import extra_values
+from ctcdyn.codegen.link import assemble
+from ctcdyn.errors import CtcError, Exit, Problem
+from ctcdyn.model.network import Network
+
+FACTS = ("SEMANTICS", "ALGEBRA", "GRID_FREE", "ORDER", "SOURCE", "WIDTHS")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One model and one solver, compiled. `values` has these columns: the parameters, then `extra`."""
+
+    method: str
+    emission: Emission
+    source: str
+    extra: Mapping[str, float]
+    module: ModuleType
+
+    @property
+    def key(self) -> str:
+        """Hash of what the kernel does."""
+        return cache.key_of(self.source)
+
+
+@dataclass(frozen=True)
+class Linked:
+    """The text of one model with one solver, before it is compiled."""
+
+    method: str
+    network: Network
+    solver: Path
+    facts: Mapping[str, Any]
+    emission: Emission
+
+    @cached_property
+    def source(self) -> str:
+        """The self-contained module."""
+        return assemble(self.emission, self.solver)
+
+    def compile(self, say: Callable[[bool], None] | None = None) -> Kernel:
+        """Compiled, or loaded from the cache; `say(cached)` is called before."""
+        module = cache.load(self.source, entries, say)
+        return Kernel(self.method, self.emission, self.source, extra_values(self.network), module)
+
+
+def link(network: Network, method: str, folder: str | Path = ".", width: int | None = None) -> Linked:
+    """Algebra of the network in the place of the contract in the solver `method` (a name, or a path to a file)."""
+    solver = plugins.find("solver", method, folder)
+    facts = solver_facts(solver)
+    if width is None:
+        probe = emit(network, facts["SEMANTICS"], facts["ALGEBRA"], 16)
+        width = _width(facts["WIDTHS"], probe.rows)
+    emission = emit(network, facts["SEMANTICS"], facts["ALGEBRA"], width)
+    return Linked(method, network, solver, facts, emission)
+
+
+def solver_facts(solver: Path) -> dict[str, Any]:
+    """What a solver file says of itself, read without importing it."""
+    tree = ast.parse(solver.read_text(encoding="utf-8"), filename=str(solver))
+    found: dict[str, Any] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in FACTS:
+            found[node.targets[0].id] = ast.literal_eval(node.value)
+    missing = [name for name in FACTS if name not in found]
+    if missing:
+        what = f"solver {solver.name} does not define {', '.join(missing)}"
+        raise CtcError(Problem("C113", what, fix="copy a built-in solver and change it"), Exit.CONFIG)
+    return found
+
+
+def _width(widths: tuple[tuple[int, int], ...], rows: int) -> int:
+    """The first width whose limit on rows holds: what a sweep touches should stay in the first-level cache."""
+    for width, limit in widths:
+        if rows <= limit:
+            return width
+    return widths[-1][0]
+
+
+def entries(module: ModuleType) -> dict[str, Any]:
+    """Signature of `run`: see kernels/lanes.py."""
+    from numba import types
+
+    f1, f2 = types.float64[::1], types.float64[:, ::1]
+    i1, u1, u8 = types.int64[::1], types.uint64[::1], types.uint8[::1]
+    arguments = (f1, u1, i1, f1, i1, f1, f2, f1, f1, i1, i1, i1, u8, i1, f2, f2, f1, f2, i1, i1)
+    return {"run": arguments}

@@ -1,0 +1,189 @@
+"""Where every number of a model lives in the work buffer: the rows, and what of the algebra is worth a row.
+
+Subexpressions of parameters alone are hoisted: each becomes a coefficient row that is filled when a lane is loaded
+and after an intervention, not at every step. Comparisons of `t` with such an expression become switch rows; the
+time at which one flips is a stop of the lane, so that stepwise rates are exact. What still depends on `t` after
+that is *timed* and needs a bound over a window in the jump semantics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from ctcdyn.model.expr import Call, Expr, Name, Number, names
+from ctcdyn.model.network import Network, Semantics
+
+RISING = frozenset({">", ">="})
+FALLING = frozenset({"<", "<="})
+MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+
+
+@dataclass(frozen=True)
+class Counter:
+    """A hidden species that counts the firings (or integrates the rate) of one reaction."""
+
+    name: str
+    reaction: int
+
+
+@dataclass
+class Layout:
+    """A network in one semantics, with its rates hoisted and its rows numbered."""
+
+    network: Network
+    semantics: Semantics
+    counters: tuple[Counter, ...] = ()
+    rates: list[Expr] = field(default_factory=list)  # (R) with coefficients and switches as names
+    coefficients: dict[Expr, str] = field(default_factory=dict)
+    switches: dict[Expr, str] = field(default_factory=dict)  # time of the flip -> name
+    passages: list[tuple[str, Expr]] = field(default_factory=list)  # (observable, condition)
+    extra: dict[str, float] = field(default_factory=dict)  # numbers that are data like parameters: name -> value
+
+    def __post_init__(self) -> None:
+        network = self.network
+        self.counters = tuple(
+            Counter(o.name, _reaction(network, str(o.options["reaction"])))
+            for o in network.observables
+            if o.use == "flux"
+        )
+        self.extra = extra_values(network)
+        self._parameters = set(network.parameter_names) | set(self.extra)
+        self.rates = [
+            self._hoist(self._switch(r.propensity(self.semantics, network)), r.name) for r in network.reactions
+        ]
+        self.passages = [
+            (o.name, _condition(o.options["when"])) for o in network.observables if o.use == "first_passage"
+        ]
+
+    # -- names ----------------------------------------------------------------------------------
+    @property
+    def species(self) -> tuple[str, ...]:
+        """Names of all state rows: the species of the model, then hidden counters."""
+        return self.network.species_names + tuple(c.name for c in self.counters)
+
+    @property
+    def timed(self) -> list[int]:
+        """Reactions whose rate depends smoothly on `t`."""
+        return [r for r, rate in enumerate(self.rates) if "t" in names(rate)]
+
+    @property
+    def readings(self) -> list[tuple[str, Expr]]:
+        """(name, expression) of each computed column; a flux is a state row, a first passage an event."""
+        return [(o.name, o.expr) for o in self.network.observables if o.expr is not None]
+
+    def change(self, r: int) -> dict[int, int]:
+        """State row -> net change by reaction r, counters included."""
+        net = dict(self.network.reactions[r].change)
+        shown = len(self.network.species)
+        net.update({shown + k: 1 for k, c in enumerate(self.counters) if c.reaction == r})
+        return net
+
+    def symbol(self, name: str, state: str = "X") -> str:
+        """Source that reads a name in a lane function; `state` is the row block of the species."""
+        if name == "t":
+            return "t"
+        if name in self.species:
+            return f"w[{state}_{name} + i]"
+        if name in self._parameters:
+            return f"w[Q_{name} + i]"
+        return f"w[{row(name)} + i]"
+
+    # -- hoisting -------------------------------------------------------------------------------
+    def is_static(self, e: Expr) -> bool:
+        """True where `e` depends on parameters and switches only."""
+        known = self._parameters | set(self.switches.values()) | set(self.coefficients.values())
+        return names(e) <= known
+
+    def _hoist(self, e: Expr, owner: str) -> Expr:
+        if not isinstance(e, Call) or e.op in ("<", "<=", ">", ">=", "==", "!=", "and", "or", "not"):
+            if isinstance(e, Call) and not self.is_static(e):
+                return Call(e.op, tuple(self._hoist(a, owner) for a in e.args))
+            return e
+        if self.is_static(e) and names(e):
+            return self._coefficient(e, owner)
+        if e.op == "/" and self.is_static(e.args[1]) and names(e.args[1]):  # a product is cheaper than a quotient
+            inverse = Call("/", (Number(1.0), e.args[1]))
+            return Call("*", (self._hoist(e.args[0], owner), self._coefficient(inverse, owner)))
+        return Call(e.op, tuple(self._hoist(a, owner) for a in e.args))
+
+    def _coefficient(self, e: Expr, owner: str) -> Expr:
+        if e not in self.coefficients:
+            self.coefficients[e] = self._fresh(f"c_{owner}")
+        return Name(self.coefficients[e])
+
+    def _fresh(self, wish: str) -> str:
+        """`wish`, or the first numbered form of it that nothing else in the model is called."""
+        taken = self._parameters | set(self.species) | {*self.coefficients.values(), *self.switches.values()}
+        name, number = wish, 1
+        while name in taken:
+            number += 1
+            name = f"{wish}_{number}"
+        return name
+
+    def _switch(self, e: Expr) -> Expr:
+        """Replaces comparisons of `t` with a parameter expression by switch rows."""
+        if not isinstance(e, Call):
+            return e
+        found = self._flip(e)
+        if found is not None:
+            when, rising = found
+            if when not in self.switches:
+                self.switches[when] = self._fresh(f"s_{len(self.switches)}")
+            on: Expr = Name(self.switches[when])
+            return on if rising else Call("-", (Number(1.0), on))
+        return Call(e.op, tuple(self._switch(a) for a in e.args))
+
+    def _flip(self, e: Call) -> tuple[Expr, bool] | None:
+        """(time, rising) where `e` is a comparison of t with parameters, or step(t - e), step(e - t)."""
+        time = Name("t")
+        if e.op in RISING | FALLING:
+            left, right = e.args
+            if left == time and self.is_static(right):
+                return right, e.op in RISING
+            if right == time and self.is_static(left):
+                return left, MIRROR[e.op] in RISING
+        if e.op == "step" and isinstance(e.args[0], Call) and e.args[0].op == "-":
+            left, right = e.args[0].args
+            if left == time and self.is_static(right):
+                return right, True
+            if right == time and self.is_static(left):
+                return left, False
+        return None
+
+
+def extra_values(network: Network) -> dict[str, float]:
+    """Numbers of a model that are no parameters and yet data, so that changing one compiles nothing.
+
+    Initial values given as numbers, and times, periods, cycles and factors of treatments; they follow the parameters
+    in the columns of `values`. Double underscores keep clear of a modeller's names.
+    """
+    found = {f"{x.name}__initial": x.initial.value for x in network.species if isinstance(x.initial, Number)}
+    for treatment in network.treatments:
+        if isinstance(treatment.at, float | int):
+            found[f"{treatment.name}__at"] = float(treatment.at)
+        if treatment.every is not None:
+            found[f"{treatment.name}__every"] = treatment.every
+        found[f"{treatment.name}__cycles"] = float(treatment.cycles)
+        for q, factor in treatment.scale:
+            found[f"{treatment.name}__{network.parameters[q].name}"] = factor
+    return found
+
+
+def row(name: str) -> str:
+    """The row constant of a coefficient or switch: c_growth lives in row C_growth."""
+    return name[0].upper() + name[1:]
+
+
+def is_condition(e: Any) -> bool:
+    """True for an expression that is a truth value."""
+    return isinstance(e, Call) and e.op in ("<", "<=", ">", ">=", "==", "!=", "and", "or", "not")
+
+
+def _reaction(network: Network, name: str) -> int:
+    return next(r for r, reaction in enumerate(network.reactions) if reaction.name == name)
+
+
+def _condition(value: object) -> Expr:
+    assert isinstance(value, (Call, Name, Number))
+    return value

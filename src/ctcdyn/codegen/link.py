@@ -1,0 +1,232 @@
+"""Emitted algebra + solver -> one self-contained module on disk -> import, compile, cache.
+
+A solver file is ordinary Python that imports the contract's toy model. Here the emitted algebra takes the contract's
+place: the transitive closure of the solver's imports from `ctcdyn.kernels` and `ctcdyn.solvers` is found with `ast`,
+definitions that nothing reaches are left out, and a call of a kernel factory (`run = loop(begin, ...)`) is written out
+with its arguments in place, because numba's cache never hits for functions that are closed over.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from ctcdyn.codegen.emit import Emission
+from ctcdyn.errors import CtcError, Exit, Problem
+
+CONTRACT = "ctcdyn.kernels.contract"
+LINKED = ("ctcdyn.kernels", "ctcdyn.solvers")
+EXTERNAL = ("numpy", "numba", "llvmlite")
+
+
+@dataclass
+class _Piece:
+    """One top-level statement of the linked module."""
+
+    text: str
+    defines: tuple[str, ...]
+    uses: frozenset[str]
+
+
+@dataclass
+class _Module:
+    path: Path
+    tree: ast.Module
+    lines: list[str]
+    imports: list[str] = field(default_factory=list)  # modules of ours, in order
+
+
+def assemble(emission: Emission, solver: Path) -> str:
+    """The text of the self-contained module of one model and one solver."""
+    modules = _closure(solver)
+    header: dict[str, None] = {}
+    pieces: list[_Piece] = []
+    factories: dict[str, ast.FunctionDef] = {}
+    emitted = ast.parse(emission.source)
+    for module in modules:
+        if module.path.name == "contract.py":
+            pieces += _pieces(_Module(module.path, emitted, emission.source.splitlines()), header, factories)
+        else:
+            pieces += _pieces(module, header, factories)
+    _refuse_doubles(pieces, solver)
+    kept = _reachable(pieces, {"run", "ROWS", "WORDS", *_constants(pieces)})
+    return "\n".join(
+        [
+            ast.get_docstring(emitted, clean=False) and f'"""{ast.get_docstring(emitted, clean=False)}"""' or "",
+            "",
+            *header,
+            "",
+            *(piece.text for piece in kept),
+            "",
+        ]
+    )
+
+
+def library(*names: str) -> str:
+    """The text of some modules of `ctcdyn.kernels` that belong to no model, as one self-contained module."""
+    header: dict[str, None] = {}
+    pieces: list[_Piece] = []
+    done: set[Path] = set()
+    for name in names:
+        for module in _closure(_file(f"{LINKED[0]}.{name}")):
+            if module.path not in done:
+                done.add(module.path)
+                pieces += _pieces(module, header, {})
+    roots = {n.name for name in names for n in ast.parse(_file(f"{LINKED[0]}.{name}").read_text("utf-8")).body
+             if isinstance(n, ast.FunctionDef) and "kernel" in [ast.unparse(d) for d in n.decorator_list]}
+    kept = _reachable(pieces, roots | {"DRAWS"})
+    return "\n".join(['"""Reduction and draws: the same for every model."""', "", *header, "", *(p.text for p in kept), ""])
+
+
+def sources(solver: Path) -> list[Path]:
+    """Every file of ours whose text goes into a kernel of this solver, in order of dependence."""
+    return [module.path for module in _closure(solver)]
+
+
+def _closure(solver: Path) -> list[_Module]:
+    done: dict[Path, _Module] = {}
+
+    def visit(path: Path) -> None:
+        if path in done:
+            return
+        text = path.read_text(encoding="utf-8")
+        module = _Module(path, ast.parse(text, filename=str(path)), text.splitlines())
+        done[path] = module  # a circle ends here; order below is by completion
+        for node in module.tree.body:
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(LINKED):
+                visit(_file(node.module))
+        done[path] = done.pop(path)
+
+    visit(_file(f"{LINKED[0]}.machine"))
+    visit(_file(f"{LINKED[0]}.lanemath"))
+    visit(solver)
+    return list(done.values())
+
+
+def _file(module: str) -> Path:
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise CtcError(Problem("S603", f"a solver imports {module}, which is not there"), Exit.CONFIG)
+    return Path(spec.origin)
+
+
+def _pieces(module: _Module, header: dict[str, None], factories: dict[str, ast.FunctionDef]) -> list[_Piece]:
+    found = []
+    for node in module.tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            _import(node, module, header)
+        elif isinstance(node, ast.FunctionDef) and _is_factory(node):
+            factories[node.name] = node
+        elif isinstance(node, ast.Assign) and _is_expansion(node, factories):
+            assert isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name)
+            assert isinstance(node.targets[0], ast.Name)
+            found += _expand(node.targets[0].id, factories[node.value.func.id], node.value.args)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            continue  # a docstring
+        elif isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
+            continue
+        else:
+            found.append(_piece(node, module))
+    return found
+
+
+def _import(node: ast.Import | ast.ImportFrom, module: _Module, header: dict[str, None]) -> None:
+    root = (node.module or "").split(".")[0] if isinstance(node, ast.ImportFrom) else node.names[0].name.split(".")[0]
+    if root in EXTERNAL:
+        header[ast.unparse(node)] = None
+    elif not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith(LINKED)) and root != "__future__":
+        raise CtcError(
+            Problem(
+                "S603",
+                f"{module.path.name}:{node.lineno} imports {root}, which a kernel cannot contain",
+                fix="a solver imports only numpy, numba, llvmlite, ctcdyn.kernels and ctcdyn.solvers",
+            ),
+            Exit.CONFIG,
+        )
+
+
+def _piece(node: ast.stmt, module: _Module) -> _Piece:
+    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+    while first > 1 and module.lines[first - 2].startswith("#"):
+        first -= 1
+    text = "\n".join(module.lines[first - 1 : node.end_lineno])
+    gap = "\n\n" if isinstance(node, ast.FunctionDef | ast.If) else ""
+    return _Piece(gap + text + gap[:1], _defined(node), _used(node))
+
+
+def _is_factory(node: ast.FunctionDef) -> bool:
+    """A function without decorator that defines functions and returns one of them."""
+    last = node.body[-1]
+    inner = [n for n in node.body if isinstance(n, ast.FunctionDef)]
+    return not node.decorator_list and bool(inner) and isinstance(last, ast.Return)
+
+
+def _is_expansion(node: ast.Assign, factories: dict[str, ast.FunctionDef]) -> bool:
+    call = node.value
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in factories
+
+
+def _expand(target: str, factory: ast.FunctionDef, arguments: list[ast.expr]) -> list[_Piece]:
+    """The factory's inner functions, its parameters replaced by what was passed; the one it returns is `target`."""
+    passed = dict(zip((a.arg for a in factory.args.args), arguments, strict=True))
+
+    class Replace(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            return passed.get(node.id, node)
+
+    last = factory.body[-1]
+    assert isinstance(last, ast.Return) and isinstance(last.value, ast.Name)
+    result = last.value.id
+    found = []
+    for inner in factory.body:
+        if isinstance(inner, ast.FunctionDef):
+            copy = ast.parse(ast.unparse(inner)).body[0]
+            assert isinstance(copy, ast.FunctionDef)
+            copy.name = target if inner.name == result else inner.name
+            text = ast.unparse(ast.fix_missing_locations(Replace().visit(copy)))
+            found.append(_Piece(f"\n\n{text}\n", (copy.name,), _used(ast.parse(text).body[0])))
+    return found
+
+
+def _defined(node: ast.stmt) -> tuple[str, ...]:
+    names: list[str] = []
+    if isinstance(node, ast.FunctionDef):
+        names = [node.name]
+    elif isinstance(node, ast.Assign):
+        names = [n.id for t in node.targets for n in ast.walk(t) if isinstance(n, ast.Name)]
+    elif isinstance(node, ast.If):
+        names = [d for part in (*node.body, *node.orelse) for d in _defined(part)]
+    return tuple(dict.fromkeys(names))
+
+
+def _used(node: ast.AST) -> frozenset[str]:
+    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+
+
+def _constants(pieces: Iterable[_Piece]) -> list[str]:
+    """Numbers are kept all: rows, sizes and indices are what a reader of the kernel, and Python, look up."""
+    return [name for piece in pieces for name in piece.defines if name.isupper()]
+
+
+def _reachable(pieces: list[_Piece], roots: set[str]) -> list[_Piece]:
+    by_name = {name: piece for piece in pieces for name in piece.defines}
+    wanted, queue = set(), [by_name[name] for name in sorted(roots) if name in by_name]
+    while queue:
+        piece = queue.pop()
+        if id(piece) not in wanted:
+            wanted.add(id(piece))
+            queue += [by_name[name] for name in sorted(piece.uses) if name in by_name]
+    return [piece for piece in pieces if id(piece) in wanted]
+
+
+def _refuse_doubles(pieces: list[_Piece], solver: Path) -> None:
+    seen: set[str] = set()
+    for piece in pieces:
+        double = seen & set(piece.defines)
+        if double:
+            what = f"{solver.name}: the name {sorted(double)[0]} is defined twice in the linked kernel"
+            raise CtcError(Problem("S603", what, fix="rename it in the solver"), Exit.CONFIG)
+        seen |= set(piece.defines)

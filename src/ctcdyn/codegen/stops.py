@@ -1,0 +1,134 @@
+"""What interrupts a lane: switches of stepwise rates, treatments by time or by condition, first passages.
+
+Everything here is scalar and rare, except `guard`, which every step evaluates when a model has conditions. Times and
+factors are rows, so each lane has a schedule of its own.
+"""
+
+from __future__ import annotations
+
+from ctcdyn.codegen.layout import Layout, is_condition, row
+from ctcdyn.codegen.rows import Rows
+from ctcdyn.codegen.writer import Body
+from ctcdyn.model.network import Treatment
+
+CHANGED, ENDED = 1, 2  # bits of what `apply` returns
+
+
+def write(layout: Layout, rows: Rows) -> dict[str, str]:
+    """Parts `schedule`, `upcoming`, `guard`, `apply`."""
+    treatments = layout.network.treatments
+    timed = [k for k, x in enumerate(treatments) if not _by_condition(x)]
+    watched = [k for k, x in enumerate(treatments) if _by_condition(x)]
+    rows.block("switch rows, 0 or 1", [row(name) for name in layout.switches.values()], "SWITCHES")
+    rows.block("time at which a switch flips, inf when it has", [f"FLIP_{k}" for k in range(len(layout.switches))])
+    rows.block("next time of a treatment, inf when done", [f"DUE_{k}" for k in timed])
+    rows.block("cycles of a treatment that are left", [f"LEFT_{k}" for k in timed])
+    rows.block("1 while the condition of a treatment has held since it was applied", [f"HELD_{k}" for k in watched])
+    passages = [name for name, _ in layout.passages]
+    rows.block("time of a first passage, inf before it", [f"PASSED_{name}" for name in passages], "PASSED")
+    return {
+        "schedule": _schedule(layout, timed, watched),
+        "upcoming": _upcoming(layout, timed),
+        "guard": _guard(layout, watched),
+        "apply": _apply(layout, timed, watched),
+    }
+
+
+def _by_condition(treatment: Treatment) -> bool:
+    return is_condition(treatment.at)
+
+
+def _schedule(layout: Layout, timed: list[int], watched: list[int]) -> str:
+    body = Body(layout.symbol)
+    for k, (when, name) in enumerate(layout.switches.items()):
+        at = body.local(when)
+        body.lines.append(f"w[{row(name)} + i] = 1.0 if t >= {at} else 0.0")
+        body.lines.append(f"w[FLIP_{k} + i] = {at} if t < {at} else np.inf")
+    for k in timed:
+        treatment = layout.network.treatments[k]
+        at = body.name(f"{treatment.name}__at") if isinstance(treatment.at, float | int) else body.local(treatment.at)
+        body.lines.append(f"w[DUE_{k} + i] = {at} if {at} >= t else np.inf")
+        body.lines.append(f"w[LEFT_{k} + i] = w[Q_{treatment.name}__cycles + i]")
+    body.lines += [f"w[HELD_{k} + i] = 0.0" for k in watched]
+    body.lines += [f"w[PASSED_{name} + i] = np.inf" for name, _ in layout.passages]
+    return _function("schedule(w, i, t)", "Every stop of lane i as it stands at the start time t.", body.lines)
+
+
+def _upcoming(layout: Layout, timed: list[int]) -> str:
+    lines = ["t = np.inf"]
+    for name in [f"FLIP_{k}" for k in range(len(layout.switches))] + [f"DUE_{k}" for k in timed]:
+        lines.append(f"t = w[{name} + i] if w[{name} + i] < t else t")
+    return _function("upcoming(w, i)", "Time of the next scheduled stop of lane i, days; inf if none.", [*lines, "return t"])
+
+
+def _guard(layout: Layout, watched: list[int]) -> str:
+    """A condition that holds now and did not before; a held one is released as soon as it no longer holds."""
+    body = Body(layout.symbol)
+    fired = []
+    for k in watched:
+        at = layout.network.treatments[k].at
+        assert not isinstance(at, float)
+        now = body.keep(f"1.0 if {body.condition(at)} else 0.0")
+        body.lines.append(f"w[HELD_{k} + i] = w[HELD_{k} + i] if {now} > 0.0 else 0.0")
+        fired.append(f"({now} > w[HELD_{k} + i])")
+    for name, when in layout.passages:
+        fired.append(f"({body.condition(when)} & (w[PASSED_{name} + i] == np.inf))")
+    lines = [*body.lines, "return " + (f"1.0 if {' | '.join(fired)} else 0.0" if fired else "0.0")]
+    return _function("guard(w, i, t)", "1.0 where a condition on the state of lane i has just become true.", lines)
+
+
+def _apply(layout: Layout, timed: list[int], watched: list[int]) -> str:
+    lines = ["changed = 0"]
+    for k, name in enumerate(layout.switches.values()):
+        lines += [f"if w[FLIP_{k} + i] <= t:", f"    w[{row(name)} + i] = 1.0", f"    w[FLIP_{k} + i] = np.inf", "    changed |= 1"]
+    for name, when in layout.passages:
+        body = Body(layout.symbol)
+        holds = body.condition(when)
+        lines += [*body.lines, f"if (w[PASSED_{name} + i] == np.inf) & {holds}:", f"    w[PASSED_{name} + i] = t"]
+    for k, treatment in enumerate(layout.network.treatments):
+        if k in timed:
+            lines.append(f"if w[DUE_{k} + i] <= t:")
+            lines.append(f"    w[LEFT_{k} + i] -= 1.0")
+            again = f"w[DUE_{k} + i] + w[Q_{treatment.name}__every + i]" if treatment.every is not None else "np.inf"
+            lines.append(f"    w[DUE_{k} + i] = {again} if w[LEFT_{k} + i] > 0.0 else np.inf")
+        else:
+            body = Body(layout.symbol)
+            assert not isinstance(treatment.at, float)
+            holds = body.condition(treatment.at)
+            lines += [*body.lines, f"if (w[HELD_{k} + i] == 0.0) & {holds}:", f"    w[HELD_{k} + i] = 1.0"]
+        lines += ["    " + line for line in _effect(layout, treatment)]
+        lines.append(f"    log_event(book, i, t, {float(k)!r}, {_logged(layout, treatment)})")
+    if len(lines) > 1:
+        lines += ["if changed & 1:", "    coefficients(w, i)"]
+    doc = "Applies to lane i what is due at t or has become true. Bits: 1 rates or state changed, 2 the lane ends here."
+    return _function("apply(w, book, i, t)", doc, [*lines, "return changed"])
+
+
+def _effect(layout: Layout, treatment: Treatment) -> list[str]:
+    body = Body(layout.symbol)
+    whole = layout.semantics == "jump"
+    changes = []
+    for n, (s, value) in enumerate(treatment.set):
+        body.lines.append(f"new_{n}__ = {body.value(value)}")
+        if whole:  # a number of cells: the nearest whole one
+            body.lines.append(f"new_{n}__ = np.floor(new_{n}__ + 0.5)")
+        changes.append((f"w[X_{layout.network.species[s].name} + i]", f"new_{n}__"))
+    for q, _ in treatment.scale:
+        cell = f"w[Q_{layout.network.parameters[q].name} + i]"
+        factor = f"w[Q_{treatment.name}__{layout.network.parameters[q].name} + i]"
+        changes.append((cell, f"{cell} * {factor}"))
+    for cell, value in changes:
+        body.lines += [f"changed |= 1 if {value} != {cell} else 0", f"{cell} = {value}"]
+    return body.lines
+
+
+def _logged(layout: Layout, treatment: Treatment) -> str:
+    if treatment.set:
+        return f"w[X_{layout.network.species[treatment.set[0][0]].name} + i]"
+    return "0.0"
+
+
+def _function(head: str, doc: str, lines: list[str]) -> str:
+    """A scalar function, except for the guard, which is part of every step and goes into the lane loop."""
+    kind = "lane" if head.startswith("guard") else "block"
+    return f"@{kind}\ndef {head}:\n" + "\n".join("    " + line for line in [f'"""{doc}"""', *lines])

@@ -1,0 +1,396 @@
+"""The interface that every solver imports, as a working toy model. Generated: python -m ctcdyn.codegen.toy
+
+A solver is written against the names below and runs by itself on this model; `ctcdyn.codegen.link` puts the algebra of
+another model in their place. One-letter names in kernels come from this table and no other: `i` lane, `s` species,
+`r` reaction, `q` parameter, `j` save time, `k` trajectory of the range; `w` work buffer, `v` generator buffer, `n` lane
+bookkeeping, `t` time in days.
+
+The toy: a tumour sheds cells into blood, more of them at one time of day than at another; cells are cleared or leave
+into tissue. A dose, scheduled for each patient, multiplies clearance; surgery removes the tissue cells when they are
+`detectable`. One firing counter, one first passage, a stepwise and a smooth time dependence.
+"""
+
+import numpy as np
+from numba import int64
+
+from ctcdyn.kernels.lanemath import exp_, log_, pow_, sin_, cos_
+from ctcdyn.kernels.machine import block, lane
+
+W = 16  # lanes of a block; no result depends on it
+SPECIES = 3  # state rows
+SHOWN = 2  # of which species columns of the output
+READINGS = 1  # computed columns of the output, after the state
+PARAMETERS = 14  # and initial values given as numbers
+REACTIONS = 4
+PASSAGES = 1
+LOGS = 64  # capacity of the event log of a trajectory
+TIMED = True  # a rate depends smoothly on t
+GUARDED = True  # a condition on the state is watched
+WHOLE = True  # counts are whole numbers
+X = 0 * W  # species, then hidden counters
+X_blood = 0 * W
+X_tissue = 1 * W
+X_arrivals = 2 * W
+Q = 3 * W  # parameters in force
+Q_shedding = 3 * W
+Q_clearance = 4 * W
+Q_extravasation = 5 * W
+Q_death = 6 * W
+Q_swing = 7 * W
+Q_seeded = 8 * W
+Q_detectable = 9 * W
+Q_dose_day = 10 * W
+Q_holiday = 11 * W
+Q_blood__initial = 12 * W
+Q_dose__every = 13 * W
+Q_dose__cycles = 14 * W
+Q_dose__clearance = 15 * W
+Q_surgery__cycles = 16 * W
+C = 17 * W  # coefficients
+C_shed = 17 * W
+SWITCHES = 18 * W  # switch rows, 0 or 1
+S_0 = 18 * W
+FLIP_0 = 19 * W
+DUE_0 = 20 * W
+LEFT_0 = 21 * W
+HELD_1 = 22 * W
+PASSED = 23 * W  # time of a first passage, inf before it
+PASSED_detection = 23 * W
+TIME = 24 * W
+AT = 25 * W
+FROM = 26 * W
+TO = 27 * W
+LOW_0 = 28 * W
+HIGH_0 = 29 * W
+U = 30 * W  # trial state of a stage
+U_blood = 30 * W
+U_tissue = 31 * W
+U_arrivals = 32 * W
+F = 33 * W  # derivative at the trial state
+F_blood = 33 * W
+F_tissue = 34 * W
+F_arrivals = 35 * W
+J = 36 * W  # entries of the Jacobian, 1/d
+J_0_0 = 36 * W
+J_1_0 = 37 * W
+J_1_1 = 38 * W
+J_2_0 = 39 * W
+L = 40 * W  # entries of the LU factors of I/(gamma h) - J
+L_0_0 = 40 * W
+L_1_0 = 41 * W
+L_1_1 = 42 * W
+L_2_0 = 43 * W
+L_2_2 = 44 * W
+B = 45 * W  # right-hand side, then solution, of `solve`
+B_blood = 45 * W
+B_tissue = 46 * W
+B_arrivals = 47 * W
+SHIFT = 48 * W
+T = 49 * W  # partial derivative of the drift by time
+T_blood = 49 * W
+T_tissue = 50 * W
+T_arrivals = 51 * W
+FREE = 52 * W  # rows of the solver
+
+
+@block
+def log_event(book, i, t, kind, value):
+    """One line (t, kind, value) in the log of lane i: book holds W counts, then LOGS triples for each lane."""
+    at = int64(book[i])
+    if at < LOGS:
+        book[W + (i * LOGS + at) * 3] = t
+        book[W + (i * LOGS + at) * 3 + 1] = kind
+        book[W + (i * LOGS + at) * 3 + 2] = value
+    book[i] += 1.0
+
+
+@block
+def initial(w, i):
+    """Derived parameters and the state of lane i at the start, from the parameters in its Q rows."""
+    blood__initial = w[Q_blood__initial + i]
+    w[X_blood + i] = np.floor(blood__initial + 0.5)
+    seeded = w[Q_seeded + i]
+    w[X_tissue + i] = np.floor(seeded + 0.5)
+    w[X_arrivals + i] = 0.0
+
+
+@block
+def coefficients(w, i):
+    """Coefficients of lane i from its parameters and switches."""
+    s_0 = w[S_0 + i]
+    w[C_shed + i] = 1.0 - 0.5 * s_0
+
+
+@block
+def observe(w, i, out, at, t):
+    """Readings at time t of the state at out[at : at + SPECIES], written behind it."""
+    blood = out[at + 0]
+    tissue = out[at + 1]
+    out[at + SPECIES + 0] = blood + tissue  # load
+
+
+@block
+def schedule(w, i, t):
+    """Every stop of lane i as it stands at the start time t."""
+    holiday = w[Q_holiday + i]
+    w[S_0 + i] = 1.0 if t >= holiday else 0.0
+    w[FLIP_0 + i] = holiday if t < holiday else np.inf
+    dose_day = w[Q_dose_day + i]
+    w[DUE_0 + i] = dose_day if dose_day >= t else np.inf
+    w[LEFT_0 + i] = w[Q_dose__cycles + i]
+    w[HELD_1 + i] = 0.0
+    w[PASSED_detection + i] = np.inf
+
+
+@block
+def upcoming(w, i):
+    """Time of the next scheduled stop of lane i, days; inf if none."""
+    t = np.inf
+    t = w[FLIP_0 + i] if w[FLIP_0 + i] < t else t
+    t = w[DUE_0 + i] if w[DUE_0 + i] < t else t
+    return t
+
+
+@lane
+def guard(w, i, t):
+    """1.0 where a condition on the state of lane i has just become true."""
+    tissue = w[X_tissue + i]
+    detectable = w[Q_detectable + i]
+    x__0 = 1.0 if (tissue >= detectable) else 0.0
+    w[HELD_1 + i] = w[HELD_1 + i] if x__0 > 0.0 else 0.0
+    return 1.0 if (x__0 > w[HELD_1 + i]) | ((tissue >= detectable) & (w[PASSED_detection + i] == np.inf)) else 0.0
+
+
+@block
+def apply(w, book, i, t):
+    """Applies to lane i what is due at t or has become true. Bits: 1 rates or state changed, 2 the lane ends here."""
+    changed = 0
+    if w[FLIP_0 + i] <= t:
+        w[S_0 + i] = 1.0
+        w[FLIP_0 + i] = np.inf
+        changed |= 1
+    tissue = w[X_tissue + i]
+    detectable = w[Q_detectable + i]
+    if (w[PASSED_detection + i] == np.inf) & (tissue >= detectable):
+        w[PASSED_detection + i] = t
+    if w[DUE_0 + i] <= t:
+        w[LEFT_0 + i] -= 1.0
+        w[DUE_0 + i] = w[DUE_0 + i] + w[Q_dose__every + i] if w[LEFT_0 + i] > 0.0 else np.inf
+        changed |= 1 if w[Q_clearance + i] * w[Q_dose__clearance + i] != w[Q_clearance + i] else 0
+        w[Q_clearance + i] = w[Q_clearance + i] * w[Q_dose__clearance + i]
+        log_event(book, i, t, 0.0, 0.0)
+    tissue = w[X_tissue + i]
+    detectable = w[Q_detectable + i]
+    if (w[HELD_1 + i] == 0.0) & (tissue >= detectable):
+        w[HELD_1 + i] = 1.0
+        tissue = w[X_tissue + i]
+        new_0__ = tissue / 10.0
+        new_0__ = np.floor(new_0__ + 0.5)
+        changed |= 1 if new_0__ != w[X_tissue + i] else 0
+        w[X_tissue + i] = new_0__
+        log_event(book, i, t, 1.0, w[X_tissue + i])
+    if changed & 1:
+        coefficients(w, i)
+    return changed
+
+
+@lane
+def rate_shed(w, i, t):
+    """-> blood, k = shedding * (1 + swing * sin(2 * 3.141592653589793 * t)) * (1 - 0.5 * step(t - holiday)), events/d"""
+    shedding = w[Q_shedding + i]
+    swing = w[Q_swing + i]
+    c_shed = w[C_shed + i]
+    x__0 = shedding * (1.0 + swing * sin_(2.0 * 3.141592653589793 * t)) * c_shed
+    return x__0 if x__0 >= 0.0 else np.nan
+
+
+@lane
+def rate_clear(w, i, t):
+    """blood ->, k = clearance, events/d"""
+    clearance = w[Q_clearance + i]
+    blood = w[X_blood + i]
+    return clearance * blood
+
+
+@lane
+def rate_leave(w, i, t):
+    """blood -> tissue, k = extravasation, events/d"""
+    extravasation = w[Q_extravasation + i]
+    blood = w[X_blood + i]
+    return extravasation * blood
+
+
+@lane
+def rate_die(w, i, t):
+    """tissue ->, k = death, events/d"""
+    death = w[Q_death + i]
+    tissue = w[X_tissue + i]
+    return death * tissue
+
+
+@lane
+def prefix(w, i, t):
+    """Running sums of the propensities, 1/d; the last is the total."""
+    c0 = rate_shed(w, i, t)
+    c1 = c0 + rate_clear(w, i, t)
+    c2 = c1 + rate_leave(w, i, t)
+    c3 = c2 + rate_die(w, i, t)
+    return c0, c1, c2, c3,
+
+
+@lane
+def fire(w, i, c, y, on):
+    """The change of state by the reaction that y falls into; nothing where `on` is zero."""
+    g0 = on if y >= c[0] else 0.0
+    g1 = on if y >= c[1] else 0.0
+    g2 = on if y >= c[2] else 0.0
+    w[X_blood + i] = w[X_blood + i] + (on - g0) - (g0 - g1) - (g1 - g2)
+    w[X_tissue + i] = w[X_tissue + i] + (g1 - g2) - (g2)
+    w[X_arrivals + i] = w[X_arrivals + i] + (g1 - g2)
+
+
+@block
+def window(w, i):
+    """Bounds over [FROM, TO] of what depends on time but on no species."""
+    shedding = w[Q_shedding + i]
+    swing = w[Q_swing + i]
+    x__0 = 2.0 * 3.141592653589793
+    x__1 = x__0 * w[FROM + i]
+    x__2 = x__0 * w[TO + i]
+    x__3 = x__1 if (x__1 < x__2) | (x__1 != x__1) else x__2
+    x__4 = x__1 if (x__1 > x__2) | (x__1 != x__1) else x__2
+    x__5 = 0.5 * (x__3 + x__4)
+    x__6 = 0.5 * (x__4 - x__3)
+    x__7 = sin_(x__5)
+    x__8 = x__7 - x__6
+    x__9 = -1.0 if (-1.0 > x__8) | (-1.0 != -1.0) else x__8
+    x__10 = x__7 + x__6
+    x__11 = 1.0 if (1.0 < x__10) | (1.0 != 1.0) else x__10
+    x__12 = swing * x__9
+    x__13 = swing * x__11
+    x__14 = x__12 if (x__12 < x__13) | (x__12 != x__12) else x__13
+    x__15 = x__12 if (x__12 > x__13) | (x__12 != x__12) else x__13
+    x__16 = 1.0 + x__14
+    x__17 = 1.0 + x__15
+    x__18 = shedding * x__16
+    x__19 = shedding * x__17
+    x__20 = x__18 if (x__18 < x__19) | (x__18 != x__18) else x__19
+    x__21 = x__18 if (x__18 > x__19) | (x__18 != x__18) else x__19
+    c_shed = w[C_shed + i]
+    x__22 = x__20 * c_shed
+    x__23 = x__21 * c_shed
+    x__24 = x__22 if (x__22 < x__23) | (x__22 != x__22) else x__23
+    x__25 = x__22 if (x__22 > x__23) | (x__22 != x__22) else x__23
+    w[LOW_0 + i] = x__24
+    w[HIGH_0 + i] = x__25
+
+
+@lane
+def bound(w, i):
+    """A bound of the total propensity over the window of lane i, 1/d."""
+    x__0 = w[HIGH_0 + i] * 1.0000000000009095
+    return x__0 + rate_clear(w, i, w[FROM + i]) + rate_leave(w, i, w[FROM + i]) + rate_die(w, i, w[FROM + i])
+
+
+@block
+def valid(w, i):
+    """1.0 where every factor of a rate that must not be negative is not."""
+    good = 1.0
+    good = good if w[C_shed + i] >= 0.0 else 0.0
+    good = good if w[Q_clearance + i] >= 0.0 else 0.0
+    good = good if w[Q_death + i] >= 0.0 else 0.0
+    good = good if w[Q_extravasation + i] >= 0.0 else 0.0
+    good = good if w[Q_shedding + i] >= 0.0 else 0.0
+    good = good if w[Q_swing + i] >= 0.0 else 0.0
+    return good
+
+
+@block
+def drift(w):
+    """dx/dt at the trial state, in the species' unit per day."""
+    for i in range(W):
+        t = w[AT + i]
+        # shed: -> blood
+        shedding = w[Q_shedding + i]
+        swing = w[Q_swing + i]
+        c_shed = w[C_shed + i]
+        r0__ = shedding * (1.0 + swing * sin_(2.0 * 3.141592653589793 * t)) * c_shed
+        # clear: blood ->
+        clearance = w[Q_clearance + i]
+        blood = w[U_blood + i]
+        r1__ = clearance * blood
+        # leave: blood -> tissue
+        extravasation = w[Q_extravasation + i]
+        x__0 = extravasation * blood
+        r2__ = x__0
+        # die: tissue ->
+        death = w[Q_death + i]
+        tissue = w[U_tissue + i]
+        r3__ = death * tissue
+        w[F_blood + i] = r0__ - r1__ - r2__
+        w[F_tissue + i] = r2__ - r3__
+        w[F_arrivals + i] = r2__
+
+
+@block
+def jacobian(w):
+    """Derivatives of the drift by the state at (TIME, X), 1/d."""
+    for i in range(W):
+        t = w[TIME + i]
+        clearance = w[Q_clearance + i]
+        extravasation = w[Q_extravasation + i]
+        w[J_0_0 + i] = -clearance - extravasation
+        w[J_1_0 + i] = extravasation
+        death = w[Q_death + i]
+        w[J_1_1 + i] = -death
+        w[J_2_0 + i] = extravasation
+
+
+@block
+def factor(w):
+    """LU factors of I/(gamma h) - J, pivots as their inverses."""
+    for i in range(W):
+        a_0_0 = w[SHIFT + i] - w[J_0_0 + i]
+        a_1_0 = -w[J_1_0 + i]
+        a_1_1 = w[SHIFT + i] - w[J_1_1 + i]
+        a_2_0 = -w[J_2_0 + i]
+        a_2_2 = w[SHIFT + i]
+        a_0_0 = 1.0 / a_0_0
+        a_1_0 = a_1_0 * a_0_0
+        a_2_0 = a_2_0 * a_0_0
+        a_1_1 = 1.0 / a_1_1
+        a_2_2 = 1.0 / a_2_2
+        w[L_0_0 + i] = a_0_0
+        w[L_1_0 + i] = a_1_0
+        w[L_1_1 + i] = a_1_1
+        w[L_2_0 + i] = a_2_0
+        w[L_2_2 + i] = a_2_2
+
+
+@block
+def solve(w):
+    """Solves with the factors: B is the right-hand side, then the solution."""
+    for i in range(W):
+        b_0 = w[B_blood + i]
+        b_1 = w[B_tissue + i] - w[L_1_0 + i] * b_0
+        b_2 = w[B_arrivals + i] - w[L_2_0 + i] * b_0
+        b_2 = (b_2) * w[L_2_2 + i]
+        b_1 = (b_1) * w[L_1_1 + i]
+        b_0 = (b_0) * w[L_0_0 + i]
+        w[B_blood + i] = b_0
+        w[B_tissue + i] = b_1
+        w[B_arrivals + i] = b_2
+
+
+@block
+def time_derivative(w):
+    """Derivatives of the drift by time at (TIME, X)."""
+    for i in range(W):
+        t = w[TIME + i]
+        shedding = w[Q_shedding + i]
+        swing = w[Q_swing + i]
+        x__0 = 2.0 * 3.141592653589793
+        c_shed = w[C_shed + i]
+        w[T_blood + i] = shedding * (swing * (cos_(x__0 * t) * x__0)) * c_shed
+        w[T_tissue + i] = 0.0
+        w[T_arrivals + i] = 0.0

@@ -1,0 +1,103 @@
+"""Summaries that are the same bits for any order of work: leaves, a fixed binary tree over them, integer counts.
+
+A leaf is 256 neighbouring ids. Two nodes are merged by the update of T. F. Chan, G. H. Golub and R. J. LeVeque 1979
+(Stanford STAN-CS-79-773), and always the same two: the tree depends on the number of trajectories alone. Quantiles come
+from integer counts on bins that are log-linear in the value, so their order does not matter either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAF = 256
+LOWEST, HIGHEST = -14, 54  # octaves of the histogram: 6e-5 to 1.8e16
+FINEST = 5  # bits of an octave: 32 bins, 1.6 % half width at most before interpolation
+BUDGET = 64 << 20  # bytes of one worker's histogram; beyond it the bins get coarser
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class LeafNode:
+    """Moments of a set of trajectories: n (A, T) valid rows, mean and m2 (A, T, C), zeros (A, T, C) exactly zero."""
+
+    n: NDArray[np.uint64]
+    mean: NDArray[np.float64]
+    m2: NDArray[np.float64]
+    zeros: NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """Histogram of every column, counts (A, T, C, B) with B + 1 edges."""
+
+    counts: NDArray[np.uint32]
+    bin_edges: NDArray[np.float64]
+
+
+def merge(one: LeafNode, other: LeafNode) -> LeafNode:
+    """The node of the union of two disjoint sets."""
+    a, b = one.n[..., None].astype(np.float64), other.n[..., None].astype(np.float64)
+    n = a + b
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        share = np.where(n > 0, b / np.where(n > 0, n, 1.0), 0.0)
+        step = np.where(a > 0, np.where(b > 0, other.mean - one.mean, 0.0), 0.0)
+        mean = np.where(a > 0, one.mean + step * share, other.mean)
+        m2 = one.m2 + other.m2 + step * step * a * share
+    return LeafNode(one.n + other.n, mean, m2, one.zeros + other.zeros)
+
+
+class Tree:
+    """The fixed binary tree over leaves 0 .. leaves - 1; `add` takes them in any order, each once."""
+
+    def __init__(self, leaves: int) -> None:
+        self._leaves = leaves
+        self._nodes: dict[tuple[int, int], LeafNode] = {}  # (level, position): waiting for its sibling
+
+    def add(self, leaf: int, node: LeafNode) -> None:
+        """Take the node of one leaf and merge what is complete."""
+        level, position = 0, leaf
+        while True:
+            count = -(-self._leaves >> level)  # nodes of this level
+            sibling = position ^ 1
+            if count == 1:
+                break
+            if sibling >= count:  # an odd node out goes up as it is
+                level, position = level + 1, position >> 1
+                continue
+            if (level, sibling) not in self._nodes:
+                break
+            other = self._nodes.pop((level, sibling))
+            node = merge(node, other) if position < sibling else merge(other, node)
+            level, position = level + 1, position >> 1
+        self._nodes[level, position] = node
+
+    def root(self) -> LeafNode:
+        """The node of all leaves."""
+        (node,) = self._nodes.values()
+        return node
+
+
+def sketch_bits(columns: int) -> int:
+    """Bits of an octave for so many columns (A * T * C): a function of the study alone, so the same everywhere."""
+    bits = FINEST
+    while bits > 0 and columns * (bins(bits)) * 4 > BUDGET:
+        bits -= 1
+    return bits
+
+
+def bins(bits: int) -> int:
+    """Number of bins with 2**bits of them to an octave."""
+    return ((HIGHEST - LOWEST) << bits) + 4
+
+
+def bin_edges(bits: int) -> NDArray[np.float64]:
+    """Edges of the bins, shape (B + 1,): -inf, 0, 0, 2**LOWEST, ..., 2**HIGHEST, inf."""
+    octaves = np.repeat(np.arange(LOWEST, HIGHEST), 1 << bits)
+    steps = np.tile(np.arange(1 << bits) / (1 << bits), HIGHEST - LOWEST)
+    regular = np.ldexp(1.0 + steps, octaves)
+    return np.concatenate([[-np.inf, 0.0, 0.0], regular, [np.ldexp(1.0, HIGHEST), np.inf]])

@@ -1,0 +1,317 @@
+"""Rodas5P in lanes: a Rosenbrock method for stiff ODEs.
+
+Order 5, embedded order 4, 8 stages, stiffly accurate, L-stable, dense output of order 4; one Jacobian and one sparse
+LU for each step and no iteration. Use it where the fastest rate is far above the pace of the solution: cells live for
+minutes in the blood and for years in tissue. Tolerances: the error of each step, rtol relative and atol in cells.
+
+G. Steinebach 2023, doi:10.1007/s10543-023-00967-x (coefficients); form of the step as in E. Hairer and G. Wanner,
+Solving ODEs II, section IV.7: (I/(gamma h) - J) k_i = f(x + sum a_ij k_j) + sum c_ij k_j / h + h d_i f_t.
+"""
+
+import numpy as np
+
+from ctcdyn.kernels.contract import (
+    AT,
+    SHIFT,
+    SPECIES,
+    TIME,
+    TIMED,
+    B,
+    F,
+    T,
+    U,
+    W,
+    X,
+    drift,
+    factor,
+    jacobian,
+    solve,
+    time_derivative,
+)
+from ctcdyn.kernels.guards import arrive_by, reach_by
+from ctcdyn.kernels.lanes import OK, loop
+from ctcdyn.kernels.machine import block
+from ctcdyn.kernels.steps import (
+    BEFORE,
+    ERROR,
+    METHOD,
+    NEW,
+    OLD,
+    SPAN,
+    WORK,
+    choose_span,
+    control,
+    first_step,
+)
+
+SEMANTICS = "ode"
+ALGEBRA = ("drift", "jacobian")
+GRID_FREE = True
+ORDER = "5(4)"
+WIDTHS = ((16, 0),)
+SOURCE = "doi:10.1007/s10543-023-00967-x"
+
+N = SPECIES * W  # one block of rows
+K1, K2, K3, K4, K5, K6, K7, K8 = (
+    METHOD, METHOD + N, METHOD + 2 * N, METHOD + 3 * N, METHOD + 4 * N, METHOD + 5 * N, METHOD + 6 * N, METHOD + 7 * N
+)  # fmt: skip
+P1, P2, P3, P4 = METHOD + 8 * N, METHOD + 9 * N, METHOD + 10 * N, METHOD + 11 * N  # dense output
+G = METHOD + 12 * N  # sum c_ij k_j / h of the stage
+ROWS = METHOD + 13 * N
+
+GAMMA = 0.21193756319429014
+T1, S1 = 0.0, 0.21193756319429014  # time of the stage, weight of df/dt
+A21 = 3.0
+C21 = -14.155112264123755
+T2, S2 = 0.6358126895828704, -0.42387512638858027  # time of the stage, weight of df/dt
+A31 = 2.849394379747939
+A32 = 0.45842242204463923
+C31 = -17.97296035885952
+C32 = -2.859693295451294
+T3, S3 = 0.4095798393397535, -0.3384627126235924  # time of the stage, weight of df/dt
+A41 = -6.954028509809101
+A42 = 2.489845061869568
+A43 = -10.358996098473584
+C41 = 147.12150275711716
+C42 = -1.41221402718213
+C43 = 71.68940251302358
+T4, S4 = 0.9769306725060716, 1.8046452872882734  # time of the stage, weight of df/dt
+A51 = 2.8029986275628964
+A52 = 0.5072464736228206
+A53 = -0.3988312541770524
+A54 = -0.04721187230404641
+C51 = 165.43517024871676
+C52 = -0.4592823456491126
+C53 = 42.90938336958603
+C54 = -5.961986721573306
+T5, S5 = 0.4288403609558664, 2.325825639765069  # time of the stage, weight of df/dt
+A61 = -7.502846399306121
+A62 = 2.561846144803919
+A63 = -11.627539656261098
+A64 = -0.18268767659942256
+A65 = 0.030198172008377946
+C61 = 24.854864614690072
+C62 = -3.0009227002832186
+C63 = 47.4931110020768
+C64 = 5.5814197821558125
+C65 = -0.6610691825249471
+T6, S6 = 1.0, 0.0  # time of the stage, weight of df/dt
+A71 = -7.502846399306121
+A72 = 2.561846144803919
+A73 = -11.627539656261098
+A74 = -0.18268767659942256
+A75 = 0.030198172008377946
+A76 = 1.0
+C71 = 30.91273214028599
+C72 = -3.1208243349937974
+C73 = 77.79954646070892
+C74 = 34.28646028294783
+C75 = -19.097331116725623
+C76 = -28.087943162872662
+T7, S7 = 1.0, 0.0  # time of the stage, weight of df/dt
+C81 = 37.80277123390563
+C82 = -3.2571969029072276
+C83 = 112.26918849496327
+C84 = 66.9347231244047
+C85 = -40.06618937091002
+C86 = -54.66780262877968
+C87 = -9.48861652309627
+T8, S8 = 1.0, 0.0  # time of the stage, weight of df/dt
+H1 = (
+    25.948786856663858,
+    -2.5579724845846235,
+    10.433815404888879,
+    -2.3679251022685204,
+    0.524948541321073,
+    1.1241088310450404,
+    0.4272876194431874,
+    -0.17202221070155493,
+)
+H2 = (
+    -9.91568850695171,
+    -0.9689944594115154,
+    3.0438037242978453,
+    -24.495224566215796,
+    20.176138334709044,
+    15.98066361424651,
+    -6.789040303419874,
+    -6.710236069923372,
+)
+H3 = (
+    11.419903575922262,
+    2.8879645146136994,
+    72.92137995996029,
+    80.12511834622643,
+    -52.072871366152654,
+    -59.78993625266729,
+    -0.15582684282751913,
+    4.883087185713722,
+)
+
+
+@block
+def begin(w, v, i, setting):
+    first_step(w, i, setting)
+    return OK
+
+
+@block
+def prepare(w, v, i, t, setting, changed):
+    if changed:
+        first_step(w, i, setting)
+    return np.inf
+
+
+@block
+def stage(w, c, d):
+    """The trial state is in U and the history of the stage in G: leaves the stage's solution in B."""
+    for i in range(W):
+        w[AT + i] = w[TIME + i] + c * w[SPAN + i]
+    drift(w)
+    for s in range(SPECIES):
+        for i in range(W):
+            w[B + s * W + i] = w[F + s * W + i] + w[G + s * W + i]
+    if TIMED:
+        for s in range(SPECIES):
+            for i in range(W):
+                w[B + s * W + i] += d * w[SPAN + i] * w[T + s * W + i]
+    solve(w)
+
+
+@block
+def sweep(w, v, setting):
+    choose_span(w)
+    for i in range(W):
+        w[SHIFT + i] = 1.0 / (GAMMA * w[SPAN + i])
+        w[WORK + i] = 1.0 / w[SPAN + i]
+    jacobian(w)
+    factor(w)
+    if TIMED:
+        time_derivative(w)
+    for s in range(SPECIES):
+        for i in range(W):
+            w[U + s * W + i] = w[X + s * W + i]
+            w[G + s * W + i] = 0.0
+    stage(w, T1, S1)
+    for s in range(SPECIES):
+        for i in range(W):
+            k1 = w[B + s * W + i]
+            w[K1 + s * W + i] = k1
+            w[U + s * W + i] = w[X + s * W + i] + (A21 * k1)
+            w[G + s * W + i] = (C21 * k1) * w[WORK + i]
+    stage(w, T2, S2)
+    for s in range(SPECIES):
+        for i in range(W):
+            k2 = w[B + s * W + i]
+            w[K2 + s * W + i] = k2
+            k1 = w[K1 + s * W + i]
+            w[U + s * W + i] = w[X + s * W + i] + (A31 * k1 + A32 * k2)
+            w[G + s * W + i] = (C31 * k1 + C32 * k2) * w[WORK + i]
+    stage(w, T3, S3)
+    for s in range(SPECIES):
+        for i in range(W):
+            k3 = w[B + s * W + i]
+            w[K3 + s * W + i] = k3
+            k1 = w[K1 + s * W + i]
+            k2 = w[K2 + s * W + i]
+            w[U + s * W + i] = w[X + s * W + i] + (A41 * k1 + A42 * k2 + A43 * k3)
+            w[G + s * W + i] = (C41 * k1 + C42 * k2 + C43 * k3) * w[WORK + i]
+    stage(w, T4, S4)
+    for s in range(SPECIES):
+        for i in range(W):
+            k4 = w[B + s * W + i]
+            w[K4 + s * W + i] = k4
+            k1 = w[K1 + s * W + i]
+            k2 = w[K2 + s * W + i]
+            k3 = w[K3 + s * W + i]
+            w[U + s * W + i] = w[X + s * W + i] + (A51 * k1 + A52 * k2 + A53 * k3 + A54 * k4)
+            w[G + s * W + i] = (C51 * k1 + C52 * k2 + C53 * k3 + C54 * k4) * w[WORK + i]
+    stage(w, T5, S5)
+    for s in range(SPECIES):
+        for i in range(W):
+            k5 = w[B + s * W + i]
+            w[K5 + s * W + i] = k5
+            k1 = w[K1 + s * W + i]
+            k2 = w[K2 + s * W + i]
+            k3 = w[K3 + s * W + i]
+            k4 = w[K4 + s * W + i]
+            w[U + s * W + i] = w[X + s * W + i] + (A61 * k1 + A62 * k2 + A63 * k3 + A64 * k4 + A65 * k5)
+            w[G + s * W + i] = (C61 * k1 + C62 * k2 + C63 * k3 + C64 * k4 + C65 * k5) * w[WORK + i]
+    stage(w, T6, S6)
+    for s in range(SPECIES):
+        for i in range(W):
+            k6 = w[B + s * W + i]
+            w[K6 + s * W + i] = k6
+            k1 = w[K1 + s * W + i]
+            k2 = w[K2 + s * W + i]
+            k3 = w[K3 + s * W + i]
+            k4 = w[K4 + s * W + i]
+            k5 = w[K5 + s * W + i]
+            w[U + s * W + i] = w[U + s * W + i] + k6
+            w[G + s * W + i] = (C71 * k1 + C72 * k2 + C73 * k3 + C74 * k4 + C75 * k5 + C76 * k6) * w[WORK + i]
+    stage(w, T7, S7)
+    for s in range(SPECIES):
+        for i in range(W):
+            k7 = w[B + s * W + i]
+            w[K7 + s * W + i] = k7
+            k1 = w[K1 + s * W + i]
+            k2 = w[K2 + s * W + i]
+            k3 = w[K3 + s * W + i]
+            k4 = w[K4 + s * W + i]
+            k5 = w[K5 + s * W + i]
+            k6 = w[K6 + s * W + i]
+            w[U + s * W + i] = w[U + s * W + i] + k7
+            w[G + s * W + i] = (C81 * k1 + C82 * k2 + C83 * k3 + C84 * k4 + C85 * k5 + C86 * k6 + C87 * k7) * w[WORK + i]
+    stage(w, T8, S8)
+    for s in range(SPECIES):
+        for i in range(W):
+            e = w[B + s * W + i]
+            w[K8 + s * W + i] = e
+            w[ERROR + s * W + i] = e
+            w[NEW + s * W + i] = w[U + s * W + i] + e
+    return control(w, v, setting, 0.2)
+
+
+@block
+def ready(w):
+    """Dense output of the last step as a polynomial in the share x of the step, rows P0 (= OLD), P1 .. P4."""
+    for s in range(SPECIES):
+        for i in range(W):
+            k1, k2, k3, k4 = w[K1 + s * W + i], w[K2 + s * W + i], w[K3 + s * W + i], w[K4 + s * W + i]
+            k5, k6, k7, k8 = w[K5 + s * W + i], w[K6 + s * W + i], w[K7 + s * W + i], w[K8 + s * W + i]
+            d1 = (
+                H1[0] * k1 + H1[1] * k2 + H1[2] * k3 + H1[3] * k4 + H1[4] * k5 + H1[5] * k6 + H1[6] * k7 + H1[7] * k8
+            )
+            d2 = (
+                H2[0] * k1 + H2[1] * k2 + H2[2] * k3 + H2[3] * k4 + H2[4] * k5 + H2[5] * k6 + H2[6] * k7 + H2[7] * k8
+            )
+            d3 = (
+                H3[0] * k1 + H3[1] * k2 + H3[2] * k3 + H3[3] * k4 + H3[4] * k5 + H3[5] * k6 + H3[6] * k7 + H3[7] * k8
+            )
+            w[P1 + s * W + i] = w[NEW + s * W + i] - w[OLD + s * W + i] + d1
+            w[P2 + s * W + i] = d2 - d1
+            w[P3 + s * W + i] = d3 - d2
+            w[P4 + s * W + i] = -d3
+
+
+@block
+def read(w, i, t, out, at):
+    x = (t - w[BEFORE + i]) / w[SPAN + i]
+    for s in range(SPECIES):
+        p = w[P3 + s * W + i] + x * w[P4 + s * W + i]
+        p = w[P1 + s * W + i] + x * (w[P2 + s * W + i] + x * p)
+        out[at + s] = w[OLD + s * W + i] + x * p
+
+
+@block
+def place(w, i, t):
+    x = (t - w[BEFORE + i]) / w[SPAN + i]
+    for s in range(SPECIES):
+        p = w[P3 + s * W + i] + x * w[P4 + s * W + i]
+        p = w[P1 + s * W + i] + x * (w[P2 + s * W + i] + x * p)
+        w[X + s * W + i] = w[OLD + s * W + i] + x * p
+
+
+reach = reach_by(place)
+arrive = arrive_by(place)
+run = loop(begin, prepare, sweep, reach, ready, read, arrive, True)
