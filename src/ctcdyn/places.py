@@ -30,6 +30,7 @@ _TOKEN = re.compile(
     r"|\#[^\n]*|\n|[\[\]{}=,.]|[A-Za-z0-9_+:-]+|[^\S\n]+|.",
     re.DOTALL,
 )
+_CURLY = "\u201c\u201d\u201e\u2018\u2019\u201a"  # what word processors put for quotes
 _AT = re.compile(r" \(at line (\d+), column (\d+)\)$| \(at end of document\)$")
 
 
@@ -116,16 +117,12 @@ def parse_document(text: str, path: str) -> Document:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise CtcError(_syntax_problem(str(error), lines, path)) from None
-    except (
-        ValueError,
-        OverflowError,
-        RecursionError,
-    ) as error:  # an integer of more than 4300 digits, a date 2026-02-31
+    except (ValueError, OverflowError, RecursionError):  # an integer that Python does not read: 4300 digits
         line = next((n for n, row in enumerate(lines, 1) if re.search(r"\d{4301}", row)), 1)
         raise CtcError(
             Problem(
                 "C101",
-                f"not a TOML value: {_clip(str(error))}",
+                "a number of more than 4300 digits",
                 Place(path, line, _clip(lines[line - 1])),
                 fix="write a number such as 1e6",
             )
@@ -286,13 +283,24 @@ def _syntax_problem(message: str, lines: list[str], path: str) -> Problem:
     what = _AT.sub("", message)
     text = lines[line - 1]
     odd = next((c for c in text.split("#", 1)[0] if ord(c) > 127), "")
+    after = text.partition("=")[2].strip()
     fix = 'a line is `key = value`; text goes in quotes: name = "growth"'
-    if odd and "alue" not in what:
+    if odd and odd in _CURLY:
+        fix = 'write straight quotes: "'
+    elif odd and not text.partition("=")[0].isascii():
         what = f"{what}: {odd!r} is {unicodedata.name(odd, 'a character outside ASCII')}"
         fix = "keys are written with plain letters a-z, digits, _ and -"
-    elif "overwrite" in what or "twice" in what or "Duplicate" in what or "mutate" in what:
+    elif any(word in what for word in ("overwrite", "twice", "Duplicate", "mutate")):
         what = f"this key or table is there twice ({what})"
         fix = "remove one of the two, or give it another name"
+    elif "Illegal character" in what and after[:1] in ('"', "'"):
+        fix = "close the text with a quote on its line, and write no control characters"
+    elif re.match(r"[+-]?[0-9]+,[0-9]", after):
+        fix = f"write a decimal point: {after.replace(',', '.', 1)[:40]}"
+    elif re.match(r"[+-]?0[0-9]", after):
+        fix = "write the number without a leading zero"
+    elif re.match(r"[+-]?\.[0-9]", after):
+        fix = "write a digit before the point: 0.5"
     elif "Invalid value" in what:
         fix = 'text goes in quotes ("day"), switches are true or false, numbers are written 1e6 or 0.5'
     word = text[max(column - 1, 0) :].split(" ", 1)[0][:40]

@@ -121,7 +121,7 @@ def _problem(document: Document, item: Mapping[str, Any], path: KeyPath) -> Prob
             _example(path),
             word=word,
         )
-    wanted, fix = _wanted(kind, value)
+    wanted, fix = _wanted(kind, value, str(path[-1]) if path else "")
     return Problem(
         "C104", f"{shown or 'the file'} must be {wanted}, not {describe(value)}", place, shown, fix, word=word
     )
@@ -152,7 +152,7 @@ def _later(document: Document, path: KeyPath, what: str) -> Problem:
     )
 
 
-def _wanted(kind: str, value: Any) -> tuple[str, str]:
+def _wanted(kind: str, value: Any, key: str) -> tuple[str, str]:
     if kind.startswith("int"):
         if isinstance(value, float) and value == int(value):
             return "a whole number", f"write it without point and exponent: {int(value)}"
@@ -164,7 +164,7 @@ def _wanted(kind: str, value: Any) -> tuple[str, str]:
     if kind.startswith(("dict", "model")):
         return "a table", 'write it as a table: [name] with keys below, or { key = "value" }'
     if kind.startswith("string"):
-        return "a text", 'write it in quotes: "direct"'
+        return "a text", f'write it in quotes: {key} = "..."'
     return "another kind of value", "see `ctcdyn init` for an example"
 
 

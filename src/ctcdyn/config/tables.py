@@ -239,7 +239,7 @@ class Output(Table):
     """[output]: the result file and what it holds. `file` defaults to the study's name with .h5."""
 
     file: Annotated[str, Check(result_name)]
-    keep: Annotated[int | str, Check(kept_paths)] | None = None
+    keep: Annotated[int | str, Read(kept_paths)] | None = None
     quantiles: Annotated[tuple[Share, ...], Read(tuple_of), Check(rising("C105"))] = QUANTILES
     picture: bool = True
 

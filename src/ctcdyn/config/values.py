@@ -41,14 +41,10 @@ def refuse(code: str, what: str, fix: str, *key: str) -> NoReturn:
     raise PydanticCustomError(code, "{what}", {"what": what, "fix": fix, "key": key})
 
 
-def number(value: Any, kind: str = "a number") -> float:
+def number(value: Any, kind: str, fix: str) -> float:
     """`value` as a finite float; bools, texts and containers are refused."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        refuse(
-            "C104",
-            f"must be {kind}, not {describe(value)}",
-            'write a number such as 0.5, or a text such as "2 days"',
-        )
+        refuse("C104", f"must be {kind}, not {describe(value)}", fix)
     try:
         result = float(value)
     except OverflowError:
@@ -68,37 +64,35 @@ def quantity(value: Any) -> float | str:
                 'write a number, or a number with a unit such as "0.2 /day"',
             )
         return value
-    return number(value, 'a number or a text such as "0.2 /day"')
+    return number(value, 'a number or a text such as "0.2 /day"', 'write a number, or a text: "0.2 /day"')
 
 
 def days(value: Any) -> float:
     """A time in days from a number (days) or a text ("2 years")."""
+    fix = 'write a time such as "14 days", "2 weeks" or "10 years"'
     if not isinstance(value, str):
-        return number(value, 'a number of days or a text such as "14 days"')
+        return number(value, "a number of days or a text with a unit", fix)
     try:
         amount, unit = parse_quantity(value)
     except CtcError as error:
         first = error.problems[0]
-        refuse(first.code, first.what, first.fix or 'write a time such as "14 days"')
+        refuse(first.code, first.what, first.fix if first.fix.startswith("did you mean") else fix)
     if unit is not None and unit.dimension != TIME:
-        refuse(
-            "U201",
-            f'"{value[:100]}" is not a time',
-            'write a time such as "14 days", "2 weeks" or "10 years"',
-        )
-    return number(unit.to_base(amount) if unit is not None else amount)
+        refuse("U201", f'"{value[:100]}" is not a time', fix)
+    return number(unit.to_base(amount) if unit is not None else amount, "a time", fix)
 
 
 def bytes_of(value: Any) -> int:
     """A size in bytes from a number or a text ("8 GB"; 1 GB = 1e9 bytes, 1 GiB = 2**30)."""
+    fix = 'write a size such as "8 GB"'
     if isinstance(value, str):
         match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]*)?(?:[eE]\+?[0-9]{1,3})?)\s*([kKMGT]?i?B)\s*", value)
         if match is None or match.group(2) not in _BYTES:
-            refuse("U203", f'"{value[:100]}" is not a size', 'write a size such as "8 GB"')
+            refuse("U203", f'"{value[:100]}" is not a size', fix)
         value = float(match.group(1)) * _BYTES[match.group(2)]
-    size = number(value, 'a number of bytes or a text such as "8 GB"')
+    size = number(value, "a number of bytes or a text with a unit", fix)
     if not 1 <= size <= 2**63:
-        refuse("C105", "must be at least one byte and at most 9 EB", 'write a size such as "8 GB"')
+        refuse("C105", "must be at least one byte and at most 9 EB", fix)
     return int(size)
 
 
@@ -150,10 +144,13 @@ def result_name(value: str) -> str:
     return value
 
 
-def kept_paths(value: int | str) -> int | str:
+def kept_paths(value: Any) -> int | str:
     """How many paths are kept."""
+    fix = 'write keep = 50, "all" or "none"'
+    if isinstance(value, bool) or not isinstance(value, (int, str)):
+        refuse("C104", f'must be "all", "none" or a whole number, not {describe(value)}', fix)
     if value not in ("all", "none") and (isinstance(value, str) or not 0 <= value <= COUNT_LIMIT):
-        refuse("C105", 'must be "all", "none" or a number of paths', 'write keep = 50, "all" or "none"')
+        refuse("C105", f'must be "all", "none" or a number of paths, not {describe(value)}', fix)
     return value
 
 

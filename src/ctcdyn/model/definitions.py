@@ -202,7 +202,13 @@ def read_tests(reader: Reader, network: Network) -> Network:
         start = reader.quantity(path)
         if name not in network.species_names:
             reader.problems.append(
-                unknown_name("species", name, network.species_names, reader.document.place(*path), path[1])
+                unknown_name(
+                    "species",
+                    name,
+                    network.species_names,
+                    reader.document.place(*path),
+                    f"test.initial.{name}",
+                )
             )
         elif start is not None and start[0] < 0:
             reader.note(
@@ -269,13 +275,14 @@ def in_base(
         declared = parse_unit(item.declared)
         if declared.factor != 1.0 and value != 0.0:
             what = f"{item.name} is given in {item.declared} by the model, and {value:g} has no unit"
-            reader.note("U203", what, path, f'write "{value:g} {item.declared}"')
+            reader.note("U203", what, path, f'write "{value:g} {item.declared.removeprefix("1")}"')
             return None
         return value
     if unit.dimension != item.dimension:
-        given = unit.text if unit.text != "1" else "no unit"
+        given = unit.text if unit.text != "1" else "what has no unit"
         what = f'{item.name} has unit {item.declared}, but "{reader.value(path)}" was given'
-        fix = f'write "{value:g} {item.declared}"' if item.dimension != DIMENSIONLESS else f"write {value:g}"
+        plain = item.dimension == DIMENSIONLESS
+        fix = f"write {value:g}" if plain else f'write "{value:g} {item.declared.removeprefix("1")}"'
         reader.note("U201", what, path, fix, why=f"{given} cannot be converted to {item.unit}")
         return None
     return unit.to_base(value)
@@ -293,8 +300,14 @@ def check_initial_unit(
         reader.adopt(error, path, "make the units agree")
         return
     if found != species.dimension:
-        what = f"the initial value of {species.name} has unit {found}, and {species.dimension} is needed"
-        reader.note("U205", what, path, f"multiply or divide by what makes it {species.dimension}")
+        has, wanted = shown_unit(found), shown_unit(species.dimension)
+        what = f"the initial value of {species.name} has {has}, and {wanted} is needed"
+        reader.note("U205", what, path, f"multiply or divide by what makes it {wanted}")
+
+
+def shown_unit(unit: Dimension) -> str:
+    """A unit as a sentence names it."""
+    return f"unit {unit}" if unit != DIMENSIONLESS else "no unit"
 
 
 def _shown(value: Any) -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ctcdyn import plugins
 from ctcdyn.config import UNKNOWN_MODEL, ModelChoice, Study, read_study
 from ctcdyn.errors import CtcError, Problem
-from ctcdyn.model.definitions import check_initial_unit, read_parameters, read_tests
+from ctcdyn.model.definitions import check_initial_unit, read_parameters, read_tests, shown_unit
 from ctcdyn.model.equation import parse_equation
 from ctcdyn.model.expr import Expr, Number, dimension, names
 from ctcdyn.model.network import Network, Reaction, Species
@@ -91,12 +92,17 @@ def prepare(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Study, Res
     if study is not None and study.model.use != UNKNOWN_MODEL:
         network, more = read_model(study.model)
         key = "use" if study.model.use is not None else "file"
-        more = [problem.at(study.place("model", key), f"model.{key}") for problem in more]
+        here = study.place("model", key)
+        more = [problem.at(here, f"model.{key}") if problem.place is None else problem for problem in more]
         problems += more
         if network is not None:
             resolved, more = read_resolved(network, study)
             problems += more
-            problems += rate_problems(resolved.network) if not more else []
+            for problem in rate_problems(resolved.network) if not more else ():
+                kind, _, name = problem.key.partition(".")
+                ours = kind == "species" and name in study.initial  # the study gave that value, not the model
+                place = study.place("initial", name) if ours else problem.place
+                problems.append(replace(problem, place=place, key=f"initial.{name}" if ours else problem.key))
     if problems or study is None or resolved is None:
         raise CtcError(problems)
     return study, resolved
@@ -341,7 +347,7 @@ def _check_rate_unit(
             why = f"mass action of order {order} multiplies k with its reactants" if key == "k" else ""
             reader.note(
                 "U205",
-                f'{key} of reaction "{reaction.name}" has unit {found}, and {wanted} is needed',
+                f'{key} of reaction "{reaction.name}" has {shown_unit(found)}, {wanted} is needed',
                 (*path, key),
                 fix,
                 why,

@@ -84,7 +84,7 @@ def _vanishing(reaction: Reaction, network: Network, points: Points) -> Problem 
     largest = float(np.max(scale[np.isfinite(scale)], initial=0.0))
     for s, needed in reaction.reactants:
         name = network.species[s].name
-        for count in range(min(needed, 4)):
+        for count in range(needed):
             value = np.asarray(
                 evaluate(rate, points | {name: np.full(_POINTS, float(count))}), dtype=np.float64
             )

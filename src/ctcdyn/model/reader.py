@@ -137,8 +137,11 @@ class Reader:
             if value is not None:
                 fix = 'write a number, or a number with a unit such as "0.2 /day"'
                 self.note(
-                    "C104", f"{path[-1]} must be a number or a quantity, not {describe(value)}", path, fix
+                    "C104", f"{label(path)} must be a number or a quantity, not {describe(value)}", path, fix
                 )
+            return None
+        if isinstance(value, float) and not math.isfinite(value):
+            self.note("C106", f"{label(path)} must be finite, not {value}", path, "write a finite number")
             return None
         try:
             return parse_quantity(value)
@@ -167,6 +170,8 @@ class Reader:
                 if near
                 else f"{also} may stand here; add {name} to the model or remove it"
             )
+            if name == "t":
+                fix = f"{also} may stand here; the time belongs into rates and observables"
             self.note("X408", f'unknown name "{name}"', path, fix, word=name)
         return None if unknown else tree
 
@@ -196,3 +201,9 @@ class Reader:
             return True
         self.note("M307", what, path, fix, why, word=name[:80])
         return False
+
+
+def label(path: KeyPath) -> str:
+    """The last key of a path; a position in a list counts from 1."""
+    last = path[-1]
+    return f"value {last + 1} of {path[-2]}" if isinstance(last, int) else str(last)

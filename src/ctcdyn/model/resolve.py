@@ -10,7 +10,7 @@ from typing import Literal
 from ctcdyn import plugins
 from ctcdyn.config import Distribution, Study
 from ctcdyn.errors import CtcError, Problem
-from ctcdyn.model.definitions import check_initial_unit, in_base, read_parameter_value
+from ctcdyn.model.definitions import check_initial_unit, in_base, read_parameter_value, shown_unit
 from ctcdyn.model.expr import Expr, Number
 from ctcdyn.model.network import Network, Parameter, derived_is_fixed, unknown_name
 from ctcdyn.model.reader import Reader
@@ -105,7 +105,7 @@ def _initial(reader: Reader, name: str, network: Network) -> Expr | None:
                 check_initial_unit(reader, path, tree, species, dimensions)
             return tree
         if unit is not None and unit.dimension != species.dimension:
-            what = f'{name} is counted in {species.unit}, but "{value}" was given'
+            what = f'{name} has {shown_unit(species.dimension)}, but "{value}" was given'
             reader.note("U201", what, path, f"write {number:g}")
             return None
         start = unit.to_base(number) if unit is not None else number
