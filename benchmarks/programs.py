@@ -1,0 +1,162 @@
+"""The programs that `paired.py` times, and how the answer of each is checked.
+
+Every program is a command that prints "units seconds ...": how much work it did, and the CPU seconds of that
+work alone.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.linalg import expm
+
+REFERENCE = Path(__file__).parent / "reference"
+
+# ctc_linear: per day; shedding in cells per day
+LINEAR = {
+    "shed": 2000.0, "clear": 16.0, "leave": 0.05, "die": 1.0, "sleep": 0.1,
+    "settle": 0.005, "wake": 5e-4, "lose": 1e-3, "birth": 0.02, "death": 0.018,
+}  # fmt: skip
+# ctc_five: per day, K and K_G in cells
+FIVE = {
+    "r": 0.01, "K": 1e10, "k_int": 1e-4, "k_re": 1e-5, "k_sh": 8.0, "k_nk": 8.0, "k_ext": 0.05, "k_d": 0.1,
+    "k_g": 0.005, "m_E": 1.0, "k_w": 5e-4, "m_Q": 1e-3, "r_G": 0.02, "K_G": 1e8, "m_G": 0.005,
+}  # fmt: skip
+VARIED, SIGMA = ("r", "k_nk", "k_w"), 0.3  # times exp(SIGMA z), z normal
+SAVES = 366
+ERROR = 1e-5  # achieved error at which ODE programs are compared
+
+
+@dataclass(frozen=True)
+class Program:
+    """`measure` -> units of work and CPU seconds; `checked`: what the check of its answer found."""
+
+    name: str
+    measure: Callable[[], tuple[float, float]]
+    checked: str
+
+
+def five_draws(n: int) -> np.ndarray:
+    """Parameters (n, 15) of the ODE ensemble, always the same for the same n."""
+    draws = np.tile(list(FIVE.values()), (n, 1))
+    columns = [list(FIVE).index(name) for name in VARIED]
+    draws[:, columns] *= np.exp(SIGMA * np.random.default_rng(20261123).standard_normal((n, len(VARIED))))
+    return draws
+
+
+def linear_mean(days: float) -> np.ndarray:
+    """Exact means of B, E, Q, G at a time: first-order reactions, so the means solve a linear ODE."""
+    k = LINEAR
+    flow = np.zeros((5, 5))  # B E Q G and the constant 1
+    flow[0, 0], flow[0, 4] = -(k["clear"] + k["leave"]), k["shed"]
+    flow[1, 0], flow[1, 1] = k["leave"], -(k["die"] + k["sleep"] + k["settle"])
+    flow[2, 1], flow[2, 2] = k["sleep"], -(k["wake"] + k["lose"])
+    flow[3, 1], flow[3, 2], flow[3, 3] = k["settle"], k["wake"], k["birth"] - k["death"]
+    return expm(flow * days)[:4, 4]
+
+
+def ode_error(found: np.ndarray, reference: np.ndarray) -> float:
+    """Largest error over draws, outputs and species; 0.01 cells count as nothing."""
+    return float(np.max(np.abs(found - reference) / (1e-2 + np.abs(reference))))
+
+
+def in_tenths(exponent: int) -> str:
+    """The tolerance 10^(-exponent/10) as a program reads it."""
+    return repr(float(10 ** (-exponent / 10)))
+
+
+def run(command: list[str | Path]) -> tuple[float, float]:
+    printed = subprocess.run(
+        [str(part) for part in command], check=True, capture_output=True, text=True
+    ).stdout.split()
+    return float(printed[0]), float(printed[1])
+
+
+def build(source: str, folder: Path) -> Path:
+    target = folder / Path(source).stem
+    subprocess.run(["g++", "-O3", "-march=native", "-o", target, REFERENCE / source], check=True)
+    return target
+
+
+class Direct:
+    """Exact jump process of ctc_linear from an empty state: 400 thousand events a trajectory in 100 days."""
+
+    unit = "event"
+    names = ("plain", "unrolled", "hot")
+
+    def __init__(self, folder: Path, _python: str) -> None:
+        self.folder = folder
+        self.binary = build("direct.cpp", folder)
+        self.rates = folder / "linear.txt"
+        self.rates.write_text(" ".join(map(repr, LINEAR.values())))
+
+    def program(self, name: str) -> Program:
+        if name not in self.names:
+            raise KeyError(name)
+        results = self.folder / "direct.bin"
+
+        def measure(n: int = 100) -> tuple[float, float]:
+            return run([self.binary, name, self.rates, n, 1, results])
+
+        measure(400)
+        last = np.fromfile(results, np.int64).reshape(-1, 100, 4)[:, -1]
+        z = (last.mean(0) - linear_mean(100)) / (last.std(0, ddof=1) / np.sqrt(len(last)))
+        if np.abs(z).max() > 5:
+            raise SystemExit(f"{name}: means of B, E, Q, G at day 100 are {z.round(1)} standard errors off")
+        return Program(
+            name, measure, f"means at day 100 within {np.abs(z).max():.1f} standard errors of the exact ones"
+        )
+
+
+class Ode:
+    """ctc_five: each program at the loosest tolerance (in tenths of a decade) that reaches ERROR."""
+
+    unit = "trajectory"
+    names = ("dense", "sparse", "numbalsoda")
+
+    def __init__(self, folder: Path, python: str) -> None:
+        self.folder, self.python = folder, python
+        self.hundred, self.many = folder / "hundred.bin", folder / "many.bin"
+        five_draws(100).tofile(self.hundred)
+        five_draws(2000).tofile(self.many)
+        results = folder / "taylor.bin"
+        taylor = build("taylor.cpp", folder)
+        subprocess.run([taylor, self.hundred, "100", results], check=True)
+        self.reference = np.fromfile(results).reshape(100, SAVES, 5)
+        self.rodas4 = build("rodas4.cpp", folder)
+
+    def program(self, name: str) -> Program:
+        if name not in self.names:
+            raise KeyError(name)
+        script = REFERENCE / "numbalsoda_lsoda.py"
+        start = [self.python, script] if name == "numbalsoda" else [self.rodas4, name]
+        results = self.folder / "ode.bin"
+
+        def error(tolerance: str) -> float:
+            run([*start, self.hundred, 100, tolerance, tolerance, results])
+            return ode_error(np.fromfile(results).reshape(100, SAVES, 5), self.reference)
+
+        # Bisection over tolerances 10^-4 to 10^-11 in tenths of a decade
+        loose, tight = 40, 110
+        while tight - loose > 1:
+            middle = (loose + tight) // 2
+            if error(in_tenths(middle)) <= ERROR:
+                tight = middle
+            else:
+                loose = middle
+        tolerance = in_tenths(tight)
+        reached = error(tolerance)
+        if reached > ERROR:
+            raise SystemExit(f"{name}: error {reached:.1e} at the tightest tolerance")
+
+        def measure() -> tuple[float, float]:
+            return run([*start, self.many, 2000, tolerance, tolerance, "-"])
+
+        return Program(name, measure, f"error {reached:.1e} at rtol = atol = {float(tolerance):.1e}")
+
+
+WORKLOADS = {"direct": Direct, "ode": Ode}
