@@ -277,7 +277,7 @@ def test_doctor_shows_the_environment() -> None:
     code, out, err = command("doctor")
     assert (code, err) == (0, "")
     shown = {line.split("  ")[0] for line in out.splitlines()}
-    assert {"ctcdyn", "python", "numba", "HDF5", "cpu", "cores", "kernel cache", "this folder"} <= shown
+    assert {"ctcdyn", "python", "numba", "HDF5", "cpu", "threads", "kernel cache", "this folder"} <= shown
 
 
 def test_selftest_says_ok_for_right_answers_and_no_for_wrong_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,7 @@ def results(status: np.ndarray | None = None, quantiles: tuple[float, ...] = (0.
         total=N,
         quantiles=quantiles,
         method="direct",
+        provenance={"seed": 42},
     )
     if status is None:
         status = np.zeros(N, dtype=np.uint8)
@@ -121,7 +122,7 @@ def test_failures_are_counted_and_named() -> None:
     status[:3] = Status.EVENT_LIMIT
     status[3:5] = Status.EXTINCT
     first = summary(results(status), SimpleNamespace(published=())).splitlines()[:2]
-    assert first[0] == "result   ok 395 · extinct 2 · failed 3   of 400 trajectories"
+    assert first[0] == "result   ok 395 · extinct 2 · failed 3   of 400 trajectories (direct, seed 42)"
     assert first[1].strip() == "3 event limit"
 
 

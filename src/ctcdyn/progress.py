@@ -23,7 +23,7 @@ SHARES = (1, 2, 5, *range(10, 101, 10))
 
 
 class Progress(Protocol):
-    """What a study calls while it runs. Counts are totals so far, not increments."""
+    """What a study calls while it runs."""
 
     def note(self, text: str) -> None:
         """One line worth reading: estimate, seed, a warning."""
@@ -35,7 +35,7 @@ class Progress(Protocol):
         """The kernel is ready and `total` trajectories begin."""
 
     def advance(self, done: int, failed: int) -> None:
-        """`done` of the total are finished, `failed` of those without an answer."""
+        """`done` more trajectories are finished, `failed` of them without an answer."""
 
     def finish(self) -> None:
         """Nothing follows, whether the run was complete or not."""
@@ -57,7 +57,7 @@ class Plain:
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._clock = clock
-        self._total = 0
+        self._total = self._done = self._failed = 0
         self._began = self._last = clock()
         self._compiling_since: float | None = None
         self._passed = 0  # how many of SHARES lie behind
@@ -75,15 +75,21 @@ class Plain:
         if self._compiling_since is not None:
             self.note(f"compiled in {now - self._compiling_since:.1f} s")
             self._compiling_since = None
-        self._total, self._passed = total, 0
+        self._total, self._done, self._failed, self._passed = total, 0, 0, 0
         self._began = self._last = now
 
     def advance(self, done: int, failed: int) -> None:
+        self._done += done
+        self._failed += failed
         now = self._clock()
-        passed = sum(100 * done >= share * self._total for share in SHARES)
+        passed = sum(100 * self._done >= share * self._total for share in SHARES)
         if passed == self._passed and now - self._last < SECONDS_BETWEEN_LINES:
             return
         self._passed, self._last = passed, now
+        self._tell(now)
+
+    def _tell(self, now: float) -> None:
+        done = self._done
         seconds = now - self._began
         rate = done / seconds if seconds > 0 else 0.0
         rest = ""
@@ -92,7 +98,7 @@ class Plain:
         share = 100.0 * done / self._total if self._total else 100.0
         self.note(
             f"{share:5.1f} %  {done} of {self._total}  {rate:.3g} trajectories/s"
-            f"  failed {failed}  {clock_text(seconds)}{rest}"
+            f"  failed {self._failed}  {clock_text(seconds)}{rest}"
         )
 
     def finish(self) -> None: ...
@@ -105,7 +111,7 @@ class JsonLines:
         self._stream = stream if stream is not None else sys.stderr
         self._clock = clock
         self._began = clock()
-        self._total = 0
+        self._total = self._done = self._failed = 0
 
     def _say(self, event: str, **fields: object) -> None:
         seconds = round(self._clock() - self._began, 3)
@@ -118,11 +124,13 @@ class JsonLines:
         self._say("compiling", cached=cached)
 
     def start(self, total: int) -> None:
-        self._total = total
+        self._total, self._done, self._failed = total, 0, 0
         self._say("start", total=total)
 
     def advance(self, done: int, failed: int) -> None:
-        self._say("advance", done=done, failed=failed, total=self._total)
+        self._done += done
+        self._failed += failed
+        self._say("advance", done=self._done, failed=self._failed, total=self._total)
 
     def finish(self) -> None:
         self._say("finish")
@@ -138,6 +146,7 @@ class Bar:
         self._bar: RichProgress | None = None
         self._compiling_since: float | None = None
         self._began = 0.0
+        self._done = self._failed = 0
 
     def note(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
@@ -165,11 +174,15 @@ class Bar:
         self._bar.add_task("run", total=total, rate=0.0, failed=0)
         self._bar.start()
         self._began = time.monotonic()
+        self._done = self._failed = 0
 
     def advance(self, done: int, failed: int) -> None:
+        self._done += done
+        self._failed += failed
         if self._bar is not None:
-            rate = done / max(time.monotonic() - self._began, 1e-9)
-            self._bar.update(self._bar.task_ids[0], completed=done, failed=failed, rate=rate)
+            rate = self._done / max(time.monotonic() - self._began, 1e-9)
+            task = self._bar.task_ids[0]
+            self._bar.update(task, completed=self._done, failed=self._failed, rate=rate)
 
     def finish(self) -> None:
         if self._bar is not None:

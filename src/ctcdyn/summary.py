@@ -72,7 +72,8 @@ def _counts(results: Results) -> str:
         f"extinct {found.get(Status.EXTINCT, 0)}",
         f"failed {sum(failed.values())}",
     ]
-    line = f"result   {' · '.join(parts)}   of {sum(found.values())} trajectories"
+    made = f"{results.schema.method}, seed {results.provenance.get('seed', 'unknown')}"
+    line = f"result   {' · '.join(parts)}   of {sum(found.values())} trajectories ({made})"
     if failed:
         line += "\n         " + ", ".join(f"{n} {s.meaning.replace('_', ' ')}" for s, n in failed.items())
     return line

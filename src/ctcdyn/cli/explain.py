@@ -67,6 +67,10 @@ def explain_study(resolved: Resolved, study: Study) -> None:
             "drawn for each patient", ("name", "law", "unit"), [(p.name, _law(d), p.unit) for p, d in rows]
         )
     choice = choose(network, study)
+    if choice.scales:
+        print(
+            f"scales:     {' to '.join(number(days) for days in choice.scales)} days (of the rate equations)"
+        )
     print(f"solver:     {choice.method}")
     for reason in choice.reasons:
         print(f"            {reason}")

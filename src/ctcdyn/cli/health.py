@@ -39,6 +39,7 @@ def _environment() -> Iterator[tuple[str, str]]:
     from llvmlite import binding
 
     from ctcdyn import __version__
+    from ctcdyn.execute.local import usable_threads
 
     yield "ctcdyn", __version__
     yield "python", f"{platform.python_version()} ({platform.python_implementation()})"
@@ -55,7 +56,7 @@ def _environment() -> Iterator[tuple[str, str]]:
         f"{binding.get_host_cpu_name()}: "
         + (" ".join(name for name in FEATURES if features.get(name)) or "no vector unit that ctcdyn knows"),
     )
-    yield "cores", f"{usable_cores()} usable of {os.cpu_count()}"
+    yield "threads", f"{usable_threads()} unless told otherwise; the machine has {os.cpu_count()} cores"
     for name in ("SLURM_CPUS_PER_TASK", "NUMBA_DISABLE_JIT", "HDF5_USE_FILE_LOCKING"):
         yield name, os.environ.get(name, "not set")
     yield from _folders()
@@ -70,13 +71,6 @@ def _folders() -> Iterator[tuple[str, str]]:
     here = Path.cwd()
     free = shutil.disk_usage(here).free / 1e9
     yield "this folder", f"{free:.1f} GB free, {'writable' if is_writable(here) else 'NOT writable'}"
-
-
-def usable_cores() -> int:
-    """Cores this process may run on; a scheduler may allow fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def is_writable(folder: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -47,4 +48,24 @@ def codegen(
     path: Annotated[bool, typer.Option("--path", help="Print where the module is cached.")] = False,
 ) -> None:
     """Print the generated kernel of a study."""
-    raise NotImplementedError
+    from ctcdyn.codegen import cache
+    from ctcdyn.codegen.choose import choose
+    from ctcdyn.codegen.kernel import link
+    from ctcdyn.model.load import prepare
+
+    study, resolved = prepare(study_file, overrides or ())
+    linked = link(resolved.network, choose(resolved.network, study).method, Path(study.path).parent)
+    if part is not None:
+        parts = linked.emission.parts
+        if part not in parts:
+            raise typer.BadParameter(f"{part!r} is none of {', '.join(parts)}", param_hint="--part")
+        print(parts[part])
+    elif path:
+        module = cache.cache_folder() / cache.key_of(linked.source) / cache.MODULE
+        print(module)
+        if not module.exists():
+            print("not compiled yet: the first run of this model and solver writes it", file=sys.stderr)
+    elif vectors:
+        pass
+    else:
+        print(linked.source, end="")

@@ -62,10 +62,11 @@ def run(
 
     from ctcdyn.model.load import prepare
 
-    plan, _ = prepare(study_file, changes)  # every mistake is told before anything heavy is imported
+    plan, resolved = prepare(study_file, changes)  # every mistake is told before anything heavy is imported
+    reporter = show(progress)
+    reporter.note(_line(plan, resolved.network))
     from ctcdyn import study
 
-    reporter = show(progress)
     try:
         results = study.run(plan, threads=threads, overwrite=overwrite, progress=reporter)
     finally:
@@ -159,11 +160,15 @@ def check(
         from ctcdyn.cli.explain import explain_study
 
         explain_study(resolved, study)
+    print(f"ok  study {file}: {_line(study, resolved.network)}")
+
+
+def _line(study: Study, network: Network) -> str:
+    """A study in a line."""
     simulate = study.simulate
-    print(
-        f"ok  study {file}: {study.count} trajectories of {_shape(resolved.network)}, "
-        f"method {simulate.method}, {simulate.t_end - simulate.t_start:g} days, "
-        f"{len(simulate.times)} saved times"
+    return (
+        f"{study.count} trajectories of {_shape(network)}, method {simulate.method}, "
+        f"{simulate.t_end - simulate.t_start:g} days, {len(simulate.times)} saved times"
     )
 
 
