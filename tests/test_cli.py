@@ -118,7 +118,11 @@ def test_an_error_ends_with_its_own_code(study_module: ModuleType, study_file: P
         raise CtcError(Problem("R503", "no luck", fix="try again"), exit=code)
 
     study_module.run = run  # type: ignore[attr-defined]
-    assert command("run", study_file) == (int(code), "", "error[R503]: no luck\n   help: try again\n")
+    assert command("run", study_file, "--progress", "none") == (
+        int(code),
+        "",
+        "error[R503]: no luck\n   help: try again\n",
+    )
 
 
 def test_what_nobody_foresaw_is_called_a_bug(study_module: ModuleType, study_file: Path) -> None:
