@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import random
+import re
 import sys
 from pathlib import Path
 
@@ -178,3 +181,55 @@ def test_the_command_ends_with_code_3_and_leaves_no_file(
         assert f"study.toml:{STUDY[: STUDY.index('seed = 42')].count(chr(10)) + 1}" in shown
         assert "Traceback" not in shown
     assert sorted(file.name for file in tmp_path.iterdir()) == ["study.toml", "toy.model.toml"]
+
+
+VALUES = [
+    *("nan", "inf", "-1", "0", "1e308", "5e-324", "100000000000000000000", "true", "1979-05-27", "07:32:00"),
+    *('"x"', '""', '"none"', '"t"', '"ctc"', '"life"', '"exp(1e9)"', '"1e308 * 1e308"', '"A -> B"'),
+    *(
+        "[]",
+        "[[]]",
+        "[nan, inf]",
+        '[1, "a"]',
+        "{}",
+        '{ value = 1, source = "x" }',
+        '{ expr = "k", use = "b" }',
+    ),
+]
+
+
+def mutate(text: str, dice: random.Random) -> str:
+    """`text` with one to three slips: another value, a line lost, doubled or moved, a character mistyped."""
+    lines = text.split("\n")
+    for _ in range(dice.randint(1, 3)):
+        i, j = dice.randrange(len(lines)), dice.randrange(len(lines))
+        kind, line = dice.randrange(5), lines[i]
+        if kind == 0:
+            lines[i] = re.sub(
+                r"= *(\"[^\"]*\"|\[[^\]]*\]|[^\s,}{]+)", lambda _: "= " + dice.choice(VALUES), line
+            )
+        elif kind == 1:
+            lines[i] = ""
+        elif kind == 2:
+            lines.insert(j, line)
+        elif kind == 3:
+            lines[i], lines[j] = lines[j], line
+        elif line:
+            place = dice.randrange(len(line))
+            lines[i] = line[:place] + dice.choice('abc"[]{}=.#,\0\u00e9\n 1') + line[place + 1 :]
+    return "\n".join(lines)
+
+
+def test_slips_of_any_kind_give_an_answer_or_a_report(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    dice = random.Random(hashlib.sha256(request.node.nodeid.encode()).digest())
+    answers = reports = 0
+    for _ in range(300):
+        path = write(tmp_path, mutate(STUDY, dice), mutate(MODEL, dice))
+        try:
+            prepare(path)
+        except CtcError as error:
+            reports += all(p.fix and p.place is not None and p.code in CODES for p in error.problems)
+        else:
+            answers += 1
+    assert answers + reports == 300
+    assert reports > 200

@@ -154,10 +154,11 @@ def _sample(network: Network) -> Points:
 
 
 def _around(value: float, bounds: tuple[float, float] | None, spread: NDArray[Any]) -> NDArray[np.float64]:
-    centre = (
-        value if value != 0.0 else 1.0
-    )  # a reaction that is switched off by default is checked all the same
-    moved = centre * np.exp2(2.0 * spread - 1.0)
+    # a reaction that is switched off by default is checked all the same
+    centre = value if value != 0.0 else 1.0
+    with np.errstate(over="ignore"):
+        moved = centre * np.exp2(2.0 * spread - 1.0)
+    moved = np.where(np.isfinite(moved), moved, centre)
     if bounds is not None:
         moved = np.clip(moved, *bounds)
     moved[: len(moved) // 2] = value if value != 0.0 else moved[: len(moved) // 2]
