@@ -7,6 +7,7 @@ from integer counts on bins that are log-linear in the value, so their order doe
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +76,11 @@ class Tree:
             node = merge(node, other) if position < sibling else merge(other, node)
             level, position = level + 1, position >> 1
         self._nodes[level, position] = node
+
+    def add_all(self, nodes: Iterable[tuple[int, LeafNode]]) -> None:
+        """Take the nodes of several leaves."""
+        for leaf, node in nodes:
+            self.add(leaf, node)
 
     def root(self) -> LeafNode:
         """The node of all leaves."""

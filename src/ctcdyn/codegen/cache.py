@@ -67,7 +67,9 @@ def key_of(text: str) -> str:
     return hashlib.sha256("\n".join([ast.dump(tree), *versions]).encode()).hexdigest()[:24]
 
 
-def load(text: str, entries: Callable[[ModuleType], Mapping[str, Any]], say: Callable[[bool], None] | None = None) -> ModuleType:
+def load(text: str, entries: Callable[[ModuleType], Mapping[str, Any]], say: Callable[[bool], None] | None = None,
+    key: str | None = None,
+) -> ModuleType:
     """The module of `text` with its entry points compiled.
 
     `entries(module)` gives the name and numba signature of each function to compile. `say(cached)` is called before
@@ -76,7 +78,7 @@ def load(text: str, entries: Callable[[ModuleType], Mapping[str, Any]], say: Cal
     from numba import config
 
     _prepare()
-    key = key_of(text)
+    key = key or key_of(text)
     with _lock:
         if key in _loaded:
             return _loaded[key]

@@ -31,11 +31,6 @@ class Kernel:
     extra: Mapping[str, float]
     module: ModuleType
 
-    @property
-    def key(self) -> str:
-        """Hash of what the kernel does."""
-        return cache.key_of(self.source)
-
 
 @dataclass(frozen=True)
 class Linked:
@@ -52,9 +47,14 @@ class Linked:
         """The self-contained module."""
         return assemble(self.emission, self.solver)
 
+    @cached_property
+    def key(self) -> str:
+        """Hash of what the kernel does, and its place in the cache."""
+        return cache.key_of(self.source)
+
     def compile(self, say: Callable[[bool], None] | None = None) -> Kernel:
         """Compiled, or loaded from the cache; `say(cached)` is called before."""
-        module = cache.load(self.source, entries, say)
+        module = cache.load(self.source, entries, say, self.key)
         return Kernel(self.method, self.emission, self.source, extra_values(self.network), module)
 
 

@@ -1,0 +1,144 @@
+"""From a study and its model to an ensemble and the schema of its result; provenance of a run."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import secrets
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctcdyn.codegen.emit import Emission
+from ctcdyn.codegen.kernel import Linked
+from ctcdyn.config import Study
+from ctcdyn.ensemble import DEFAULT_WINDOW, Ensemble
+from ctcdyn.errors import Status
+from ctcdyn.model.network import Network
+from ctcdyn.model.resolve import Resolved
+from ctcdyn.reduction import bin_edges, sketch_bits
+from ctcdyn.store import Schema
+
+RNG = "xoshiro256++ keyed by Philox4x32-10 (seed; id // arms, purpose)"
+
+
+def ensemble_of(study: Study, resolved: Resolved) -> Ensemble:
+    """What the study asks for, with a seed drawn from the system where it gives none."""
+    simulate, limits = study.simulate, study.limits
+    seed = study.ensemble.seed
+    return Ensemble(
+        network=resolved.network,
+        seed=secrets.randbits(63) if seed is None else seed,
+        count=study.count,
+        times=np.ascontiguousarray(simulate.times),
+        draws=resolved.draws,
+        replicates=study.replicates,
+        arms=len(study.arms),
+        keep=study.kept,
+        state_dtype="f8",
+        rtol=simulate.rtol,
+        atol=simulate.atol,
+        window=DEFAULT_WINDOW if simulate.window is None else simulate.window,
+        max_steps=limits.max_steps_per_trajectory,
+        max_events=limits.max_events_per_trajectory,
+        sketched=bool(study.output.quantiles),
+    )
+
+
+def schema_of(study: Study, linked: Linked, ensemble: Ensemble) -> Schema:
+    """What the result file of the study will hold."""
+    network = ensemble.network
+    provenance: dict[str, str | int | float] = {
+        "config_toml": study.text,
+        "config_resolved_json": json.dumps(study.resolved(), default=str, sort_keys=True),
+        "model_source": network.source_text,
+        "kernel_source": linked.source,
+        "kernel_sha256": linked.key,
+        "seed": ensemble.seed,
+        "rng": RNG,
+        "command": " ".join(sys.argv),
+        "start": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    return make_schema(
+        network,
+        linked.emission,
+        linked.method,
+        ensemble,
+        arms=study.arms,
+        patients=study.population.patients if study.population is not None else None,
+        quantiles=study.output.quantiles,
+        provenance=provenance | versions(),
+    )
+
+
+def make_schema(
+    network: Network,
+    emission: Emission,
+    method: str,
+    ensemble: Ensemble,
+    *,
+    arms: tuple[str, ...] = ("control",),
+    patients: int | None = None,
+    quantiles: tuple[float, ...] = (),
+    provenance: dict[str, str | int | float],
+) -> Schema:
+    """The schema of a result, in a file or in memory."""
+    units = {o.name: o.unit for o in network.observables}
+    columns = len(network.species) + len(emission.observables)
+    bits = sketch_bits(ensemble.arms * len(ensemble.times) * columns)
+    return Schema(
+        species=network.species_names,
+        species_units=tuple(_unit(s.unit) for s in network.species),
+        observables=emission.observables,
+        observable_units=tuple(_unit(units[name]) for name in emission.observables),
+        parameters=network.parameter_names,
+        parameter_units=tuple(_unit(p.unit) for p in network.parameters),
+        times=ensemble.times,
+        count=ensemble.count,
+        total=ensemble.count,
+        keep=ensemble.keep,
+        arms=arms,
+        event_kinds=emission.passages,
+        replicates=ensemble.replicates,
+        patients=patients,
+        state_dtype=ensemble.state_dtype,
+        quantiles=quantiles,
+        method=method,
+        bin_edges=bin_edges(bits) if quantiles else None,
+        provenance=provenance,
+        title=network.title or network.name,
+    )
+
+
+def versions() -> dict[str, str | int | float]:
+    """Software and machine, as far as they could matter to a number."""
+    import llvmlite.binding as llvm
+
+    found: dict[str, str | int | float] = {f"{name}_version": version(name) for name in ("ctcdyn", "numpy", "numba", "llvmlite", "h5py")}
+    return found | {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "host": platform.node(),
+        "cpu_name": llvm.get_host_cpu_name(),
+        "slurm_job_id": os.environ.get("SLURM_JOB_ID", ""),
+    }
+
+
+def describe_end(threads: int) -> dict[str, str | int | float]:
+    """What is known of a run only when it is over."""
+    return {"end": datetime.now(UTC).isoformat(timespec="seconds"), "threads": threads}
+
+
+def failed(status: NDArray[np.uint8]) -> int:
+    """How many of these trajectories count as failed."""
+    good = [int(s) for s in Status if s.ok]
+    return int((~np.isin(status, good)).sum())
+
+
+def _unit(unit: str) -> str:
+    """Cells are a label: a count has the unit 1."""
+    return "1" if unit in ("cells", "cell", "") else unit
