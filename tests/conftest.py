@@ -1,0 +1,17 @@
+"""What all tests share: one folder of compiled kernels for the session, never the user's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The cache that this session and the processes it starts use; CTCDYN_TEST_CACHE keeps it for the next session."""
+    folder = os.environ.get("CTCDYN_TEST_CACHE") or str(tmp_path_factory.mktemp("kernels"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CTCDYN_CACHE", folder)
+        yield folder
