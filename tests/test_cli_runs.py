@@ -25,7 +25,7 @@ def test_a_run_leaves_a_file_a_picture_and_a_summary(study_file: Path, tmp_path:
     assert str(result) in out
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert "100.0 %" in err
-    assert "42" in err  # the seed
+    assert "seed 42" in out
 
     before = result.read_bytes()
     code, out, err = command("run", study_file)
@@ -47,7 +47,8 @@ def test_a_run_leaves_a_file_a_picture_and_a_summary(study_file: Path, tmp_path:
 
     code, out, _ = command("inspect", result)
     assert code == 0
-    assert "birth_death_immigration" in out
+    assert "Birth, death and immigration" in out
+    assert "seed 42" in out
     code, out, _ = command("inspect", result, "--json")
     assert json.loads(out)
     drawn = tmp_path / "paths.svg"

@@ -11,7 +11,7 @@ import pytest
 from ctcdyn.errors import CtcError, Status
 from ctcdyn.results import Results
 from ctcdyn.store.layout import Schema
-from ctcdyn.summary import compare, summary
+from ctcdyn.summary import compare, plain, summary
 
 TIMES = np.array([0.0, 3.0, 13.0])
 N = 400
@@ -104,15 +104,15 @@ def test_the_block_says_what_set_a_rate_and_what_is_predicted() -> None:
     lines = summary(results(), SimpleNamespace(published=items)).splitlines()
     left = next(line for line in lines if "left the vessels" in line)
     blood = next(line for line in lines if "cells in blood" in line)
-    assert left.split()[-8:] == ["3", "0.8", "0.79", "0.01", "-1.0", "set", "a", "rate"]
-    assert blood.split()[-6:] == ["13", "12.3", "12", "0.15", "-2.0", "predicted"]
+    assert left.split()[-8:] == ["3", "0.8", "0.790", "0.010", "-1.0", "set", "a", "rate"]
+    assert blood.split()[-6:] == ["13", "12.3", "12.00", "0.15", "-2.0", "predicted"]
     assert sum("doi:10.1000/x" in line for line in lines) == 1
 
 
 def test_the_end_shows_mean_error_band_and_the_share_of_zeros() -> None:
     text = summary(results(), SimpleNamespace(published=()))
     end = text.splitlines()[-1]
-    assert end.split() == ["blood", "(cells)", "12", "0.15", "5", "to", "21", "12.5", "%"]
+    assert end.split() == ["blood", "(cells)", "12.00", "0.15", "5", "to", "21", "12.5", "%"]
     assert "on day 13" in text
     assert "published" not in text
 
@@ -137,3 +137,22 @@ def test_nothing_ran_to_the_end() -> None:
     text = summary(results(status), SimpleNamespace(published=()))
     assert "failed 400" in text
     assert "no trajectory reached it" in text
+
+
+def test_the_band_is_exact_where_all_last_states_are_there() -> None:
+    """Failed trajectories do not count, and no bin widens a narrow law."""
+    whole = results(quantiles=(0.025, 0.975))
+    last = np.arange(N, dtype=np.float64)[:, None] + 1000.0
+    status = np.zeros(N, dtype=np.uint8)
+    status[-100:] = Status.STEP_LIMIT
+    known = {
+        name: whole[name]
+        for name in whole.names
+        if name in ("mean", "var", "n_valid", "p_extinct", "quantiles")
+    }
+    text = summary(
+        Results.from_arrays(whole.schema, known | {"status": status, "final_state": last}),
+        SimpleNamespace(published=()),
+    )
+    low, high = np.quantile(last[:-100], (0.025, 0.975))
+    assert f" {plain(low)} to {plain(high)} " in text

@@ -97,7 +97,7 @@ class Plain:
             rest = f", {clock_text((self._total - done) / rate)} left"
         share = 100.0 * done / self._total if self._total else 100.0
         self.note(
-            f"{share:5.1f} %  {done} of {self._total}  {rate:.3g} trajectories/s"
+            f"{share:5.1f} %  {done} of {self._total}  {rate_text(rate)} trajectories/s"
             f"  failed {self._failed}  {clock_text(seconds)}{rest}"
         )
 
@@ -167,11 +167,11 @@ class Bar:
             TextColumn("running"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]:.3g}/s  failed {task.fields[failed]}"),
+            TextColumn("{task.fields[rate]}/s  failed {task.fields[failed]}"),
             TimeRemainingColumn(),
             console=self._console,
         )
-        self._bar.add_task("run", total=total, rate=0.0, failed=0)
+        self._bar.add_task("run", total=total, rate="-", failed=0)
         self._bar.start()
         self._began = time.monotonic()
         self._done = self._failed = 0
@@ -182,7 +182,7 @@ class Bar:
         if self._bar is not None:
             rate = self._done / max(time.monotonic() - self._began, 1e-9)
             task = self._bar.task_ids[0]
-            self._bar.update(task, completed=self._done, failed=self._failed, rate=rate)
+            self._bar.update(task, completed=self._done, failed=self._failed, rate=rate_text(rate))
 
     def finish(self) -> None:
         if self._bar is not None:
@@ -204,6 +204,15 @@ def show(mode: str = "auto") -> Progress:
     if mode == "auto" and sys.stderr.isatty():
         return Bar()
     return Plain()
+
+
+def rate_text(rate: float) -> str:
+    """A rate with three digits and no exponent.
+
+    >>> rate_text(0.01234), rate_text(81234.5)
+    ('0.0123', '81234')
+    """
+    return f"{rate:.3g}" if rate < 1000 else f"{rate:.0f}"
 
 
 def clock_text(seconds: float) -> str:

@@ -67,10 +67,12 @@ def plot(
 ) -> None:
     """Draw a result: bands or paths."""
     from ctcdyn import plots
+    from ctcdyn.cli.pictures import published_in, references
     from ctcdyn.results import open_results
 
     if kind not in plots.KINDS:
         raise typer.BadParameter(f"{kind!r} is none of {', '.join(plots.KINDS)}", param_hint="--kind")
     names = [name.strip() for name in species.split(",")] if species is not None else None
     with open_results(file) as results:
-        print(plots.plot(results, kind, names, output or file.with_suffix(".png")))
+        points = references(published_in(results))
+        print(plots.plot(results, kind, names, output or file.with_suffix(".png"), points))

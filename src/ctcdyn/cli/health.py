@@ -85,7 +85,7 @@ def is_writable(folder: Path) -> bool:
 
 
 def selftest() -> None:
-    """Compare the solvers with exact answers; about a minute."""
+    """Compare the solvers with exact answers; takes seconds."""
     from ctcdyn.cli.exact import checks
     from ctcdyn.errors import CtcError, Exit, Problem
 

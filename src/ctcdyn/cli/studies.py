@@ -85,24 +85,13 @@ def _tell(plan: Study, results: Results) -> None:
     print(summary(results, network))
     saved = [Path(plan.output.file)]
     if plan.output.picture and any(status.ok for status in results.counts):
+        from ctcdyn.cli.pictures import draw_cascade
+
         saved.append(saved[0].with_suffix(".png"))
-        draw(results, network, saved[1])
+        draw_cascade(results, network.published, saved[1])
     sizes = (f"{path} ({path.stat().st_size / 1e6:.2g} MB)" for path in saved)
     print(f"\nsaved    {'   '.join(sizes)}")
     print(f"next     ctcdyn inspect {saved[0]}   ctcdyn plot {saved[0]} --kind paths", file=sys.stderr)
-
-
-def draw(results: Results, network: Network, output: Path) -> None:
-    """Bands of what is published with the published points on them, or of everything where nothing is."""
-    from ctcdyn.plots import Reference, plot
-    from ctcdyn.summary import USED_FOR
-
-    points = [
-        Reference(item.time, item.value, f"published, {USED_FOR[item.used_for]}", item.observable)
-        for item in network.published
-    ]
-    names = list(dict.fromkeys(point.name for point in points))
-    plot(results, "bands", names or None, output, points)
 
 
 def _judge(plan: Study, results: Results) -> None:
