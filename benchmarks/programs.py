@@ -7,6 +7,7 @@ work alone.
 from __future__ import annotations
 
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpy as np
 from scipy.linalg import expm
 
 REFERENCE = Path(__file__).parent / "reference"
+KERNEL = Path(__file__).parent / "kernel.py"
 
 # ctc_linear: per day; shedding in cells per day
 LINEAR = {
@@ -28,6 +30,7 @@ FIVE = {
 }  # fmt: skip
 VARIED, SIGMA = ("r", "k_nk", "k_w"), 0.3  # times exp(SIGMA z), z normal
 SAVES = 366
+MANY = 4096  # draws that are timed
 ERROR = 1e-5  # achieved error at which ODE programs are compared
 
 
@@ -86,7 +89,7 @@ class Direct:
     """Exact jump process of ctc_linear from an empty state: 400 thousand events a trajectory in 100 days."""
 
     unit = "event"
-    names = ("plain", "unrolled", "hot")
+    names = ("plain", "unrolled", "hot", "ctcdyn")
 
     def __init__(self, folder: Path, _python: str) -> None:
         self.folder = folder
@@ -99,11 +102,16 @@ class Direct:
             raise KeyError(name)
         results = self.folder / "direct.bin"
 
-        def measure(n: int = 100) -> tuple[float, float]:
-            return run([self.binary, name, self.rates, n, 1, results])
+        def measure(target: Path | str = "-") -> tuple[float, float]:
+            if (
+                name == "ctcdyn"
+            ):  # four times as many: the lanes that wait for the last ones are part of its work
+                return run([sys.executable, KERNEL, "direct", 1024, 1, target])
+            return run([self.binary, name, self.rates, 256, 1, results])
 
-        measure(400)
-        last = np.fromfile(results, np.int64).reshape(-1, 100, 4)[:, -1]
+        measure(results)
+        kind = np.float64 if name == "ctcdyn" else np.int64  # ours begins with a save at day 0
+        last = np.fromfile(results, kind).reshape(-1, 101 if name == "ctcdyn" else 100, 4)[:, -1]
         z = (last.mean(0) - linear_mean(100)) / (last.std(0, ddof=1) / np.sqrt(len(last)))
         if np.abs(z).max() > 5:
             raise SystemExit(f"{name}: means of B, E, Q, G at day 100 are {z.round(1)} standard errors off")
@@ -116,13 +124,13 @@ class Ode:
     """ctc_five: each program at the loosest tolerance (in tenths of a decade) that reaches ERROR."""
 
     unit = "trajectory"
-    names = ("dense", "sparse", "numbalsoda")
+    names = ("dense", "sparse", "numbalsoda", "ctcdyn")
 
     def __init__(self, folder: Path, python: str) -> None:
         self.folder, self.python = folder, python
         self.hundred, self.many = folder / "hundred.bin", folder / "many.bin"
         five_draws(100).tofile(self.hundred)
-        five_draws(2000).tofile(self.many)
+        five_draws(MANY).tofile(self.many)
         results = folder / "taylor.bin"
         taylor = build("taylor.cpp", folder)
         subprocess.run([taylor, self.hundred, "100", results], check=True)
@@ -132,8 +140,10 @@ class Ode:
     def program(self, name: str) -> Program:
         if name not in self.names:
             raise KeyError(name)
-        script = REFERENCE / "numbalsoda_lsoda.py"
-        start = [self.python, script] if name == "numbalsoda" else [self.rodas4, name]
+        start = {
+            "ctcdyn": [sys.executable, KERNEL, "ode"],
+            "numbalsoda": [self.python, REFERENCE / "numbalsoda_lsoda.py"],
+        }.get(name, [self.rodas4, name])
         results = self.folder / "ode.bin"
 
         def error(tolerance: str) -> float:
@@ -154,7 +164,7 @@ class Ode:
             raise SystemExit(f"{name}: error {reached:.1e} at the tightest tolerance")
 
         def measure() -> tuple[float, float]:
-            return run([*start, self.many, 2000, tolerance, tolerance, "-"])
+            return run([*start, self.many, MANY, tolerance, tolerance, "-"])
 
         return Program(name, measure, f"error {reached:.1e} at rtol = atol = {float(tolerance):.1e}")
 
