@@ -66,6 +66,25 @@ def codegen(
         if not module.exists():
             print("not compiled yet: the first run of this model and solver writes it", file=sys.stderr)
     elif vectors:
-        pass
+        _show_vectors(linked.source)
     else:
         print(linked.source, end="")
+
+
+def _show_vectors(source: str) -> None:
+    """Print the instruction counts of a kernel as a table."""
+    from ctcdyn.cli.screen import show_table
+    from ctcdyn.codegen.vectors import TARGET, count_instructions
+
+    rows = [
+        (
+            function.name,
+            function.whole.packed,
+            function.whole.scalar,
+            function.whole.fused,
+            "  ".join(f"{loop.packed}|{loop.scalar}" for loop in function.loops),
+        )
+        for function in count_instructions(source)
+    ]
+    head = ("function", "packed", "scalar", "fused", "its loops, packed|scalar")
+    show_table(f"floating-point instructions for {TARGET}, 4 lanes a register", head, rows)
