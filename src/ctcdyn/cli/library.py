@@ -61,7 +61,7 @@ def codegen(
             raise typer.BadParameter(f"{part!r} is none of {', '.join(parts)}", param_hint="--part")
         print(parts[part])
     elif path:
-        module = cache.cache_folder() / cache.key_of(linked.source) / cache.MODULE
+        module = cache.cache_folder() / linked.key / cache.MODULE
         print(module)
         if not module.exists():
             print("not compiled yet: the first run of this model and solver writes it", file=sys.stderr)
