@@ -32,9 +32,14 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
     for s, terms in gains.items():
         body.lines.append(f"w[F_{layout.species[s]} + i] = " + (" ".join(terms) or "0.0"))
     timed = ["t = w[AT + i]"] if layout.timed else []
-    lines = ['"""dx/dt at the trial state, in the species\' unit per day."""', "for i in range(W):"]
-    lines += ["    " + line for line in [*timed, *body.lines]]
-    return {"drift": "@block\ndef drift(w):\n" + "\n".join("    " + line for line in lines)}
+    return {"drift": both("drift", "dx/dt at the trial state, in the species' unit per day.", [*timed, *body.lines])}
+
+
+def both(name: str, doc: str, lines: list[str]) -> str:
+    """A part in two forms: `name_lane(w, i)` for fused sweeps of small models, `name(w)` with a loop of its own."""
+    body = "\n".join("    " + line for line in [f'"""{doc}"""', *lines])
+    loop = f'    """{doc}"""\n    for i in range(W):\n        {name}_lane(w, i)'
+    return f"@lane\ndef {name}_lane(w, i):\n{body}\n\n\n@block\ndef {name}(w):\n{loop}"
 
 
 def right_hand_sides(layout: Layout) -> list[Expr]:

@@ -8,7 +8,7 @@ that vanishes gives values that are not finite, and the step is refused by its e
 
 from __future__ import annotations
 
-from ctcdyn.codegen.drift import right_hand_sides
+from ctcdyn.codegen.drift import both, right_hand_sides
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.rows import Rows
 from ctcdyn.codegen.writer import Body
@@ -41,10 +41,7 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
         parts["time_derivative"] = _time_derivative(layout, sides)
     else:
         rows.block("no rate depends on time: one row that stays zero", ["T"])
-        parts["time_derivative"] = (
-            "@block\ndef time_derivative(w):\n"
-            '    """No rate depends on time."""\n    w[T] = 0.0'
-        )
+        parts["time_derivative"] = both("time_derivative", "No rate depends on time.", ["w[T + i] = 0.0"])
     return parts
 
 
@@ -72,7 +69,7 @@ def _jacobian(layout: Layout, entries: dict[Entry, Expr]) -> str:
     for (s, z), slope in entries.items():
         body.lines.append(f"w[J_{s}_{z} + i] = {body.value(slope)}")
     timed = ["t = w[TIME + i]"] if layout.timed else []
-    return _loop("jacobian", "Derivatives of the drift by the state at (TIME, X), 1/d.", [*timed, *body.lines])
+    return both("jacobian", "Derivatives of the drift by the state at (TIME, X), 1/d.", [*timed, *body.lines])
 
 
 def _factor(entries: dict[Entry, Expr], order: list[int], filled: list[Entry]) -> str:
@@ -81,8 +78,8 @@ def _factor(entries: dict[Entry, Expr], order: list[int], filled: list[Entry]) -
     for s, z in filled:
         shift = "w[SHIFT + i]" if s == z else ""
         slope = f"-w[J_{s}_{z} + i]" if (s, z) in entries else ""
-        both = f"{shift} - {slope[1:]}" if shift and slope else shift or slope or "0.0"
-        lines.append(f"a_{s}_{z} = {both}")
+        entry = f"{shift} - {slope[1:]}" if shift and slope else shift or slope or "0.0"
+        lines.append(f"a_{s}_{z} = {entry}")
     kept = set(filled)
     for k, p in enumerate(order):
         later = order[k + 1 :]
@@ -92,7 +89,7 @@ def _factor(entries: dict[Entry, Expr], order: list[int], filled: list[Entry]) -
                 lines.append(f"a_{s}_{p} = a_{s}_{p} * a_{p}_{p}")
                 lines += [f"a_{s}_{z} = a_{s}_{z} - a_{s}_{p} * a_{p}_{z}" for z in later if (p, z) in kept]
     lines += [f"w[L_{s}_{z} + i] = a_{s}_{z}" for s, z in filled]
-    return _loop("factor", "LU factors of I/(gamma h) - J, pivots as their inverses.", lines)
+    return both("factor", "LU factors of I/(gamma h) - J, pivots as their inverses.", lines)
 
 
 def _solve(layout: Layout, order: list[int], filled: list[Entry]) -> str:
@@ -107,7 +104,7 @@ def _solve(layout: Layout, order: list[int], filled: list[Entry]) -> str:
         inner = f"b_{p}" + "".join(f" - w[L_{p}_{z} + i] * b_{z}" for z in after)
         lines.append(f"b_{p} = ({inner}) * w[L_{p}_{p} + i]")
     lines += [f"w[B_{name} + i] = b_{s}" for s, name in enumerate(layout.species)]
-    return _loop("solve", "Solves with the factors: B is the right-hand side, then the solution.", lines)
+    return both("solve", "Solves with the factors: B is the right-hand side, then the solution.", lines)
 
 
 def _time_derivative(layout: Layout, sides: list[Expr]) -> str:
@@ -115,9 +112,4 @@ def _time_derivative(layout: Layout, sides: list[Expr]) -> str:
     body = Body(lambda name: layout.symbol(name, "X"), slopes)
     for name, slope in zip(layout.species, slopes, strict=True):
         body.lines.append(f"w[T_{name} + i] = {body.value(slope)}")
-    return _loop("time_derivative", "Derivatives of the drift by time at (TIME, X).", ["t = w[TIME + i]", *body.lines])
-
-
-def _loop(name: str, doc: str, lines: list[str]) -> str:
-    text = [f'"""{doc}"""', "for i in range(W):", *("    " + line for line in lines)]
-    return f"@block\ndef {name}(w):\n" + "\n".join("    " + line for line in text)
+    return both("time_derivative", "Derivatives of the drift by time at (TIME, X).", ["t = w[TIME + i]", *body.lines])

@@ -52,6 +52,7 @@ def assemble(emission: Emission, solver: Path) -> str:
         else:
             pieces += _pieces(module, header, factories)
     _refuse_doubles(pieces, solver)
+    pieces = _fold(pieces, _flags(emitted))
     kept = _reachable(pieces, {"run", "ROWS", "WORDS", *_constants(pieces)})
     return "\n".join(
         [
@@ -148,11 +149,64 @@ def _import(node: ast.Import | ast.ImportFrom, module: _Module, header: dict[str
         )
 
 
+def _flags(emitted: ast.Module) -> dict[str, bool]:
+    """Constants of the model that are True or False."""
+    return {
+        node.targets[0].id: node.value.value
+        for node in emitted.body
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, bool)
+    }
+
+
+class _Fold(ast.NodeTransformer):
+    """Leaves out branches that a flag of the model, or a literal, rules out: numba need not type them."""
+
+    def __init__(self, flags: dict[str, bool]) -> None:
+        self.flags = flags
+        self.folded = False
+
+    def visit_If(self, node: ast.If) -> ast.stmt | list[ast.stmt]:
+        self.generic_visit(node)
+        value = node.test.value if isinstance(node.test, ast.Constant) else None
+        if isinstance(node.test, ast.Name):
+            value = self.flags.get(node.test.id)
+        if not isinstance(value, bool):
+            return node
+        self.folded = True
+        return (node.body if value else node.orelse) or [ast.Pass()]
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.test, ast.Constant) and isinstance(node.test.value, bool):
+            self.folded = True
+            return node.body if node.test.value else node.orelse
+        return node
+
+
+def _fold(pieces: list[_Piece], flags: dict[str, bool]) -> list[_Piece]:
+    done = []
+    for piece in pieces:
+        fold = _Fold(flags)
+        tree = ast.parse(piece.text)
+        if tree.body and isinstance(tree.body[0], ast.FunctionDef):
+            tree = fold.visit(tree)
+        if fold.folded:
+            text = ast.unparse(ast.fix_missing_locations(tree))
+            piece = _Piece(f"\n\n{text}\n", piece.defines, _used(tree))
+        done.append(piece)
+    return done
+
+
 def _piece(node: ast.stmt, module: _Module) -> _Piece:
     first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
     while first > 1 and module.lines[first - 2].startswith("#"):
         first -= 1
     text = "\n".join(module.lines[first - 1 : node.end_lineno])
+    if text == "LINKED = False" or text.startswith("LINKED = False "):
+        text = text.replace("False", "True", 1)
     gap = "\n\n" if isinstance(node, ast.FunctionDef | ast.If) else ""
     return _Piece(gap + text + gap[:1], _defined(node), _used(node))
 

@@ -26,6 +26,7 @@ PASSAGES = 1
 LOGS = 64  # capacity of the event log of a trajectory
 TIMED = True  # a rate depends smoothly on t
 GUARDED = True  # a condition on the state is watched
+FUSED = True  # one loop for a whole step
 WHOLE = True  # counts are whole numbers
 X = 0 * W  # species, then hidden counters
 X_blood = 0 * W
@@ -305,92 +306,122 @@ def valid(w, i):
     return good
 
 
+@lane
+def drift_lane(w, i):
+    """dx/dt at the trial state, in the species' unit per day."""
+    t = w[AT + i]
+    # shed: -> blood
+    shedding = w[Q_shedding + i]
+    swing = w[Q_swing + i]
+    c_shed = w[C_shed + i]
+    r0__ = shedding * (1.0 + swing * sin_(2.0 * 3.141592653589793 * t)) * c_shed
+    # clear: blood ->
+    clearance = w[Q_clearance + i]
+    blood = w[U_blood + i]
+    r1__ = clearance * blood
+    # leave: blood -> tissue
+    extravasation = w[Q_extravasation + i]
+    x__0 = extravasation * blood
+    r2__ = x__0
+    # die: tissue ->
+    death = w[Q_death + i]
+    tissue = w[U_tissue + i]
+    r3__ = death * tissue
+    w[F_blood + i] = r0__ - r1__ - r2__
+    w[F_tissue + i] = r2__ - r3__
+    w[F_arrivals + i] = r2__
+
+
 @block
 def drift(w):
     """dx/dt at the trial state, in the species' unit per day."""
     for i in range(W):
-        t = w[AT + i]
-        # shed: -> blood
-        shedding = w[Q_shedding + i]
-        swing = w[Q_swing + i]
-        c_shed = w[C_shed + i]
-        r0__ = shedding * (1.0 + swing * sin_(2.0 * 3.141592653589793 * t)) * c_shed
-        # clear: blood ->
-        clearance = w[Q_clearance + i]
-        blood = w[U_blood + i]
-        r1__ = clearance * blood
-        # leave: blood -> tissue
-        extravasation = w[Q_extravasation + i]
-        x__0 = extravasation * blood
-        r2__ = x__0
-        # die: tissue ->
-        death = w[Q_death + i]
-        tissue = w[U_tissue + i]
-        r3__ = death * tissue
-        w[F_blood + i] = r0__ - r1__ - r2__
-        w[F_tissue + i] = r2__ - r3__
-        w[F_arrivals + i] = r2__
+        drift_lane(w, i)
+
+
+@lane
+def jacobian_lane(w, i):
+    """Derivatives of the drift by the state at (TIME, X), 1/d."""
+    t = w[TIME + i]
+    clearance = w[Q_clearance + i]
+    extravasation = w[Q_extravasation + i]
+    w[J_0_0 + i] = -clearance - extravasation
+    w[J_1_0 + i] = extravasation
+    death = w[Q_death + i]
+    w[J_1_1 + i] = -death
+    w[J_2_0 + i] = extravasation
 
 
 @block
 def jacobian(w):
     """Derivatives of the drift by the state at (TIME, X), 1/d."""
     for i in range(W):
-        t = w[TIME + i]
-        clearance = w[Q_clearance + i]
-        extravasation = w[Q_extravasation + i]
-        w[J_0_0 + i] = -clearance - extravasation
-        w[J_1_0 + i] = extravasation
-        death = w[Q_death + i]
-        w[J_1_1 + i] = -death
-        w[J_2_0 + i] = extravasation
+        jacobian_lane(w, i)
+
+
+@lane
+def factor_lane(w, i):
+    """LU factors of I/(gamma h) - J, pivots as their inverses."""
+    a_0_0 = w[SHIFT + i] - w[J_0_0 + i]
+    a_1_0 = -w[J_1_0 + i]
+    a_1_1 = w[SHIFT + i] - w[J_1_1 + i]
+    a_2_0 = -w[J_2_0 + i]
+    a_2_2 = w[SHIFT + i]
+    a_0_0 = 1.0 / a_0_0
+    a_1_0 = a_1_0 * a_0_0
+    a_2_0 = a_2_0 * a_0_0
+    a_1_1 = 1.0 / a_1_1
+    a_2_2 = 1.0 / a_2_2
+    w[L_0_0 + i] = a_0_0
+    w[L_1_0 + i] = a_1_0
+    w[L_1_1 + i] = a_1_1
+    w[L_2_0 + i] = a_2_0
+    w[L_2_2 + i] = a_2_2
 
 
 @block
 def factor(w):
     """LU factors of I/(gamma h) - J, pivots as their inverses."""
     for i in range(W):
-        a_0_0 = w[SHIFT + i] - w[J_0_0 + i]
-        a_1_0 = -w[J_1_0 + i]
-        a_1_1 = w[SHIFT + i] - w[J_1_1 + i]
-        a_2_0 = -w[J_2_0 + i]
-        a_2_2 = w[SHIFT + i]
-        a_0_0 = 1.0 / a_0_0
-        a_1_0 = a_1_0 * a_0_0
-        a_2_0 = a_2_0 * a_0_0
-        a_1_1 = 1.0 / a_1_1
-        a_2_2 = 1.0 / a_2_2
-        w[L_0_0 + i] = a_0_0
-        w[L_1_0 + i] = a_1_0
-        w[L_1_1 + i] = a_1_1
-        w[L_2_0 + i] = a_2_0
-        w[L_2_2 + i] = a_2_2
+        factor_lane(w, i)
+
+
+@lane
+def solve_lane(w, i):
+    """Solves with the factors: B is the right-hand side, then the solution."""
+    b_0 = w[B_blood + i]
+    b_1 = w[B_tissue + i] - w[L_1_0 + i] * b_0
+    b_2 = w[B_arrivals + i] - w[L_2_0 + i] * b_0
+    b_2 = (b_2) * w[L_2_2 + i]
+    b_1 = (b_1) * w[L_1_1 + i]
+    b_0 = (b_0) * w[L_0_0 + i]
+    w[B_blood + i] = b_0
+    w[B_tissue + i] = b_1
+    w[B_arrivals + i] = b_2
 
 
 @block
 def solve(w):
     """Solves with the factors: B is the right-hand side, then the solution."""
     for i in range(W):
-        b_0 = w[B_blood + i]
-        b_1 = w[B_tissue + i] - w[L_1_0 + i] * b_0
-        b_2 = w[B_arrivals + i] - w[L_2_0 + i] * b_0
-        b_2 = (b_2) * w[L_2_2 + i]
-        b_1 = (b_1) * w[L_1_1 + i]
-        b_0 = (b_0) * w[L_0_0 + i]
-        w[B_blood + i] = b_0
-        w[B_tissue + i] = b_1
-        w[B_arrivals + i] = b_2
+        solve_lane(w, i)
+
+
+@lane
+def time_derivative_lane(w, i):
+    """Derivatives of the drift by time at (TIME, X)."""
+    t = w[TIME + i]
+    shedding = w[Q_shedding + i]
+    swing = w[Q_swing + i]
+    x__0 = 2.0 * 3.141592653589793
+    c_shed = w[C_shed + i]
+    w[T_blood + i] = shedding * (swing * (cos_(x__0 * t) * x__0)) * c_shed
+    w[T_tissue + i] = 0.0
+    w[T_arrivals + i] = 0.0
 
 
 @block
 def time_derivative(w):
     """Derivatives of the drift by time at (TIME, X)."""
     for i in range(W):
-        t = w[TIME + i]
-        shedding = w[Q_shedding + i]
-        swing = w[Q_swing + i]
-        x__0 = 2.0 * 3.141592653589793
-        c_shed = w[C_shed + i]
-        w[T_blood + i] = shedding * (swing * (cos_(x__0 * t) * x__0)) * c_shed
-        w[T_tissue + i] = 0.0
-        w[T_arrivals + i] = 0.0
+        time_derivative_lane(w, i)

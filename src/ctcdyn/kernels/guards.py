@@ -9,46 +9,36 @@ from numba import uint64
 from ctcdyn.kernels.contract import SPECIES, TIME, W, X, apply, guard
 from ctcdyn.kernels.lanes import FIRED, FLAG
 from ctcdyn.kernels.machine import block
-from ctcdyn.kernels.steps import BEFORE, NEW
+from ctcdyn.kernels.steps import BEFORE, NEW, place
 
 HALVINGS = 60  # of the step: beyond the last bit of a time
 
 
-def reach_by(place):
-    """`reach` of a method from `place(w, i, t)`, which puts the state within the last step into X."""
-
-    @block
-    def reach(w, v, i):
-        """Time up to which lane i is known: the end of its step, or the moment at which a condition became true."""
-        if v[FLAG + i] != uint64(FIRED):
-            return w[TIME + i]
-        low = w[BEFORE + i]
-        high = w[TIME + i]
-        for _ in range(HALVINGS):
-            middle = low + 0.5 * (high - low)
-            if middle <= low or middle >= high:
-                break
-            place(w, i, middle)
-            if guard(w, i, middle) > 0.0:
-                high = middle
-            else:
-                low = middle
-        for s in range(SPECIES):
-            w[X + s * W + i] = w[NEW + s * W + i]
-        return high
-
-    return reach
+@block
+def reach(w, v, i):
+    """Time up to which lane i is known: the end of its step, or the moment at which a condition became true."""
+    if v[FLAG + i] != uint64(FIRED):
+        return w[TIME + i]
+    low = w[BEFORE + i]
+    high = w[TIME + i]
+    for _ in range(HALVINGS):
+        middle = low + 0.5 * (high - low)
+        if middle <= low or middle >= high:
+            break
+        place(w, i, middle)
+        if guard(w, i, middle) > 0.0:
+            high = middle
+        else:
+            low = middle
+    for s in range(SPECIES):
+        w[X + s * W + i] = w[NEW + s * W + i]
+    return high
 
 
-def arrive_by(place):
-    """`arrive` of a method from `place(w, i, t)`."""
-
-    @block
-    def arrive(w, v, book, i, t):
-        """Put lane i at t, which lies in its last step, and apply what is due or has become true there."""
-        if t < w[TIME + i]:
-            place(w, i, t)
-            w[TIME + i] = t
-        return apply(w, book, i, t)
-
-    return arrive
+@block
+def arrive(w, v, book, i, t):
+    """Put lane i at t, which lies in its last step, and apply what is due or has become true there."""
+    if t < w[TIME + i]:
+        place(w, i, t)
+        w[TIME + i] = t
+    return apply(w, book, i, t)

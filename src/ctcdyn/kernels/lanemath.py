@@ -20,10 +20,10 @@ Those of exp_ and sincos_turn interpolate (e**r - 1 - r)/r**2, (sin(2 pi f)/f - 
 import numpy as np
 from numba import uint64
 
-from ctcdyn.kernels.machine import bits_from_float, float_from_bits, lane, scalar
+from ctcdyn.kernels.machine import bits_from_float, float_from_bits, lane
 
 
-@scalar
+@lane
 def log_tail(z):
     """(log((1 + s) / (1 - s)) / s - 2) / z with z = s**2, |s| <= 0.1716."""
     p = 1.479819860511658591e-01
@@ -65,7 +65,7 @@ def log_(x):
     return -np.inf if x == 0.0 else y
 
 
-@scalar
+@lane
 def scale_by_power(y, t):
     """y * 2**n, rounded once, for y in [1/2, 2], |n| <= 1100 and t = n + 1.5 * 2**52."""
     # 2**n may be out of range where y * 2**n is not: two factors 2**(m - 1023), 2**(l - 1023), of which the
@@ -75,7 +75,7 @@ def scale_by_power(y, t):
     return y * float_from_bits(m << uint64(52)) * float_from_bits((n - m) << uint64(52))
 
 
-@scalar
+@lane
 def exp_tail(r):
     """(e**r - 1 - r) / r**2 for |r| <= log(2)/2."""
     # in pairs (Estrin): a shorter chain than Horner's, 8 % faster in exp_
@@ -101,13 +101,13 @@ def exp_(x):
     return scale_by_power(1.0 + (r + r * r * exp_tail(r)), t)
 
 
-@scalar
+@lane
 def leading_bits(x):
     """x with the lower 32 bits of its significand cleared: the product of two such numbers is exact."""
     return float_from_bits(bits_from_float(x) & uint64(0xFFFF_FFFF_0000_0000))
 
 
-@scalar
+@lane
 def power_of_positive(a, k):
     """a**k for 0 < a < inf and |k| <= 2**65."""
     tiny = a < 2.2250738585072014e-308
@@ -196,7 +196,7 @@ def pow_(x, y):
     return 1.0 if y == 0.0 else r
 
 
-@scalar
+@lane
 def sine_tail(z):
     """(sin(r) / r - 1 + z / 6) / z**2 with z = r**2, |r| <= pi/4."""
     p = 1.58969099521155010221e-10
@@ -206,7 +206,7 @@ def sine_tail(z):
     return p * z + 8.33333333332248946124e-03
 
 
-@scalar
+@lane
 def cosine_tail(z):
     """(cos(r) - 1 + z / 2) / z**2 with z = r**2, |r| <= pi/4."""
     p = -1.13596475577881948265e-11
@@ -259,7 +259,7 @@ def cos_(x):
     return sine_of_quadrant(x, uint64(1))
 
 
-@scalar
+@lane
 def sine_turn_tail(z):
     """(sin(2 pi f) / f - 2 pi) / z with z = f**2, |f| <= 1/8."""
     p = 3.786430011879243
@@ -270,7 +270,7 @@ def sine_turn_tail(z):
     return p * z + -41.341702240399755
 
 
-@scalar
+@lane
 def cosine_turn_tail(z):
     """(cos(2 pi f) - 1) / z with z = f**2, |f| <= 1/8."""
     p = -1.6990328650055457

@@ -12,6 +12,7 @@ are not interrupts: they are read from what is known of the path and change noth
 - `sweep(w, v, setting) -> flags` one step of every lane; FLAG rows of v: 0 nothing, CALLED, FIRED, or FAILED + status;
 - `reach(w, i) -> time` up to which the path of a flagged lane is known;
 - `ready(w)` prepares `read` for all lanes, once after each sweep that flagged one;
+- `near(w, i)` prepares `read` for lane i, before its saves;
 - `read(w, i, t, out, at)` writes the state of lane i at a time it has passed to out[at : at + SPECIES];
 - `arrive(w, v, book, i, t) -> bits` puts the lane at t and applies what is due there.
 
@@ -120,7 +121,7 @@ def earliest(a, b, c):
     return c if c < a else a
 
 
-def loop(begin, prepare, sweep, reach, ready, read, arrive, dense):
+def loop(begin, prepare, sweep, reach, ready, near, read, arrive, dense):
     """The kernel of a solver: see the head of this module for the hooks."""
 
     @block
@@ -236,6 +237,8 @@ def loop(begin, prepare, sweep, reach, ready, read, arrive, dense):
                         n[CALLS + i] += 1
                         code = sound(w, i) if sound(w, i) != OK else -1
                     j = n[SAVE + i]
+                    if j < saves and grid[j] <= until:
+                        near(w, i)
                     while j < saves and (grid[j] < until or (dense and not stops and grid[j] == until)):
                         read(w, i, grid[j], out, base + j * columns)
                         observe(w, i, out, base + j * columns, grid[j])

@@ -9,9 +9,6 @@ from numba import int64, uint32, uint64
 
 from ctcdyn.kernels.machine import bits_from_float, kernel
 
-GROUP = 8  # columns that are counted together: one cache line
-
-
 @kernel
 def moments(rows, first, arms, columns, number, shift, total, square, zeros):
     """Sums over rows (n, T * columns) of one leaf, by arm.
@@ -53,19 +50,18 @@ def tally(rows, first, arms, counts, bits, lowest, highest):
     nowhere.
     """
     move = uint64(52 - bits)
-    base = int64((lowest + 1023) << bits)
+    base = int64((lowest + 1023) << bits) - 3
     last = int64(counts.shape[2] - 1)
-    wide = rows.shape[1]
-    for start in range(0, wide, GROUP):
-        stop = min(start + GROUP, wide)
+    for k in range(rows.shape[1]):  # column by column: one histogram stays in the first-level cache
+        a = first % arms
         for b in range(rows.shape[0]):
-            a = (first + b) % arms
-            for k in range(start, stop):
-                x = rows[b, k]
-                at = int64(bits_from_float(x) >> move) - base + 3
-                at = at if at > 2 else 2
-                at = at if at < last else last
-                at = 1 if x == 0.0 else at
-                at = 0 if x < 0.0 else at
-                if x == x:
-                    counts[a, k, at] += uint32(1)
+            x = rows[b, k]
+            at = int64(bits_from_float(x) >> move) - base
+            at = at if at > 2 else 2
+            at = at if at < last else last
+            at = 1 if x == 0.0 else at
+            at = 0 if x < 0.0 else at
+            if x == x:
+                counts[a, k, at] += uint32(1)
+            a += 1
+            a = 0 if a == arms else a

@@ -9,21 +9,19 @@ import numpy as np
 from llvmlite import ir
 from numba import config, extending, njit, types
 
-# A function of one lane, `f(w, v, i)` or `f(x)`: inlined by numba itself, because LLVM's vectoriser gives up
-# on a call and because the division check of the default error model is an early exit from the loop.
-lane = njit(error_model="numpy", inline="always")
+LINKED = False  # True in a linked kernel: Python calls its entry points only, and a third of the compile time is saved
+PARTS = {"error_model": "numpy", "no_cpython_wrapper": LINKED, "no_cfunc_wrapper": LINKED}
 
-# A longer part of a lane function that only handles numbers, `f(x)`: inlined by LLVM. Numba's own inlining is
-# quadratic in the code inlined: eight pow_ in one loop compiled in 11 s, and in 3.5 s with the core of pow_
-# marked so, equally fast. But LLVM inlines late: a lane loop of 16 with nothing but such a call in it is
-# unrolled first and stays scalar (numba 0.68.1).
-scalar = njit(error_model="numpy", forceinline=True)
+# A function of one lane or of numbers, `f(w, v, i)` or `f(x)`: inlined by LLVM before it packs loops. The numpy error
+# model, because the division check of the default one is an early exit from the loop. `ctcdyn.codegen.cache` keeps LLVM
+# from unrolling lane loops in full, which would leave them scalar.
+lane = njit(forceinline=True, **PARTS)
 
-# A function with a lane loop of its own, `f(w)`: compiled once, called for each stage.
-block = njit(error_model="numpy")
+# A function with a lane loop of its own, `f(w)`, or one that is rare: compiled once, called.
+block = njit(**PARTS)
 
 # What Python calls: releases the GIL, so that threads run side by side.
-kernel = njit(error_model="numpy", nogil=True)
+kernel = njit(error_model="numpy", nogil=True, no_cfunc_wrapper=True)
 
 if config.DISABLE_JIT:
 

@@ -2,17 +2,18 @@
 
 Every lane has its own time and step. A step is accepted where the weighted root mean square of its error estimate,
 err / (atol + rtol max(|x|, |x_new|)), is at most 1; the next step follows the PI law of K. Gustafsson 1991
-(doi:10.1145/210232.210242). A method fills NEW (the state at the end of the step) and ERROR, and leaves the rest here.
+(doi:10.1145/210232.210242). A method fills NEW (the state at the end of the step) and ERROR, and, where lanes ask for it,
+the polynomial of its dense output, P0 .. P4, in the share of the step.
 """
 
 import numpy as np
 from numba import uint64
 
-from ctcdyn.kernels.contract import AT, GUARDED, SPECIES, TIME, F, U, W, X, apply, drift, guard
+from ctcdyn.kernels.contract import AT, GUARDED, SPECIES, TIME, F, U, W, X, drift, guard
+from ctcdyn.kernels.lanemath import exp_, log_unit
 from ctcdyn.kernels.lanes import (
     ATOL,
     CALLED,
-    END,
     FAILED,
     FIRED,
     FIRST_STEP,
@@ -24,18 +25,24 @@ from ctcdyn.kernels.lanes import (
     RTOL,
     STOP,
 )
-from ctcdyn.kernels.lanemath import exp_, log_
-from ctcdyn.kernels.machine import block
+from ctcdyn.kernels.machine import block, lane
 
 STEP = OWN  # the step that the controller wants, days
 SPAN = OWN + W  # the step taken: STEP, or less to meet a stop
-BEFORE = OWN + 2 * W  # time at which the step began
-PAST = OWN + 3 * W  # logarithm of the last accepted error, for the PI law
-WORK = OWN + 4 * W  # one number for each lane between two loops
-OLD = OWN + 5 * W  # state at the beginning of the step
+PACE = OWN + 2 * W  # 1 / SPAN
+BEFORE = OWN + 3 * W  # time at which the step began
+PAST = OWN + 4 * W  # logarithm of the last accepted error, for the PI law
+PASS = OWN + 5 * W  # 1 where the step was accepted
+NEAR = OWN + 6 * W  # the polynomials of one lane, species next to each other, while its saves are read
+NEAR_1, NEAR_2, NEAR_3, NEAR_4 = NEAR + SPECIES, NEAR + 2 * SPECIES, NEAR + 3 * SPECIES, NEAR + 4 * SPECIES
+OLD = NEAR + 5 * SPECIES * W  # state at the beginning of the step
 NEW = OLD + SPECIES * W  # state at its end
 ERROR = NEW + SPECIES * W  # error estimate
-METHOD = ERROR + SPECIES * W  # first row of the method
+P1 = ERROR + SPECIES * W  # dense output: OLD + x (P1 + x (P2 + x (P3 + x P4)))
+P2 = P1 + SPECIES * W
+P3 = P2 + SPECIES * W
+P4 = P3 + SPECIES * W
+METHOD = P4 + SPECIES * W  # first row of the method
 
 SAFETY = 0.9
 SHRINK, GROW = 0.2, 8.0  # bounds of one change of the step
@@ -54,80 +61,143 @@ def first_step(w, i, setting):
     size = 0.0
     pace = 0.0
     for s in range(SPECIES):
-        weight = setting[ATOL] + setting[RTOL] * np.abs(w[X + s * W + i])
-        size += (w[X + s * W + i] / weight) ** 2
-        pace += (w[F + s * W + i] / weight) ** 2
+        o = s * W + i
+        weight = setting[ATOL] + setting[RTOL] * np.abs(w[X + o])
+        a = w[X + o] / weight
+        b = w[F + o] / weight
+        size += a * a
+        pace += b * b
     h = 0.01 * np.sqrt(size / pace) if pace > 1e-10 and size > 1e-10 else 1e-6
     h = setting[FIRST_STEP] if setting[FIRST_STEP] > 0.0 else h
     w[STEP + i] = min(h, setting[LONGEST_STEP])
     w[PAST + i] = 0.0
 
 
-@block
-def choose_span(w):
-    """The step each lane takes: up to its stop, and not so close before it that a sliver would be left."""
-    for i in range(W):
-        left = w[STOP + i] - w[TIME + i]
-        h = w[STEP + i]
-        h = left if 1.01 * h >= left else h
-        h = 1.0 if w[NEXT + i] == -np.inf else h  # an idle lane computes, and nobody looks
-        w[SPAN + i] = h if h > 0.0 else SMALLEST
-        w[BEFORE + i] = w[TIME + i]
-    for s in range(SPECIES):
-        for i in range(W):
-            w[OLD + s * W + i] = w[X + s * W + i]
+@lane
+def choose_span(w, i):
+    """The step of a lane: up to its stop, and not so close before it that a sliver would be left."""
+    left = w[STOP + i] - w[TIME + i]
+    h = w[STEP + i]
+    h = left if 1.01 * h >= left else h
+    h = 1.0 if w[NEXT + i] == -np.inf else h  # an idle lane computes, and nobody looks
+    h = h if h > 0.0 else SMALLEST
+    w[SPAN + i] = h
+    w[PACE + i] = 1.0 / h
+    w[BEFORE + i] = w[TIME + i]
+
+
+@lane
+def misfit(w, i, o, rtol, atol):
+    """Square of the weighted error of one species."""
+    a = np.abs(w[OLD + o])
+    b = np.abs(w[NEW + o])
+    e = w[ERROR + o] / (atol + rtol * (a if a > b else b))
+    return e * e
+
+
+@lane
+def judge(w, v, i, e2, exponent, longest):
+    """Accept or refuse the step of lane i, choose the next one, flag whom the loop must serve. e2: mean square error."""
+    ok = e2 <= 1.0  # false where not finite
+    size = 0.5 * log_unit(1e-20 if e2 < 1e-20 else e2)
+    size = size if e2 < np.inf else 0.0
+    past = w[PAST + i]
+    factor = SAFETY * exp_(-exponent * (0.7 * size - (0.4 * past if ok else -0.3 * size)))
+    factor = factor if e2 < np.inf else SHRINK
+    factor = factor if factor > SHRINK else SHRINK
+    factor = factor if factor < GROW else GROW
+    h = w[SPAN + i]
+    after = h * factor
+    wanted = w[STEP + i]
+    after = wanted if ok & (h < wanted) & (after < wanted) else after
+    after = after if after < longest else longest
+    t = w[BEFORE + i]
+    end = t + h
+    stop = w[STOP + i]
+    end = stop if (end > stop) | (h == stop - t) else end
+    small = (not ok) & ((after < ROUNDING * np.abs(t)) | (after < SMALLEST))
+    w[STEP + i] = after
+    w[PAST + i] = size if ok else past
+    w[TIME + i] = end if ok else t
+    w[PASS + i] = 1.0 if ok else 0.0
+    flag = uint64(CALLED) if ok & (end >= w[NEXT + i]) else uint64(0)
+    reason = uint64(FAILED + STEP_UNDERFLOW) if e2 < np.inf else uint64(FAILED + NOT_FINITE)
+    flag = reason if small else flag
+    flag = uint64(CALLED) if w[NEXT + i] == -np.inf else flag
+    v[FLAG + i] = flag
+    return flag
+
+
+@lane
+def settle(w, i, o):
+    """One species of the state: the end of the step where it was accepted, the beginning where not."""
+    w[X + o] = w[NEW + o] if w[PASS + i] > 0.0 else w[OLD + o]
+
+
+@lane
+def watch(w, v, i):
+    """The flag of lane i with its conditions looked at."""
+    flag = v[FLAG + i]
+    met = (guard(w, i, w[TIME + i]) > 0.0) & (w[PASS + i] > 0.0) & (flag <= uint64(CALLED))
+    met = met & (w[NEXT + i] > -np.inf)
+    flag = uint64(FIRED) if met else flag
+    v[FLAG + i] = flag
+    return flag
 
 
 @block
 def control(w, v, setting, exponent):
-    """Accept or refuse the step of every lane, choose the next one, and flag whom the loop must serve."""
+    """What follows a step of every lane: verdicts, states, flags; returns the sum of the flags."""
     rtol = setting[RTOL]
     atol = setting[ATOL]
     longest = setting[LONGEST_STEP]
+    share = 1.0 / SPECIES
     for i in range(W):
-        w[WORK + i] = 0.0
+        w[PASS + i] = 0.0
     for s in range(SPECIES):
         for i in range(W):
-            a = np.abs(w[OLD + s * W + i])
-            b = np.abs(w[NEW + s * W + i])
-            e = w[ERROR + s * W + i] / (atol + rtol * (a if a > b else b))
-            w[WORK + i] += e * e
+            w[PASS + i] += misfit(w, i, s * W + i, rtol, atol)
     flags = uint64(0)
     for i in range(W):
-        e2 = w[WORK + i] * (1.0 / SPECIES)
-        ok = e2 <= 1.0  # false where not finite
-        size = 0.5 * log_(e2 if e2 > 1e-20 else 1e-20)
-        past = w[PAST + i]
-        factor = SAFETY * exp_(-exponent * (0.7 * size - (0.4 * past if ok else -0.3 * size)))
-        factor = factor if factor > SHRINK else SHRINK  # also where not finite
-        factor = factor if factor < GROW else GROW
-        h = w[SPAN + i]
-        cut = h < w[STEP + i]
-        after = h * factor
-        after = w[STEP + i] if ok & cut & (after < w[STEP + i]) else after
-        after = after if after < longest else longest
-        t = w[BEFORE + i]
-        end = t + h
-        end = w[STOP + i] if (end > w[STOP + i]) | (h == w[STOP + i] - t) else end
-        idle = w[NEXT + i] == -np.inf
-        small = (not ok) & ((after < ROUNDING * np.abs(t)) | (after < SMALLEST))
-        reason = STEP_UNDERFLOW if e2 < np.inf else NOT_FINITE
-        w[STEP + i] = after
-        w[PAST + i] = size if ok else past
-        w[TIME + i] = end if ok else t
-        w[WORK + i] = 1.0 if ok else 0.0
-        flag = uint64(CALLED) if ok & (end >= w[NEXT + i]) else uint64(0)
-        flag = uint64(FAILED + reason) if small else flag
-        flag = uint64(CALLED) if idle else flag
-        v[FLAG + i] = flag
-        flags += flag
+        flags += judge(w, v, i, w[PASS + i] * share, exponent, longest)
     for s in range(SPECIES):
         for i in range(W):
-            w[X + s * W + i] = w[NEW + s * W + i] if w[WORK + i] > 0.0 else w[X + s * W + i]
+            settle(w, i, s * W + i)
     if GUARDED:
+        flags = uint64(0)
         for i in range(W):
-            met = (guard(w, i, w[TIME + i]) > 0.0) & (w[WORK + i] > 0.0) & (v[FLAG + i] <= uint64(CALLED))
-            met = met & (w[NEXT + i] > -np.inf)
-            flags += uint64(FIRED) - v[FLAG + i] if met else uint64(0)
-            v[FLAG + i] = uint64(FIRED) if met else v[FLAG + i]
+            flags += watch(w, v, i)
     return flags
+
+
+@block
+def near(w, i):
+    """Brings the polynomials of lane i together, so that a save reads neighbours."""
+    for s in range(SPECIES):
+        o = s * W + i
+        w[NEAR + s] = w[OLD + o]
+        w[NEAR_1 + s] = w[P1 + o]
+        w[NEAR_2 + s] = w[P2 + o]
+        w[NEAR_3 + s] = w[P3 + o]
+        w[NEAR_4 + s] = w[P4 + o]
+
+
+@block
+def read(w, i, t, out, at):
+    """The state of lane i, brought near, at a time t within its last step."""
+    x = (t - w[BEFORE + i]) * w[PACE + i]
+    for s in range(SPECIES):
+        p = w[NEAR_3 + s] + x * w[NEAR_4 + s]
+        p = w[NEAR_1 + s] + x * (w[NEAR_2 + s] + x * p)
+        out[at + s] = w[NEAR + s] + x * p
+
+
+@block
+def place(w, i, t):
+    """Puts the state of lane i at a time t within its last step into X."""
+    x = (t - w[BEFORE + i]) * w[PACE + i]
+    for s in range(SPECIES):
+        o = s * W + i
+        p = w[P3 + o] + x * w[P4 + o]
+        p = w[P1 + o] + x * (w[P2 + o] + x * p)
+        w[X + o] = w[OLD + o] + x * p

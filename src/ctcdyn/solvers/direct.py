@@ -120,6 +120,11 @@ def ready(w):
 
 
 @block
+def near(w, i):
+    w[TIME + i] = w[TIME + i]
+
+
+@block
 def read(w, i, t, out, at):
     """The state stands still since the last event."""
     for s in range(SPECIES):
@@ -139,4 +144,4 @@ def arrive(w, v, book, i, t):
     return bits
 
 
-run = loop(begin, prepare, sweep, reach, ready, read, arrive, False)
+run = loop(begin, prepare, sweep, reach, ready, near, read, arrive, False)

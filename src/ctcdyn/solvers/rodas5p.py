@@ -12,6 +12,7 @@ import numpy as np
 
 from ctcdyn.kernels.contract import (
     AT,
+    FUSED,
     SHIFT,
     SPECIES,
     TIME,
@@ -23,25 +24,35 @@ from ctcdyn.kernels.contract import (
     W,
     X,
     drift,
+    drift_lane,
     factor,
+    factor_lane,
     jacobian,
+    jacobian_lane,
     solve,
+    solve_lane,
     time_derivative,
+    time_derivative_lane,
 )
-from ctcdyn.kernels.guards import arrive_by, reach_by
+from ctcdyn.kernels.guards import arrive, reach
 from ctcdyn.kernels.lanes import OK, loop
-from ctcdyn.kernels.machine import block
+from ctcdyn.kernels.machine import block, lane
 from ctcdyn.kernels.steps import (
-    BEFORE,
     ERROR,
     METHOD,
     NEW,
     OLD,
+    P1,
+    P2,
+    P3,
+    P4,
+    PACE,
     SPAN,
-    WORK,
     choose_span,
     control,
     first_step,
+    near,
+    read,
 )
 
 SEMANTICS = "ode"
@@ -55,9 +66,8 @@ N = SPECIES * W  # one block of rows
 K1, K2, K3, K4, K5, K6, K7, K8 = (
     METHOD, METHOD + N, METHOD + 2 * N, METHOD + 3 * N, METHOD + 4 * N, METHOD + 5 * N, METHOD + 6 * N, METHOD + 7 * N
 )  # fmt: skip
-P1, P2, P3, P4 = METHOD + 8 * N, METHOD + 9 * N, METHOD + 10 * N, METHOD + 11 * N  # dense output
-G = METHOD + 12 * N  # sum c_ij k_j / h of the stage
-ROWS = METHOD + 13 * N
+G = METHOD + 8 * N  # sum c_ij k_j / h of the stage
+ROWS = METHOD + 9 * N
 
 GAMMA = 0.21193756319429014
 T1, S1 = 0.0, 0.21193756319429014  # time of the stage, weight of df/dt
@@ -149,6 +159,7 @@ H3 = (
 )
 
 
+
 @block
 def begin(w, v, i, setting):
     first_step(w, i, setting)
@@ -162,156 +173,242 @@ def prepare(w, v, i, t, setting, changed):
     return np.inf
 
 
+# mix_j(w, i, o): the trial state U and the history G of stage j, from the stages before, for one species, which lies at
+# offset o = s * W + i in its block of rows; the last of these stages is still in B.
+
+
+@lane
+def mix_1(w, i, o):
+    w[U + o] = w[X + o]
+    w[OLD + o] = w[X + o]
+    w[G + o] = 0.0
+
+
+@lane
+def mix_2(w, i, o):
+    k1 = w[B + o]
+    w[K1 + o] = k1
+    w[U + o] = w[X + o] + (A21 * k1)
+    w[G + o] = (C21 * k1) * w[PACE + i]
+
+
+@lane
+def mix_3(w, i, o):
+    k2 = w[B + o]
+    w[K2 + o] = k2
+    k1 = w[K1 + o]
+    w[U + o] = w[X + o] + (A31 * k1 + A32 * k2)
+    w[G + o] = (C31 * k1 + C32 * k2) * w[PACE + i]
+
+
+@lane
+def mix_4(w, i, o):
+    k3 = w[B + o]
+    w[K3 + o] = k3
+    k1 = w[K1 + o]
+    k2 = w[K2 + o]
+    w[U + o] = w[X + o] + (A41 * k1 + A42 * k2 + A43 * k3)
+    w[G + o] = (C41 * k1 + C42 * k2 + C43 * k3) * w[PACE + i]
+
+
+@lane
+def mix_5(w, i, o):
+    k4 = w[B + o]
+    w[K4 + o] = k4
+    k1 = w[K1 + o]
+    k2 = w[K2 + o]
+    k3 = w[K3 + o]
+    w[U + o] = w[X + o] + (A51 * k1 + A52 * k2 + A53 * k3 + A54 * k4)
+    w[G + o] = (C51 * k1 + C52 * k2 + C53 * k3 + C54 * k4) * w[PACE + i]
+
+
+@lane
+def mix_6(w, i, o):
+    k5 = w[B + o]
+    w[K5 + o] = k5
+    k1 = w[K1 + o]
+    k2 = w[K2 + o]
+    k3 = w[K3 + o]
+    k4 = w[K4 + o]
+    w[U + o] = w[X + o] + (A61 * k1 + A62 * k2 + A63 * k3 + A64 * k4 + A65 * k5)
+    w[G + o] = (C61 * k1 + C62 * k2 + C63 * k3 + C64 * k4 + C65 * k5) * w[PACE + i]
+
+
+@lane
+def mix_7(w, i, o):
+    k6 = w[B + o]
+    w[K6 + o] = k6
+    k1 = w[K1 + o]
+    k2 = w[K2 + o]
+    k3 = w[K3 + o]
+    k4 = w[K4 + o]
+    k5 = w[K5 + o]
+    w[U + o] = w[U + o] + k6
+    w[G + o] = (C71 * k1 + C72 * k2 + C73 * k3 + C74 * k4 + C75 * k5 + C76 * k6) * w[PACE + i]
+
+
+@lane
+def mix_8(w, i, o):
+    k7 = w[B + o]
+    w[K7 + o] = k7
+    k1 = w[K1 + o]
+    k2 = w[K2 + o]
+    k3 = w[K3 + o]
+    k4 = w[K4 + o]
+    k5 = w[K5 + o]
+    k6 = w[K6 + o]
+    w[U + o] = w[U + o] + k7
+    w[G + o] = (C81 * k1 + C82 * k2 + C83 * k3 + C84 * k4 + C85 * k5 + C86 * k6 + C87 * k7) * w[PACE + i]
+
+
+@lane
+def close(w, i, o):
+    """The last stage is the error estimate, and the end of the step is its trial state plus that."""
+    e = w[B + o]
+    w[K8 + o] = e
+    w[ERROR + o] = e
+    w[NEW + o] = w[U + o] + e
+
+
+@lane
+def load_stage(w, i, o, d):
+    """The right-hand side of a stage, one species, in B."""
+    b = w[F + o] + w[G + o]
+    if TIMED:
+        b = b + d * w[SPAN + i] * w[T + o]
+    w[B + o] = b
+
+
+@lane
+def stage_lane(w, i, c, d):
+    """One stage of lane i, from the trial state in U to its solution in B."""
+    w[AT + i] = w[TIME + i] + c * w[SPAN + i]
+    drift_lane(w, i)
+    for s in range(SPECIES):
+        load_stage(w, i, s * W + i, d)
+    solve_lane(w, i)
+
+
 @block
 def stage(w, c, d):
-    """The trial state is in U and the history of the stage in G: leaves the stage's solution in B."""
+    """One stage of every lane."""
     for i in range(W):
         w[AT + i] = w[TIME + i] + c * w[SPAN + i]
     drift(w)
     for s in range(SPECIES):
         for i in range(W):
-            w[B + s * W + i] = w[F + s * W + i] + w[G + s * W + i]
-    if TIMED:
-        for s in range(SPECIES):
-            for i in range(W):
-                w[B + s * W + i] += d * w[SPAN + i] * w[T + s * W + i]
+            load_stage(w, i, s * W + i, d)
     solve(w)
 
 
 @block
 def sweep(w, v, setting):
-    choose_span(w)
-    for i in range(W):
-        w[SHIFT + i] = 1.0 / (GAMMA * w[SPAN + i])
-        w[WORK + i] = 1.0 / w[SPAN + i]
-    jacobian(w)
-    factor(w)
-    if TIMED:
-        time_derivative(w)
-    for s in range(SPECIES):
+    """A step of every lane: as one loop where the model is small, so that stages stay in registers."""
+    if FUSED:
         for i in range(W):
-            w[U + s * W + i] = w[X + s * W + i]
-            w[G + s * W + i] = 0.0
-    stage(w, T1, S1)
-    for s in range(SPECIES):
+            choose_span(w, i)
+            w[SHIFT + i] = w[PACE + i] * (1.0 / GAMMA)
+            jacobian_lane(w, i)
+            factor_lane(w, i)
+            if TIMED:
+                time_derivative_lane(w, i)
+            for s in range(SPECIES):
+                mix_1(w, i, s * W + i)
+            stage_lane(w, i, T1, S1)
+            for s in range(SPECIES):
+                mix_2(w, i, s * W + i)
+            stage_lane(w, i, T2, S2)
+            for s in range(SPECIES):
+                mix_3(w, i, s * W + i)
+            stage_lane(w, i, T3, S3)
+            for s in range(SPECIES):
+                mix_4(w, i, s * W + i)
+            stage_lane(w, i, T4, S4)
+            for s in range(SPECIES):
+                mix_5(w, i, s * W + i)
+            stage_lane(w, i, T5, S5)
+            for s in range(SPECIES):
+                mix_6(w, i, s * W + i)
+            stage_lane(w, i, T6, S6)
+            for s in range(SPECIES):
+                mix_7(w, i, s * W + i)
+            stage_lane(w, i, T7, S7)
+            for s in range(SPECIES):
+                mix_8(w, i, s * W + i)
+            stage_lane(w, i, T8, S8)
+            for s in range(SPECIES):
+                close(w, i, s * W + i)
+    else:
         for i in range(W):
-            k1 = w[B + s * W + i]
-            w[K1 + s * W + i] = k1
-            w[U + s * W + i] = w[X + s * W + i] + (A21 * k1)
-            w[G + s * W + i] = (C21 * k1) * w[WORK + i]
-    stage(w, T2, S2)
-    for s in range(SPECIES):
-        for i in range(W):
-            k2 = w[B + s * W + i]
-            w[K2 + s * W + i] = k2
-            k1 = w[K1 + s * W + i]
-            w[U + s * W + i] = w[X + s * W + i] + (A31 * k1 + A32 * k2)
-            w[G + s * W + i] = (C31 * k1 + C32 * k2) * w[WORK + i]
-    stage(w, T3, S3)
-    for s in range(SPECIES):
-        for i in range(W):
-            k3 = w[B + s * W + i]
-            w[K3 + s * W + i] = k3
-            k1 = w[K1 + s * W + i]
-            k2 = w[K2 + s * W + i]
-            w[U + s * W + i] = w[X + s * W + i] + (A41 * k1 + A42 * k2 + A43 * k3)
-            w[G + s * W + i] = (C41 * k1 + C42 * k2 + C43 * k3) * w[WORK + i]
-    stage(w, T4, S4)
-    for s in range(SPECIES):
-        for i in range(W):
-            k4 = w[B + s * W + i]
-            w[K4 + s * W + i] = k4
-            k1 = w[K1 + s * W + i]
-            k2 = w[K2 + s * W + i]
-            k3 = w[K3 + s * W + i]
-            w[U + s * W + i] = w[X + s * W + i] + (A51 * k1 + A52 * k2 + A53 * k3 + A54 * k4)
-            w[G + s * W + i] = (C51 * k1 + C52 * k2 + C53 * k3 + C54 * k4) * w[WORK + i]
-    stage(w, T5, S5)
-    for s in range(SPECIES):
-        for i in range(W):
-            k5 = w[B + s * W + i]
-            w[K5 + s * W + i] = k5
-            k1 = w[K1 + s * W + i]
-            k2 = w[K2 + s * W + i]
-            k3 = w[K3 + s * W + i]
-            k4 = w[K4 + s * W + i]
-            w[U + s * W + i] = w[X + s * W + i] + (A61 * k1 + A62 * k2 + A63 * k3 + A64 * k4 + A65 * k5)
-            w[G + s * W + i] = (C61 * k1 + C62 * k2 + C63 * k3 + C64 * k4 + C65 * k5) * w[WORK + i]
-    stage(w, T6, S6)
-    for s in range(SPECIES):
-        for i in range(W):
-            k6 = w[B + s * W + i]
-            w[K6 + s * W + i] = k6
-            k1 = w[K1 + s * W + i]
-            k2 = w[K2 + s * W + i]
-            k3 = w[K3 + s * W + i]
-            k4 = w[K4 + s * W + i]
-            k5 = w[K5 + s * W + i]
-            w[U + s * W + i] = w[U + s * W + i] + k6
-            w[G + s * W + i] = (C71 * k1 + C72 * k2 + C73 * k3 + C74 * k4 + C75 * k5 + C76 * k6) * w[WORK + i]
-    stage(w, T7, S7)
-    for s in range(SPECIES):
-        for i in range(W):
-            k7 = w[B + s * W + i]
-            w[K7 + s * W + i] = k7
-            k1 = w[K1 + s * W + i]
-            k2 = w[K2 + s * W + i]
-            k3 = w[K3 + s * W + i]
-            k4 = w[K4 + s * W + i]
-            k5 = w[K5 + s * W + i]
-            k6 = w[K6 + s * W + i]
-            w[U + s * W + i] = w[U + s * W + i] + k7
-            w[G + s * W + i] = (C81 * k1 + C82 * k2 + C83 * k3 + C84 * k4 + C85 * k5 + C86 * k6 + C87 * k7) * w[WORK + i]
-    stage(w, T8, S8)
-    for s in range(SPECIES):
-        for i in range(W):
-            e = w[B + s * W + i]
-            w[K8 + s * W + i] = e
-            w[ERROR + s * W + i] = e
-            w[NEW + s * W + i] = w[U + s * W + i] + e
+            choose_span(w, i)
+            w[SHIFT + i] = w[PACE + i] * (1.0 / GAMMA)
+        jacobian(w)
+        factor(w)
+        if TIMED:
+            time_derivative(w)
+        for s in range(SPECIES):
+            for i in range(W):
+                mix_1(w, i, s * W + i)
+        stage(w, T1, S1)
+        for s in range(SPECIES):
+            for i in range(W):
+                mix_2(w, i, s * W + i)
+        stage(w, T2, S2)
+        for s in range(SPECIES):
+            for i in range(W):
+                mix_3(w, i, s * W + i)
+        stage(w, T3, S3)
+        for s in range(SPECIES):
+            for i in range(W):
+                mix_4(w, i, s * W + i)
+        stage(w, T4, S4)
+        for s in range(SPECIES):
+            for i in range(W):
+                mix_5(w, i, s * W + i)
+        stage(w, T5, S5)
+        for s in range(SPECIES):
+            for i in range(W):
+                mix_6(w, i, s * W + i)
+        stage(w, T6, S6)
+        for s in range(SPECIES):
+            for i in range(W):
+                mix_7(w, i, s * W + i)
+        stage(w, T7, S7)
+        for s in range(SPECIES):
+            for i in range(W):
+                mix_8(w, i, s * W + i)
+        stage(w, T8, S8)
+        for s in range(SPECIES):
+            for i in range(W):
+                close(w, i, s * W + i)
     return control(w, v, setting, 0.2)
+
+
+@lane
+def bend(w, i, o):
+    """The polynomial of the dense output, one species."""
+    k1, k2, k3, k4 = w[K1 + o], w[K2 + o], w[K3 + o], w[K4 + o]
+    k5, k6, k7, k8 = w[K5 + o], w[K6 + o], w[K7 + o], w[K8 + o]
+    d1 = (
+        H1[0] * k1 + H1[1] * k2 + H1[2] * k3 + H1[3] * k4 + H1[4] * k5 + H1[5] * k6 + H1[6] * k7 + H1[7] * k8
+    )
+    d2 = (
+        H2[0] * k1 + H2[1] * k2 + H2[2] * k3 + H2[3] * k4 + H2[4] * k5 + H2[5] * k6 + H2[6] * k7 + H2[7] * k8
+    )
+    d3 = (
+        H3[0] * k1 + H3[1] * k2 + H3[2] * k3 + H3[3] * k4 + H3[4] * k5 + H3[5] * k6 + H3[6] * k7 + H3[7] * k8
+    )
+    w[P1 + o] = w[NEW + o] - w[OLD + o] + d1
+    w[P2 + o] = d2 - d1
+    w[P3 + o] = d3 - d2
+    w[P4 + o] = -d3
 
 
 @block
 def ready(w):
-    """Dense output of the last step as a polynomial in the share x of the step, rows P0 (= OLD), P1 .. P4."""
     for s in range(SPECIES):
         for i in range(W):
-            k1, k2, k3, k4 = w[K1 + s * W + i], w[K2 + s * W + i], w[K3 + s * W + i], w[K4 + s * W + i]
-            k5, k6, k7, k8 = w[K5 + s * W + i], w[K6 + s * W + i], w[K7 + s * W + i], w[K8 + s * W + i]
-            d1 = (
-                H1[0] * k1 + H1[1] * k2 + H1[2] * k3 + H1[3] * k4 + H1[4] * k5 + H1[5] * k6 + H1[6] * k7 + H1[7] * k8
-            )
-            d2 = (
-                H2[0] * k1 + H2[1] * k2 + H2[2] * k3 + H2[3] * k4 + H2[4] * k5 + H2[5] * k6 + H2[6] * k7 + H2[7] * k8
-            )
-            d3 = (
-                H3[0] * k1 + H3[1] * k2 + H3[2] * k3 + H3[3] * k4 + H3[4] * k5 + H3[5] * k6 + H3[6] * k7 + H3[7] * k8
-            )
-            w[P1 + s * W + i] = w[NEW + s * W + i] - w[OLD + s * W + i] + d1
-            w[P2 + s * W + i] = d2 - d1
-            w[P3 + s * W + i] = d3 - d2
-            w[P4 + s * W + i] = -d3
+            bend(w, i, s * W + i)
 
 
-@block
-def read(w, i, t, out, at):
-    x = (t - w[BEFORE + i]) / w[SPAN + i]
-    for s in range(SPECIES):
-        p = w[P3 + s * W + i] + x * w[P4 + s * W + i]
-        p = w[P1 + s * W + i] + x * (w[P2 + s * W + i] + x * p)
-        out[at + s] = w[OLD + s * W + i] + x * p
-
-
-@block
-def place(w, i, t):
-    x = (t - w[BEFORE + i]) / w[SPAN + i]
-    for s in range(SPECIES):
-        p = w[P3 + s * W + i] + x * w[P4 + s * W + i]
-        p = w[P1 + s * W + i] + x * (w[P2 + s * W + i] + x * p)
-        w[X + s * W + i] = w[OLD + s * W + i] + x * p
-
-
-reach = reach_by(place)
-arrive = arrive_by(place)
-run = loop(begin, prepare, sweep, reach, ready, read, arrive, True)
+run = loop(begin, prepare, sweep, reach, ready, near, read, arrive, True)

@@ -10,10 +10,27 @@ Ch. Tsitouras 2011, doi:10.1016/j.camwa.2011.06.002.
 import numpy as np
 
 from ctcdyn.kernels.contract import AT, SPECIES, TIME, F, U, W, X, drift
-from ctcdyn.kernels.guards import arrive_by, reach_by
+from ctcdyn.kernels.guards import arrive, reach
 from ctcdyn.kernels.lanes import OK, loop
 from ctcdyn.kernels.machine import block
-from ctcdyn.kernels.steps import BEFORE, ERROR, METHOD, NEW, OLD, SPAN, WORK, choose_span, control, first_step
+from ctcdyn.kernels.steps import (
+    BEFORE,
+    ERROR,
+    METHOD,
+    NEW,
+    OLD,
+    P1,
+    P2,
+    P3,
+    P4,
+    PASS,
+    SPAN,
+    choose_span,
+    control,
+    first_step,
+    near,
+    read,
+)
 
 SEMANTICS = "ode"
 ALGEBRA = ("drift",)
@@ -26,8 +43,7 @@ N = SPECIES * W  # one block of rows
 K1, K2, K3, K4, K5, K6, K7 = (
     METHOD, METHOD + N, METHOD + 2 * N, METHOD + 3 * N, METHOD + 4 * N, METHOD + 5 * N, METHOD + 6 * N
 )  # fmt: skip
-P1, P2, P3, P4 = METHOD + 7 * N, METHOD + 8 * N, METHOD + 9 * N, METHOD + 10 * N  # dense output
-ROWS = METHOD + 11 * N
+ROWS = METHOD + 7 * N
 
 T2, T3, T4, T5 = 0.161, 0.327, 0.9, 0.9800255409045097  # times of stages 2 to 5
 A21 = 0.161
@@ -91,7 +107,11 @@ def stage(w, c, k):
 
 @block
 def sweep(w, v, setting):
-    choose_span(w)
+    for i in range(W):
+        choose_span(w, i)
+    for s in range(SPECIES):
+        for i in range(W):
+            w[OLD + s * W + i] = w[X + s * W + i]
     for s in range(SPECIES):
         for i in range(W):
             w[U + s * W + i] = w[X + s * W + i] + w[SPAN + i] * (A21 * w[K1 + s * W + i])
@@ -139,33 +159,8 @@ def sweep(w, v, setting):
     flags = control(w, v, setting, 0.2)
     for s in range(SPECIES):
         for i in range(W):
-            w[K1 + s * W + i] = w[K7 + s * W + i] if w[WORK + i] > 0.0 else w[K1 + s * W + i]
+            w[K1 + s * W + i] = w[K7 + s * W + i] if w[PASS + i] > 0.0 else w[K1 + s * W + i]
     return flags
 
 
-@block
-def ready(w):
-    w[TIME] = w[TIME]
-
-
-@block
-def read(w, i, t, out, at):
-    x = (t - w[BEFORE + i]) / w[SPAN + i]
-    for s in range(SPECIES):
-        p = w[P3 + s * W + i] + x * w[P4 + s * W + i]
-        p = w[P1 + s * W + i] + x * (w[P2 + s * W + i] + x * p)
-        out[at + s] = w[OLD + s * W + i] + x * p
-
-
-@block
-def place(w, i, t):
-    x = (t - w[BEFORE + i]) / w[SPAN + i]
-    for s in range(SPECIES):
-        p = w[P3 + s * W + i] + x * w[P4 + s * W + i]
-        p = w[P1 + s * W + i] + x * (w[P2 + s * W + i] + x * p)
-        w[X + s * W + i] = w[OLD + s * W + i] + x * p
-
-
-reach = reach_by(place)
-arrive = arrive_by(place)
-run = loop(begin, prepare, sweep, reach, ready, read, arrive, True)
+run = loop(begin, prepare, sweep, reach, ready, near, read, arrive, True)
