@@ -147,12 +147,23 @@ def _is_code(text: str) -> bool:
 def asserting(tree: ast.AST) -> set[str]:
     """Names of functions of a module that assert, call pytest.raises or warns, or call one of those."""
     functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
-    known: set[str] = set()
+    known = brought = imported_asserting(tree)
     while True:
-        found = {f.name for f in functions if any(asserts(node, known) for node in ast.walk(f))}
+        found = brought | {f.name for f in functions if any(asserts(node, known) for node in ast.walk(f))}
         if found == known:
             return known
         known = found
+
+
+def imported_asserting(tree: ast.AST) -> set[str]:
+    """What a test module imports from modules beside it that asserts there."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        beside = ROOT / "tests" / f"{node.module}.py" if isinstance(node, ast.ImportFrom) else None
+        if isinstance(node, ast.ImportFrom) and beside is not None and beside.is_file():
+            there = asserting(ast.parse(beside.read_text(encoding="utf-8")))
+            names |= {alias.asname or alias.name for alias in node.names if alias.name in there}
+    return names
 
 
 def asserts(node: ast.AST, known: set[str]) -> bool:
