@@ -159,11 +159,18 @@ def imported_asserting(tree: ast.AST) -> set[str]:
     """What a test module imports from modules beside it that asserts there."""
     names: set[str] = set()
     for node in ast.walk(tree):
-        beside = ROOT / "tests" / f"{node.module}.py" if isinstance(node, ast.ImportFrom) else None
-        if isinstance(node, ast.ImportFrom) and beside is not None and beside.is_file():
-            there = asserting(ast.parse(beside.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom):
+            there = asserting_in(node.module or "")
             names |= {alias.asname or alias.name for alias in node.names if alias.name in there}
+        elif isinstance(node, ast.Import):
+            names = names.union(*(asserting_in(alias.name) for alias in node.names))
     return names
+
+
+def asserting_in(module: str) -> set[str]:
+    """Functions that assert in a module of the tests' folder; none for any other module."""
+    path = ROOT / "tests" / f"{module}.py"
+    return asserting(ast.parse(path.read_text(encoding="utf-8"))) if path.is_file() else set()
 
 
 def asserts(node: ast.AST, known: set[str]) -> bool:
