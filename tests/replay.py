@@ -1,0 +1,185 @@
+"""A naive exact process: one trajectory, plain Python, the draws of `direct` in the order of its docstring.
+
+Nothing is shared with the kernels: propensities are read off the network by `evaluate`, Philox and xoshiro
+are written in whole numbers, bounds over time by interval arithmetic on the expressions as they stand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ctcdyn.model.expr import Call, Expr, Name, Number, evaluate, names
+from ctcdyn.model.network import Network
+
+LOW, ALL = 2**32 - 1, 2**64 - 1
+SLACK = 1.0 + 2.0**-40  # of a bound, outward
+CONDITIONS = ("<", "<=", ">", ">=")
+
+
+def philox(counter: Sequence[int], key: Sequence[int]) -> list[int]:
+    """Philox4x32-10 (Salmon 2011): four words of 32 bits."""
+    c, k = list(counter), list(key)
+    for _ in range(10):
+        p, q = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
+        c = [(q >> 32) ^ c[1] ^ k[0], q & LOW, (p >> 32) ^ c[3] ^ k[1], p & LOW]
+        k = [(k[0] + 0x9E3779B9) & LOW, (k[1] + 0xBB67AE85) & LOW]
+    return c
+
+
+class Stream:
+    """xoshiro256++ (Blackman and Vigna 2021), its state two Philox blocks of (number, purpose 0)."""
+
+    def __init__(self, seed: int, number: int) -> None:
+        key, who = (seed & LOW, seed >> 32), (number & LOW, number >> 32)
+        words = [w for half in (0, 1) for w in philox((*who, 0, half), key)]
+        self.s = [words[2 * j] | words[2 * j + 1] << 32 for j in range(4)]
+
+    def uniform(self) -> float:
+        a, b, c, d = self.s
+        r = (a + d) & ALL
+        r = ((r << 23 | r >> 41) + a) & ALL
+        e, f = c ^ a, d ^ b
+        self.s = [a ^ f, b ^ e, e ^ (b << 17 & ALL), (f << 45 | f >> 19) & ALL]
+        return (r >> 12) * 2.0**-52
+
+    def exponential(self) -> float:
+        return -math.log(self.uniform() + 2.0**-53)
+
+
+@dataclass
+class Path:
+    """What one trajectory did. Candidates are the firings, unless a rate depends smoothly on time."""
+
+    times: list[float] = field(default_factory=list)
+    states: list[list[float]] = field(default_factory=list)
+    fired: list[int] = field(default_factory=list)  # by reaction
+    passed: dict[str, float] = field(default_factory=dict)
+    log: list[tuple[float, float, float]] = field(default_factory=list)
+    candidates: int = 0
+
+    def at(self, grid: Sequence[float]) -> np.ndarray:
+        """The state at each time of the grid, (T, S)."""
+        return np.array([self.states[max(np.searchsorted(self.times, t, "right") - 1, 0)] for t in grid])
+
+
+def replay(net: Network, t_end: float, seed: int, number: int, window: float = 1 / 16) -> Path:
+    """One trajectory from day 0 to `t_end` (days), the network's own numbers, stream `number` of `seed`."""
+    values = dict(zip(net.parameter_names, net.parameter_values().tolist(), strict=True))
+    x = [math.floor(float(evaluate(s.initial, values)) + 0.5) for s in net.species]
+    laws = [r.propensity("jump", net) for r in net.reactions]
+    flips = sorted({float(evaluate(e, values)) for law in laws for e in _switches(law)})
+    timed = any("t" in names(_held(law, values, 0.0)) for law in laws)
+    due = {k: (float(evaluate(d.at, values)) if isinstance(d.at, Call | Name | Number) else d.at, d.cycles)
+           for k, d in enumerate(net.treatments) if not _conditional(d.at)}  # fmt: skip
+    held: dict[int, bool] = {k: False for k in range(len(net.treatments)) if k not in due}
+    path, draw, t = Path(fired=[0] * len(laws)), Stream(seed, number), 0.0
+
+    def state() -> dict[str, float]:
+        return values | dict(zip(net.species_names, x, strict=True)) | {"t": t}
+
+    def act() -> None:
+        """Passages, then treatments, as they stand at t."""
+        for o in net.observables:
+            if o.use == "first_passage" and evaluate(o.options["when"], state()):
+                path.passed.setdefault(o.name, t)
+        for k, d in enumerate(net.treatments):
+            if k in due:
+                when, cycles = due[k]
+                if when > t or not cycles:
+                    continue
+                due[k] = (when + (d.every or math.inf), cycles - 1)
+            else:
+                true = bool(evaluate(d.at, state()))
+                if not true or held[k]:
+                    held[k] = true
+                    continue
+                held[k] = True
+            for s, e in d.set:
+                x[s] = math.floor(float(evaluate(e, state())) + 0.5)
+            for q, factor in d.scale:
+                values[net.parameter_names[q]] *= factor
+            path.log.append((t, float(k), float(x[d.set[0][0]]) if d.set else 0.0))
+        path.times.append(t)
+        path.states.append(list(x))
+
+    act()
+    budget = draw.exponential()
+    while t < t_end:
+        stop = min([f for f in flips if f > t] + [when for when, left in due.values() if left] + [t_end])
+        now = [_held(law, values, t) for law in laws]
+        if timed:  # the bound holds up to the next multiple of the window
+            start = (math.floor(t / window) + (((math.floor(t / window)) + 1) * window <= t)) * window
+            stop = min(stop, start + window)
+            total = sum(bound(law, state(), start, start + window) for law in now)
+        else:
+            total = sum(float(evaluate(law, state())) for law in now)
+        if total * (stop - t) < budget:
+            budget, t = budget - total * (stop - t), stop
+            if t < t_end or any(when <= t and left for when, left in due.values()):
+                act()
+            continue
+        t += budget / total
+        path.candidates += 1
+        rates = [float(evaluate(law, state())) for law in now]
+        assert sum(rates) <= total * (1.0 + 1e-14), (rates, total)
+        level, budget, passed = draw.uniform() * total, draw.exponential(), 0.0
+        for r, rate in enumerate(rates):
+            passed += rate
+            if level < passed:
+                for s, change in net.reactions[r].change:
+                    x[s] += change
+                path.fired[r] += 1
+                break
+        act()
+    return path
+
+
+def _conditional(at: object) -> bool:
+    return isinstance(at, Call) and at.op in CONDITIONS
+
+
+def _switches(law: Expr) -> list[Expr]:
+    """Times at which comparisons of t with parameters turn."""
+    if not isinstance(law, Call):
+        return []
+    if law.op in CONDITIONS and Name("t") in law.args:
+        return [a for a in law.args if a != Name("t")]
+    if law.op == "step" and isinstance(law.args[0], Call) and Name("t") in law.args[0].args:
+        return [a for a in law.args[0].args if a != Name("t")]
+    return [e for a in law.args for e in _switches(a)]
+
+
+def _held(law: Expr, values: dict[str, float], t: float) -> Expr:
+    """The law with every switch as it stands from t on."""
+    if not isinstance(law, Call):
+        return law
+    if _switches(Call("+", (law, Number(0.0)))) and law.op in (*CONDITIONS, "step"):
+        return Number(float(evaluate(law, values | {"t": t})))
+    return Call(law.op, tuple(_held(a, values, t) for a in law.args))
+
+
+def bound(law: Expr, state: dict[str, float], start: float, end: float) -> float:
+    """What a rate does not exceed on [start, end] while the state stands still."""
+    if "t" not in names(law):
+        return float(evaluate(law, state))
+    return _span(law, state, start, end)[1] * SLACK
+
+
+def _span(e: Expr, state: dict[str, float], start: float, end: float) -> tuple[float, float]:
+    if "t" not in names(e):
+        return (float(evaluate(e, state)),) * 2
+    if e == Name("t"):
+        return start, end
+    assert isinstance(e, Call)
+    spans = [_span(a, state, start, end) for a in e.args]
+    if e.op in ("sin", "cos"):  # it moves no further than its argument does
+        low, high = spans[0]
+        middle, half = getattr(math, e.op)(0.5 * (low + high)), 0.5 * (high - low)
+        return max(-1.0, middle - half), min(1.0, middle + half)
+    assert e.op in ("+", "-", "*"), f"the replay has no bound for {e.op}"
+    ends = [float(evaluate(Call(e.op, (Number(a), Number(b))), {})) for a in spans[0] for b in spans[1]]
+    return min(ends), max(ends)
