@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAF = 256
-LOWEST, HIGHEST = -14, 54  # octaves of the histogram: 6e-5 to 1.8e16
-FINEST = 5  # bits of an octave: 32 bins, 1.6 % half width at most before interpolation
-BUDGET = 64 << 20  # bytes of one worker's histogram; beyond it the bins get coarser
+LOWEST, HIGHEST = -34, 54  # octaves of the histogram: 6e-11 (a share of 1e10 cells) to 1.8e16
+FINEST = 7  # bits of an octave: 128 bins, 0.4 % half width at most before interpolation
+BUDGET = 32 << 20  # bytes of one worker's histogram; beyond it the bins get coarser
 
 Array = NDArray[Any]
 

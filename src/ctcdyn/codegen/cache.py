@@ -145,6 +145,7 @@ def _compile(module: ModuleType, entries: Callable[[ModuleType], Mapping[str, An
         function = getattr(module, name)
         function.enable_caching()
         function.compile(signature)
+        function.disable_compile()  # another type is an error at once, never a silent second compile
 
 
 def _seal(folder: Path) -> None:

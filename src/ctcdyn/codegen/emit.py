@@ -16,7 +16,6 @@ from ctcdyn.codegen.writer import Body
 from ctcdyn.model.expr import Number
 from ctcdyn.model.network import Network, Semantics
 
-FUSED_SPECIES, FUSED_REACTIONS = 8, 24  # larger models compile too long, and spill, when a step is one loop
 LOG_CAPACITY = 64  # entries of the event log of one trajectory; more gives the status log_full
 
 HEAD = '''"""{title}
@@ -89,7 +88,7 @@ def _sizes(layout: Layout, width: int) -> list[str]:
         f"LOGS = {LOG_CAPACITY if network.treatments else 0}  # capacity of the event log of a trajectory",
         f"TIMED = {bool(layout.timed)}  # a rate depends smoothly on t",
         f"GUARDED = {watched}  # a condition on the state is watched",
-        f"FUSED = {len(layout.species) <= FUSED_SPECIES and len(layout.rates) <= FUSED_REACTIONS}  # one loop for a whole step",
+        f"FUSED = {layout.fused}  # a whole step or event is one loop",
         f"WHOLE = {layout.semantics == 'jump'}  # counts are whole numbers",
     ]
 

@@ -72,7 +72,7 @@ def span(e: Expr, body: Body, windowed: Windowed | None) -> Interval:
     if op == "/":
         low, high = _hull(body, [f"{p} / {q}" for p in dict.fromkeys((a, b)) for q in dict.fromkeys((c, d))])
         spans_zero = f"({c} <= 0.0) & ({d} >= 0.0)"
-        return body.keep(f"-np.inf if {spans_zero} else {low}"), body.keep(f"np.inf if {spans_zero} else {high}")
+        return body.keep(f"pick({spans_zero}, -np.inf, {low})"), body.keep(f"pick({spans_zero}, np.inf, {high})")
     if op == "**":
         return _power(body, e.args[1], (a, b), (c, d))
     if op in MONOTONE:
@@ -83,7 +83,7 @@ def span(e: Expr, body: Body, windowed: Windowed | None) -> Interval:
         return choose(body, a, c), choose(body, b, d)
     assert op == "abs", op
     low, high = _hull(body, [f"np.abs({a})", f"np.abs({b})"])
-    return body.keep(f"0.0 if ({a} <= 0.0) & ({b} >= 0.0) else {low}"), high
+    return body.keep(f"pick(({a} <= 0.0) & ({b} >= 0.0), 0.0, {low})"), high
 
 
 def _wave(op: str, x: Interval, body: Body) -> Interval:
@@ -97,7 +97,7 @@ def _wave(op: str, x: Interval, body: Body) -> Interval:
 def _power(body: Body, exponent: Expr, x: Interval, y: Interval) -> Interval:
     if isinstance(exponent, Number) and exponent.value == int(exponent.value) and exponent.value % 2 == 0:
         low, high = _hull(body, [f"pow_({p}, {y[0]})" for p in x])
-        return body.keep(f"0.0 if ({x[0]} <= 0.0) & ({x[1]} >= 0.0) & ({y[0]} > 0.0) else {low}"), high
+        return body.keep(f"pick(({x[0]} <= 0.0) & ({x[1]} >= 0.0) & ({y[0]} > 0.0), 0.0, {low})"), high
     return _hull(body, [f"pow_({p}, {q})" for p in dict.fromkeys(x) for q in dict.fromkeys(y)])
 
 
@@ -111,12 +111,12 @@ def _hull(body: Body, products: list[str]) -> Interval:
 
 def _least(body: Body, a: str, b: str) -> str:
     a, b = _atom(body, a), _atom(body, b)
-    return body.keep(f"{a} if ({a} < {b}) | ({a} != {a}) else {b}")
+    return body.keep(f"pick(({a} < {b}) | ({a} != {a}), {a}, {b})")
 
 
 def _most(body: Body, a: str, b: str) -> str:
     a, b = _atom(body, a), _atom(body, b)
-    return body.keep(f"{a} if ({a} > {b}) | ({a} != {a}) else {b}")
+    return body.keep(f"pick(({a} > {b}) | ({a} != {a}), {a}, {b})")
 
 
 def _atom(body: Body, source: str) -> str:

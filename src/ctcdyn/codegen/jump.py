@@ -8,6 +8,8 @@ on `t`, `bound` gives a number no smaller than the total at any time of the lane
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ctcdyn.codegen.interval import Windowed, span
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.rows import Rows
@@ -15,6 +17,7 @@ from ctcdyn.codegen.writer import Body
 from ctcdyn.model.expr import Call, Expr, Name, Number, text
 from ctcdyn.model.network import Reaction
 
+GROUP = 24  # reactions of one loop where a model is too large for a single one (measured: 16 to 32 are equally good)
 SLACK = 1.0 + 2.0**-40  # outward, for the rounding of a bound that is computed in another order than the rate
 
 
@@ -23,15 +26,19 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
     rows.block("the window over which bounds hold", ["FROM", "TO"])
     windowed = Windowed(layout)
     bound = _bound(layout, windowed)
+    rows.block("candidate time of the next event; bound of the total; what falls into a reaction, -1 where none fires",
+               ["CANDIDATE", "LIMIT", "CHOICE"])
+    if not layout.fused:
+        rows.block("running sums of the propensities", [f"SUM_{r}" for r in range(len(layout.rates) - 1)])
+    rows.block("the last of the running sums", [f"SUM_{len(layout.rates) - 1}"], "TOTAL")
     for bounds in ("LOW", "HIGH"):
         rows.block("bounds over the window", [f"{bounds}_{k}" for k in windowed.rows.values()])
     return {
         "rates": "\n\n\n".join(_rate(layout, r) for r in range(len(layout.rates))),
-        "prefix": _prefix(layout),
-        "fire": _fire(layout),
+        **(_fused(layout) if layout.fused else _grouped(layout)),
         "window": _window(windowed),
         "bound": bound,
-        "valid": _valid(layout),
+        "valid": _valid(layout, rows),
     }
 
 
@@ -41,9 +48,9 @@ def _rate(layout: Layout, r: int) -> str:
     value = body.value(layout.rates[r])
     if not is_nonnegative(layout.rates[r], reaction, layout):
         local = body.keep(value)
-        value = f"{local} if {local} >= 0.0 else np.nan"
+        value = f"pick({local} >= 0.0, {local}, np.nan)"
     lines = [f'"""{_title(layout, reaction)}"""', *body.lines, f"return {value}"]
-    return f"@lane\ndef rate_{reaction.name}(w, i, t):\n" + _indent(lines)
+    return f"@term\ndef rate_{reaction.name}(w, i, t):\n" + _indent(lines)
 
 
 def _title(layout: Layout, reaction: Reaction) -> str:
@@ -53,32 +60,78 @@ def _title(layout: Layout, reaction: Reaction) -> str:
     return f"{reaction.equation}, {law}, events/d{where}"
 
 
-def _prefix(layout: Layout) -> str:
+def _fused(layout: Layout) -> dict[str, str]:
+    """Sums in registers: one loop for a whole event."""
+    everything = range(len(layout.rates))
     lines = ['"""Running sums of the propensities, 1/d; the last is the total."""']
     for r, reaction in enumerate(layout.network.reactions):
         lines.append(f"c{r} = " + (f"c{r - 1} + " if r else "") + f"rate_{reaction.name}(w, i, t)")
-    sums = ", ".join(f"c{r}" for r in range(len(layout.rates)))
-    lines.append(f"return {sums},")
-    return "@lane\ndef prefix(w, i, t):\n" + _indent(lines)
+    sums = ", ".join(f"c{r}" for r in everything)
+    lines.append(f"return {sums}," if len(layout.rates) == 1 else f"return {sums}")
+    fire = ['"""The change of state by the reaction that y falls into; nothing where y is negative."""']
+    fire += _changes(layout, everything, lambda r: f"c[{r}]")
+    doc = '    """Not used: sums of this model stay in registers."""\n'
+    return {
+        "prefix": "@lane\ndef prefix(w, i, t):\n" + _indent(lines),
+        "fire": "@lane\ndef fire(w, i, c, y):\n" + _indent(fire),
+        "sums": f"@block\ndef sums(w):\n{doc}    w[TIME] = w[TIME]",
+        "changes": f"@block\ndef changes(w):\n{doc}    w[TIME] = w[TIME]",
+    }
 
 
-def _fire(layout: Layout) -> str:
-    """g[r] is `on` where a reaction after r was chosen; reaction r fired where g[r-1] - g[r] is one."""
+def _grouped(layout: Layout) -> dict[str, str]:
+    """Sums in rows, a loop for each group of reactions: one loop over hundreds of them is not packed any more."""
+    parts: dict[str, str] = {}
+    groups = [range(r, min(r + GROUP, len(layout.rates))) for r in range(0, len(layout.rates), GROUP)]
     last = len(layout.rates) - 1
-    lines = ['"""The change of state by the reaction that y falls into; nothing where `on` is zero."""']
-    lines += [f"g{r} = on if y >= c[{r}] else 0.0" for r in range(last)]
-    gains: dict[int, list[str]] = {}
-    for r in range(last + 1):
-        before, after = ("on" if r == 0 else f"g{r - 1}"), ("" if r == last else f" - g{r}")
-        for s, change in layout.change(r).items():
-            times = "" if abs(change) == 1 else f"{abs(change)}.0 * "
-            gains.setdefault(s, []).append(f"{'+' if change > 0 else '-'} {times}({before}{after})")
-    for s, terms in sorted(gains.items()):
-        row = f"w[X_{layout.species[s]} + i]"
-        lines.append(f"{row} = {row} " + " ".join(terms))
-    if len(lines) == 1:
-        lines.append("w[X + i] = w[X + i]")
-    return "@lane\ndef fire(w, i, c, y, on):\n" + _indent(lines)
+    for k, group in enumerate(groups):
+        lines = [f'"""Running sums of group {k}, 1/d."""']
+        for r in group:
+            before = f"c{r - 1} + " if r > group[0] else f"w[SUM_{r - 1} + i] + " if r else ""
+            lines.append(f"c{r} = {before}rate_{layout.network.reactions[r].name}(w, i, t)")
+            lines.append(f"w[SUM_{r} + i] = c{r}")
+        parts[f"sums_{k}"] = f"@lane\ndef sums_{k}(w, i, t):\n" + _indent(lines)
+        lines = [f'"""Changes of state by group {k}."""', "y = w[CHOICE + i]"]
+        lines += _changes(layout, group, lambda r: f"w[SUM_{r} + i]")
+        parts[f"changes_{k}"] = f"@lane\ndef changes_{k}(w, i):\n" + _indent(lines)
+    loops = [f"for i in range(W):\n    sums_{k}(w, i, w[CANDIDATE + i])" for k in range(len(groups))]
+    doc = '"""Running sums of the propensities of every lane at its candidate time."""'
+    parts["sums"] = "@block\ndef sums(w):\n" + _indent("\n".join([doc, *loops]).split("\n"))
+    loops = [f"for i in range(W):\n    changes_{k}(w, i)" for k in range(len(groups))]
+    doc = '"""The change of state of every lane by the reaction that its choice falls into."""'
+    parts["changes"] = "@block\ndef changes(w):\n" + _indent("\n".join([doc, *loops]).split("\n"))
+    doc = '"""The total propensity at t, 1/d, alone in a tuple."""'
+    lines = [doc, *(f"sums_{k}(w, i, t)" for k in range(len(groups))), f"return (w[SUM_{last} + i],)"]
+    parts["prefix"] = "@block\ndef prefix(w, i, t):\n" + _indent(lines)
+    doc = '"""Not used: sums of this model are rows."""'
+    parts["fire"] = f"@block\ndef fire(w, i, c, y):\n    {doc}\n    w[TIME] = w[TIME]"
+    return parts
+
+
+def _changes(layout: Layout, group: range, sum_of: Callable[[int], str]) -> list[str]:
+    """Masked sums: reaction r fired where y lies at or above the sum before it and below its own.
+
+    A species changes by the step of the net change from one reaction to the next at each sum that y has reached; all
+    numbers are whole, so the order does not matter. y is -1 where nothing fires.
+    """
+    last = len(layout.rates) - 1
+    lines = []
+    for s, name in enumerate(layout.species):
+        change = [layout.change(r).get(s, 0) for r in group]
+        if not any(change):
+            continue
+        lines.append(f"x = w[X_{name} + i]")
+        before = 0
+        for r, now in zip(group, change, strict=True):
+            if now != before:
+                reached = "y >= 0.0" if r == 0 else f"y >= {sum_of(r - 1)}"
+                lines.append(f"x = pick({reached}, x {'+' if now > before else '-'} {float(abs(now - before))!r}, x)")
+            before = now
+        if before and group[-1] < last:
+            sign = "-" if before > 0 else "+"
+            lines.append(f"x = pick(y >= {sum_of(group[-1])}, x {sign} {float(abs(before))!r}, x)")
+        lines.append(f"w[X_{name} + i] = x")
+    return lines or ["pass"]
 
 
 def _bound(layout: Layout, windowed: Windowed) -> str:
@@ -86,7 +139,7 @@ def _bound(layout: Layout, windowed: Windowed) -> str:
         return (
             "@lane\ndef bound(w, i):\n"
             '    """No rate depends on time: the total propensity is its own bound."""\n'
-            "    return prefix(w, i, w[TIME + i])[REACTIONS - 1]"
+            "    return prefix(w, i, w[TIME + i])[-1]"
         )
     body = Body(layout.symbol)
     total: list[str] = []
@@ -98,7 +151,8 @@ def _bound(layout: Layout, windowed: Windowed) -> str:
             total.append(f"rate_{layout.network.reactions[r].name}(w, i, w[FROM + i])")
     lines = ['"""A bound of the total propensity over the window of lane i, 1/d."""', *body.lines]
     lines.append("return " + " + ".join(total))
-    return "@lane\ndef bound(w, i):\n" + _indent(lines)
+    kind = "lane" if layout.fused else "block"
+    return f"@{kind}\ndef bound(w, i):\n" + _indent(lines)
 
 
 def _window(windowed: Windowed) -> str:
@@ -106,11 +160,19 @@ def _window(windowed: Windowed) -> str:
     return "@block\ndef window(w, i):\n" + _indent([doc, *(windowed.lines() or ["pass"])])
 
 
-def _valid(layout: Layout) -> str:
+def _valid(layout: Layout, rows: Rows) -> str:
     """What `is_nonnegative` takes for granted is checked once, when a lane is loaded or its parameters change."""
-    rows = sorted({row for r, rate in enumerate(layout.rates) for row in _assumed(rate, layout)})
-    lines = ['"""1.0 where every factor of a rate that must not be negative is not."""', "good = 1.0"]
-    lines += [f"good = good if {row} >= 0.0 else 0.0" for row in rows]
+    assumed = {row for rate in layout.rates for row in _assumed(rate, layout)}
+    index = sorted(rows.index[row.removeprefix("w[").removesuffix(" + i]")] for row in assumed)
+    runs: list[list[int]] = []
+    for r in index:
+        if runs and runs[-1][1] == r:
+            runs[-1][1] = r + 1
+        else:
+            runs.append([r, r + 1])
+    lines = ['"""1.0 where no factor of a rate that must not be negative is."""', "good = 1.0"]
+    for first, end in runs:
+        lines += [f"for r in range({first}, {end}):", "    good = pick(w[r * W + i] >= 0.0, good, 0.0)"]
     return "@block\ndef valid(w, i):\n" + _indent([*lines, "return good"])
 
 

@@ -16,6 +16,7 @@ from ctcdyn.model.network import Network, Semantics
 
 RISING = frozenset({">", ">="})
 FALLING = frozenset({"<", "<="})
+FUSED_SPECIES, FUSED_REACTIONS = 8, 32
 MIRROR = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
@@ -61,6 +62,12 @@ class Layout:
     def species(self) -> tuple[str, ...]:
         """Names of all state rows: the species of the model, then hidden counters."""
         return self.network.species_names + tuple(c.name for c in self.counters)
+
+    @property
+    def fused(self) -> bool:
+        """Whether a whole step or event of a lane is one loop: a large model compiles too long that way, and spills."""
+        small = len(self.species) <= FUSED_SPECIES if self.semantics == "ode" else True
+        return small and len(self.rates) <= FUSED_REACTIONS
 
     @property
     def timed(self) -> list[int]:

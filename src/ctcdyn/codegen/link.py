@@ -110,7 +110,7 @@ def _closure(solver: Path) -> list[_Module]:
 def _file(module: str) -> Path:
     spec = find_spec(module)
     if spec is None or spec.origin is None:
-        raise CtcError(Problem("S603", f"a solver imports {module}, which is not there"), Exit.CONFIG)
+        raise CtcError(Problem("C113", f"a solver imports {module}, which is not there"), Exit.CONFIG)
     return Path(spec.origin)
 
 
@@ -141,7 +141,7 @@ def _import(node: ast.Import | ast.ImportFrom, module: _Module, header: dict[str
     elif not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith(LINKED)) and root != "__future__":
         raise CtcError(
             Problem(
-                "S603",
+                "C113",
                 f"{module.path.name}:{node.lineno} imports {root}, which a kernel cannot contain",
                 fix="a solver imports only numpy, numba, llvmlite, ctcdyn.kernels and ctcdyn.solvers",
             ),
@@ -282,5 +282,5 @@ def _refuse_doubles(pieces: list[_Piece], solver: Path) -> None:
         double = seen & set(piece.defines)
         if double:
             what = f"{solver.name}: the name {sorted(double)[0]} is defined twice in the linked kernel"
-            raise CtcError(Problem("S603", what, fix="rename it in the solver"), Exit.CONFIG)
+            raise CtcError(Problem("S605", what, fix="rename it in the solver"), Exit.CONFIG)
         seen |= set(piece.defines)

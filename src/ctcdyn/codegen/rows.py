@@ -5,22 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+LINE = 48  # characters of names in one line
+
+
 class Rows:
     """Names rows in the order in which they are asked for and writes them as module constants."""
 
     def __init__(self) -> None:
         self.count = 0
+        self.index: dict[str, int] = {}
         self.lines: list[str] = []
 
     def block(self, title: str, names: Iterable[str], start: str | None = None, doc: str = "") -> None:
         """One row for each name; `start` names the first row of the block (also of an empty one)."""
         if start is not None:
             self.lines.append(f"{start} = {self.count} * W  # {doc or title}")
+        line: list[str] = []
         for name in names:
-            self.lines.append(f"{name} = {self.count} * W")
-            self.count += 1
+            if line and len(", ".join([*line, name])) > LINE:
+                self._write(line)
+                line = []
+            line.append(name)
+        self._write(line)
 
-    def space(self, name: str, rows: int, doc: str) -> None:
-        """`rows` rows under one name."""
-        self.lines.append(f"{name} = {self.count} * W  # {rows} rows: {doc}")
-        self.count += rows
+    def _write(self, names: list[str]) -> None:
+        if names:
+            offsets = ", ".join(f"{self.count + k} * W" for k in range(len(names)))
+            self.lines.append(f"{', '.join(names)} = {offsets}")
+            self.index.update((name, self.count + k) for k, name in enumerate(names))
+            self.count += len(names)

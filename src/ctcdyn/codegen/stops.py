@@ -68,12 +68,12 @@ def _guard(layout: Layout, watched: list[int]) -> str:
     for k in watched:
         at = layout.network.treatments[k].at
         assert not isinstance(at, float)
-        now = body.keep(f"1.0 if {body.condition(at)} else 0.0")
-        body.lines.append(f"w[HELD_{k} + i] = w[HELD_{k} + i] if {now} > 0.0 else 0.0")
+        now = body.keep(f"pick({body.condition(at)}, 1.0, 0.0)")
+        body.lines.append(f"w[HELD_{k} + i] = pick({now} > 0.0, w[HELD_{k} + i], 0.0)")
         fired.append(f"({now} > w[HELD_{k} + i])")
     for name, when in layout.passages:
         fired.append(f"({body.condition(when)} & (w[PASSED_{name} + i] == np.inf))")
-    lines = [*body.lines, "return " + (f"1.0 if {' | '.join(fired)} else 0.0" if fired else "0.0")]
+    lines = [*body.lines, "return " + (f"pick({' | '.join(fired)}, 1.0, 0.0)" if fired else "0.0")]
     return _function("guard(w, i, t)", "1.0 where a condition on the state of lane i has just become true.", lines)
 
 

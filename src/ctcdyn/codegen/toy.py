@@ -87,7 +87,7 @@ import numpy as np
 from numba import int64
 
 from ctcdyn.kernels.lanemath import exp_, log_, pow_, sin_, cos_
-from ctcdyn.kernels.machine import block, lane
+from ctcdyn.kernels.machine import block, lane, pick, term
 
 {parts}
 """

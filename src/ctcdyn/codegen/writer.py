@@ -1,8 +1,8 @@
 """Expressions as kernel source: one function body at a time, shared subexpressions once, no rounding changed.
 
 What a modeller wrote is what is computed: the tree keeps its shape, so JIT, pure Python and every lane width
-give the same bits. Selections (`where`, `min`, `max`) have both sides in locals first, so that a lane loop
-stays free of branches. Powers with a small whole exponent become products, other powers `pow_`.
+give the same bits. Selections (`where`, `min`, `max`) are calls of `pick`, so that a lane loop stays free of
+branches. Powers with a small whole exponent become products, other powers `pow_`.
 """
 
 from __future__ import annotations
@@ -103,15 +103,13 @@ class Body:
         if op in ("min", "max"):
             sign = "<" if op == "min" else ">"
             a, b = self.local(args[0]), self.local(args[1])
-            return f"{a} if ({a} {sign} {b}) | ({a} != {a}) else {b}", 0
+            return f"pick(({a} {sign} {b}) | ({a} != {a}), {a}, {b})", 8
         if op == "where":
-            chosen = self.condition(args[0])
-            a, b = self.local(args[1]), self.local(args[2])
-            return f"{a} if {chosen} else {b}", 0
+            return f"pick({self.condition(args[0])}, {self.value(args[1])}, {self.value(args[2])})", 8
         if op == "step":
-            return f"1.0 if {self.value(args[0], 1)} >= 0.0 else 0.0", 0
+            return f"pick({self.value(args[0], 1)} >= 0.0, 1.0, 0.0)", 8
         assert op in BOOLEAN, op
-        return f"1.0 if {self.condition(e)} else 0.0", 0
+        return f"pick({self.condition(e)}, 1.0, 0.0)", 8
 
     def _power(self, base: Expr, exponent: Expr) -> tuple[str, int]:
         if isinstance(exponent, Number):

@@ -14,7 +14,7 @@ import numpy as np
 from numba import int64
 
 from ctcdyn.kernels.lanemath import exp_, log_, pow_, sin_, cos_
-from ctcdyn.kernels.machine import block, lane
+from ctcdyn.kernels.machine import block, lane, pick, term
 
 W = 16  # lanes of a block; no result depends on it
 SPECIES = 3  # state rows
@@ -26,26 +26,15 @@ PASSAGES = 1
 LOGS = 64  # capacity of the event log of a trajectory
 TIMED = True  # a rate depends smoothly on t
 GUARDED = True  # a condition on the state is watched
-FUSED = True  # one loop for a whole step
+FUSED = True  # a whole step or event is one loop
 WHOLE = True  # counts are whole numbers
 X = 0 * W  # species, then hidden counters
-X_blood = 0 * W
-X_tissue = 1 * W
-X_arrivals = 2 * W
+X_blood, X_tissue, X_arrivals = 0 * W, 1 * W, 2 * W
 Q = 3 * W  # parameters in force
-Q_shedding = 3 * W
-Q_clearance = 4 * W
-Q_extravasation = 5 * W
-Q_death = 6 * W
-Q_swing = 7 * W
-Q_seeded = 8 * W
-Q_detectable = 9 * W
-Q_dose_day = 10 * W
-Q_holiday = 11 * W
-Q_blood__initial = 12 * W
-Q_dose__every = 13 * W
-Q_dose__cycles = 14 * W
-Q_dose__clearance = 15 * W
+Q_shedding, Q_clearance, Q_extravasation = 3 * W, 4 * W, 5 * W
+Q_death, Q_swing, Q_seeded, Q_detectable = 6 * W, 7 * W, 8 * W, 9 * W
+Q_dose_day, Q_holiday, Q_blood__initial = 10 * W, 11 * W, 12 * W
+Q_dose__every, Q_dose__cycles, Q_dose__clearance = 13 * W, 14 * W, 15 * W
 Q_surgery__cycles = 16 * W
 C = 17 * W  # coefficients
 C_shed = 17 * W
@@ -59,39 +48,26 @@ PASSED = 23 * W  # time of a first passage, inf before it
 PASSED_detection = 23 * W
 TIME = 24 * W
 AT = 25 * W
-FROM = 26 * W
-TO = 27 * W
-LOW_0 = 28 * W
-HIGH_0 = 29 * W
-U = 30 * W  # trial state of a stage
-U_blood = 30 * W
-U_tissue = 31 * W
-U_arrivals = 32 * W
-F = 33 * W  # derivative at the trial state
-F_blood = 33 * W
-F_tissue = 34 * W
-F_arrivals = 35 * W
-J = 36 * W  # entries of the Jacobian, 1/d
-J_0_0 = 36 * W
-J_1_0 = 37 * W
-J_1_1 = 38 * W
-J_2_0 = 39 * W
-L = 40 * W  # entries of the LU factors of I/(gamma h) - J
-L_0_0 = 40 * W
-L_1_0 = 41 * W
-L_1_1 = 42 * W
-L_2_0 = 43 * W
-L_2_2 = 44 * W
-B = 45 * W  # right-hand side, then solution, of `solve`
-B_blood = 45 * W
-B_tissue = 46 * W
-B_arrivals = 47 * W
-SHIFT = 48 * W
-T = 49 * W  # partial derivative of the drift by time
-T_blood = 49 * W
-T_tissue = 50 * W
-T_arrivals = 51 * W
-FREE = 52 * W  # rows of the solver
+FROM, TO = 26 * W, 27 * W
+CANDIDATE, LIMIT, CHOICE = 28 * W, 29 * W, 30 * W
+TOTAL = 31 * W  # the last of the running sums
+SUM_3 = 31 * W
+LOW_0 = 32 * W
+HIGH_0 = 33 * W
+U = 34 * W  # trial state of a stage
+U_blood, U_tissue, U_arrivals = 34 * W, 35 * W, 36 * W
+F = 37 * W  # derivative at the trial state
+F_blood, F_tissue, F_arrivals = 37 * W, 38 * W, 39 * W
+J = 40 * W  # entries of the Jacobian, 1/d
+J_0_0, J_1_0, J_1_1, J_2_0 = 40 * W, 41 * W, 42 * W, 43 * W
+L = 44 * W  # entries of the LU factors of I/(gamma h) - J
+L_0_0, L_1_0, L_1_1, L_2_0, L_2_2 = 44 * W, 45 * W, 46 * W, 47 * W, 48 * W
+B = 49 * W  # right-hand side, then solution, of `solve`
+B_blood, B_tissue, B_arrivals = 49 * W, 50 * W, 51 * W
+SHIFT = 52 * W
+T = 53 * W  # partial derivative of the drift by time
+T_blood, T_tissue, T_arrivals = 53 * W, 54 * W, 55 * W
+FREE = 56 * W  # rows of the solver
 
 
 @block
@@ -157,9 +133,9 @@ def guard(w, i, t):
     """1.0 where a condition on the state of lane i has just become true."""
     tissue = w[X_tissue + i]
     detectable = w[Q_detectable + i]
-    x__0 = 1.0 if (tissue >= detectable) else 0.0
-    w[HELD_1 + i] = w[HELD_1 + i] if x__0 > 0.0 else 0.0
-    return 1.0 if (x__0 > w[HELD_1 + i]) | ((tissue >= detectable) & (w[PASSED_detection + i] == np.inf)) else 0.0
+    x__0 = pick((tissue >= detectable), 1.0, 0.0)
+    w[HELD_1 + i] = pick(x__0 > 0.0, w[HELD_1 + i], 0.0)
+    return pick((x__0 > w[HELD_1 + i]) | ((tissue >= detectable) & (w[PASSED_detection + i] == np.inf)), 1.0, 0.0)
 
 
 @block
@@ -195,17 +171,17 @@ def apply(w, book, i, t):
     return changed
 
 
-@lane
+@term
 def rate_shed(w, i, t):
     """-> blood, k = shedding * (1 + swing * sin(2 * 3.141592653589793 * t)) * (1 - 0.5 * step(t - holiday)), events/d"""
     shedding = w[Q_shedding + i]
     swing = w[Q_swing + i]
     c_shed = w[C_shed + i]
     x__0 = shedding * (1.0 + swing * sin_(2.0 * 3.141592653589793 * t)) * c_shed
-    return x__0 if x__0 >= 0.0 else np.nan
+    return pick(x__0 >= 0.0, x__0, np.nan)
 
 
-@lane
+@term
 def rate_clear(w, i, t):
     """blood ->, k = clearance, events/d"""
     clearance = w[Q_clearance + i]
@@ -213,7 +189,7 @@ def rate_clear(w, i, t):
     return clearance * blood
 
 
-@lane
+@term
 def rate_leave(w, i, t):
     """blood -> tissue, k = extravasation, events/d"""
     extravasation = w[Q_extravasation + i]
@@ -221,7 +197,7 @@ def rate_leave(w, i, t):
     return extravasation * blood
 
 
-@lane
+@term
 def rate_die(w, i, t):
     """tissue ->, k = death, events/d"""
     death = w[Q_death + i]
@@ -236,18 +212,37 @@ def prefix(w, i, t):
     c1 = c0 + rate_clear(w, i, t)
     c2 = c1 + rate_leave(w, i, t)
     c3 = c2 + rate_die(w, i, t)
-    return c0, c1, c2, c3,
+    return c0, c1, c2, c3
 
 
 @lane
-def fire(w, i, c, y, on):
-    """The change of state by the reaction that y falls into; nothing where `on` is zero."""
-    g0 = on if y >= c[0] else 0.0
-    g1 = on if y >= c[1] else 0.0
-    g2 = on if y >= c[2] else 0.0
-    w[X_blood + i] = w[X_blood + i] + (on - g0) - (g0 - g1) - (g1 - g2)
-    w[X_tissue + i] = w[X_tissue + i] + (g1 - g2) - (g2)
-    w[X_arrivals + i] = w[X_arrivals + i] + (g1 - g2)
+def fire(w, i, c, y):
+    """The change of state by the reaction that y falls into; nothing where y is negative."""
+    x = w[X_blood + i]
+    x = pick(y >= 0.0, x + 1.0, x)
+    x = pick(y >= c[0], x - 2.0, x)
+    x = pick(y >= c[2], x + 1.0, x)
+    w[X_blood + i] = x
+    x = w[X_tissue + i]
+    x = pick(y >= c[1], x + 1.0, x)
+    x = pick(y >= c[2], x - 2.0, x)
+    w[X_tissue + i] = x
+    x = w[X_arrivals + i]
+    x = pick(y >= c[1], x + 1.0, x)
+    x = pick(y >= c[2], x - 1.0, x)
+    w[X_arrivals + i] = x
+
+
+@block
+def sums(w):
+    """Not used: sums of this model stay in registers."""
+    w[TIME] = w[TIME]
+
+
+@block
+def changes(w):
+    """Not used: sums of this model stay in registers."""
+    w[TIME] = w[TIME]
 
 
 @block
@@ -258,30 +253,30 @@ def window(w, i):
     x__0 = 2.0 * 3.141592653589793
     x__1 = x__0 * w[FROM + i]
     x__2 = x__0 * w[TO + i]
-    x__3 = x__1 if (x__1 < x__2) | (x__1 != x__1) else x__2
-    x__4 = x__1 if (x__1 > x__2) | (x__1 != x__1) else x__2
+    x__3 = pick((x__1 < x__2) | (x__1 != x__1), x__1, x__2)
+    x__4 = pick((x__1 > x__2) | (x__1 != x__1), x__1, x__2)
     x__5 = 0.5 * (x__3 + x__4)
     x__6 = 0.5 * (x__4 - x__3)
     x__7 = sin_(x__5)
     x__8 = x__7 - x__6
-    x__9 = -1.0 if (-1.0 > x__8) | (-1.0 != -1.0) else x__8
+    x__9 = pick((-1.0 > x__8) | (-1.0 != -1.0), -1.0, x__8)
     x__10 = x__7 + x__6
-    x__11 = 1.0 if (1.0 < x__10) | (1.0 != 1.0) else x__10
+    x__11 = pick((1.0 < x__10) | (1.0 != 1.0), 1.0, x__10)
     x__12 = swing * x__9
     x__13 = swing * x__11
-    x__14 = x__12 if (x__12 < x__13) | (x__12 != x__12) else x__13
-    x__15 = x__12 if (x__12 > x__13) | (x__12 != x__12) else x__13
+    x__14 = pick((x__12 < x__13) | (x__12 != x__12), x__12, x__13)
+    x__15 = pick((x__12 > x__13) | (x__12 != x__12), x__12, x__13)
     x__16 = 1.0 + x__14
     x__17 = 1.0 + x__15
     x__18 = shedding * x__16
     x__19 = shedding * x__17
-    x__20 = x__18 if (x__18 < x__19) | (x__18 != x__18) else x__19
-    x__21 = x__18 if (x__18 > x__19) | (x__18 != x__18) else x__19
+    x__20 = pick((x__18 < x__19) | (x__18 != x__18), x__18, x__19)
+    x__21 = pick((x__18 > x__19) | (x__18 != x__18), x__18, x__19)
     c_shed = w[C_shed + i]
     x__22 = x__20 * c_shed
     x__23 = x__21 * c_shed
-    x__24 = x__22 if (x__22 < x__23) | (x__22 != x__22) else x__23
-    x__25 = x__22 if (x__22 > x__23) | (x__22 != x__22) else x__23
+    x__24 = pick((x__22 < x__23) | (x__22 != x__22), x__22, x__23)
+    x__25 = pick((x__22 > x__23) | (x__22 != x__22), x__22, x__23)
     w[LOW_0 + i] = x__24
     w[HIGH_0 + i] = x__25
 
@@ -295,14 +290,12 @@ def bound(w, i):
 
 @block
 def valid(w, i):
-    """1.0 where every factor of a rate that must not be negative is not."""
+    """1.0 where no factor of a rate that must not be negative is."""
     good = 1.0
-    good = good if w[C_shed + i] >= 0.0 else 0.0
-    good = good if w[Q_clearance + i] >= 0.0 else 0.0
-    good = good if w[Q_death + i] >= 0.0 else 0.0
-    good = good if w[Q_extravasation + i] >= 0.0 else 0.0
-    good = good if w[Q_shedding + i] >= 0.0 else 0.0
-    good = good if w[Q_swing + i] >= 0.0 else 0.0
+    for r in range(3, 8):
+        good = pick(w[r * W + i] >= 0.0, good, 0.0)
+    for r in range(17, 18):
+        good = pick(w[r * W + i] >= 0.0, good, 0.0)
     return good
 
 

@@ -95,7 +95,7 @@ def sound(w, i):
         x = w[X + s * W + i]
         if not (np.abs(x) < np.inf) or (WHOLE and x < 0.0):
             code = NOT_FINITE
-        elif WHOLE and x > LARGEST_COUNT:
+        elif WHOLE and x >= LARGEST_COUNT:
             code = OVERFLOW
     return code
 
@@ -218,10 +218,11 @@ def loop(begin, prepare, sweep, reach, ready, near, read, arrive, dense):
                     continue
                 code = -1
                 base = (slot[k // LEAF] * LEAF + k % LEAF) * saves * columns
-                if flag >= uint64(FAILED):
-                    code = int64(flag) - FAILED
-                elif spent > cap:
+                if spent > cap:  # looked at first and ended at the last save: who noticed when must not matter
                     code = STEP_LIMIT if dense else EVENT_LIMIT
+                    w[TIME + i] = grid[n[SAVE + i] - 1] if n[SAVE + i] > 0 else setting[START]
+                elif flag >= uint64(FAILED):
+                    code = int64(flag) - FAILED
                 else:
                     fired = flag == uint64(FIRED)
                     known = reach(w, v, i)

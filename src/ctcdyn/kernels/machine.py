@@ -17,6 +17,9 @@ PARTS = {"error_model": "numpy", "no_cpython_wrapper": LINKED, "no_cfunc_wrapper
 # from unrolling lane loops in full, which would leave them scalar.
 lane = njit(forceinline=True, **PARTS)
 
+# One reaction of many, inlined by numba before it is typed: a compile of its own would cost 40 ms for each.
+term = njit(error_model="numpy", inline="always")
+
 # A function with a lane loop of its own, `f(w)`, or one that is rare: compiled once, called.
 block = njit(**PARTS)
 
@@ -33,6 +36,10 @@ if config.DISABLE_JIT:
         """The IEEE 754 bits of the double x, as an unsigned 64-bit integer."""
         return np.float64(x).view(np.uint64)
 
+    def pick(condition, a, b):
+        """a where the condition holds, b elsewhere; both are computed."""
+        return a if condition else b
+
 else:
 
     @extending.intrinsic
@@ -44,3 +51,9 @@ else:
     def bits_from_float(typing_context, x):
         """The IEEE 754 bits of the double x, as an unsigned 64-bit integer."""
         return types.uint64(types.float64), lambda c, b, s, a: b.bitcast(a[0], ir.IntType(64))
+
+    @extending.intrinsic
+    def pick(typing_context, condition, a, b):
+        """a where the condition holds, b elsewhere; both are computed, nothing branches, and numba has one thing to type."""
+        signature = types.float64(types.boolean, types.float64, types.float64)
+        return signature, lambda c, builder, s, args: builder.select(*args)

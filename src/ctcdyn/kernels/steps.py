@@ -116,6 +116,7 @@ def judge(w, v, i, e2, exponent, longest):
     stop = w[STOP + i]
     end = stop if (end > stop) | (h == stop - t) else end
     small = (not ok) & ((after < ROUNDING * np.abs(t)) | (after < SMALLEST))
+    small = small | (ok & (end == t))  # a step lost in rounding would be accepted for ever
     w[STEP + i] = after
     w[PAST + i] = size if ok else past
     w[TIME + i] = end if ok else t

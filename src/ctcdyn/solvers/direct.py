@@ -17,25 +17,31 @@ import numpy as np
 from numba import uint64
 
 from ctcdyn.kernels.contract import (
+    CANDIDATE,
+    CHOICE,
     FROM,
+    FUSED,
     GUARDED,
-    REACTIONS,
+    LIMIT,
     SPECIES,
     TIME,
     TIMED,
     TO,
+    TOTAL,
     W,
     X,
     apply,
     bound,
+    changes,
     fire,
     guard,
     prefix,
+    sums,
     valid,
     window,
 )
 from ctcdyn.kernels.lanes import CALLED, FAILED, FIRED, FLAG, NEXT, NOT_FINITE, OWN, WINDOW, loop
-from ctcdyn.kernels.machine import block
+from ctcdyn.kernels.machine import block, lane, pick
 from ctcdyn.kernels.streams import exponential, uniform
 
 SEMANTICS = "jump"
@@ -70,40 +76,77 @@ def prepare(w, v, i, t, setting, changed):
     return until
 
 
+@lane
+def accept(w, v, i, t, limit, total):
+    """(flag, y) of the candidate at t: y falls into the reaction that fires, and is -1 where none does.
+
+    The draws of a lane that only reaches its stop are put back.
+    """
+    stop = not (t <= w[NEXT + i])
+    s0, s1, s2, s3 = v[i], v[W + i], v[2 * W + i], v[3 * W + i]
+    y = uniform(v, i) * limit
+    fresh = exponential(v, i)
+    flag = uint64(CALLED) if stop else uint64(0)
+    if TIMED:  # a total above its bound would be a wrong law: not finite, or a fault of the bound
+        broken = (not stop) & (not (total <= limit))
+        flag = uint64(FAILED + NOT_FINITE) if broken else flag
+        y = pick(y < total, y, -1.0)
+    w[BUDGET + i] = pick(stop, w[BUDGET + i], fresh)
+    w[TIME + i] = pick(stop, w[TIME + i], t)
+    v[i] = s0 if stop else v[i]
+    v[W + i] = s1 if stop else v[W + i]
+    v[2 * W + i] = s2 if stop else v[2 * W + i]
+    v[3 * W + i] = s3 if stop else v[3 * W + i]
+    v[FLAG + i] = flag
+    return flag, pick(stop, -1.0, y)
+
+
 @block
 def sweep(w, v, setting):
+    """One event, or one thinned candidate, of every lane that does not reach its stop before it."""
     flags = uint64(0)
-    for i in range(W):
-        start = w[TIME + i]
-        total = bound(w, i)
-        t = start + w[BUDGET + i] / total
-        stop = not (t <= w[NEXT + i])
-        s0, s1, s2, s3 = v[i], v[W + i], v[2 * W + i], v[3 * W + i]
-        c = prefix(w, i, t)
-        y = uniform(v, i) * total
-        fresh = exponential(v, i)
-        on = 0.0 if stop else 1.0
+    if FUSED:
+        for i in range(W):
+            if TIMED:
+                limit = bound(w, i)
+                t = w[TIME + i] + w[BUDGET + i] / limit
+                c = prefix(w, i, t)
+            else:
+                c = prefix(w, i, w[TIME + i])
+                limit = c[-1]
+                t = w[TIME + i] + w[BUDGET + i] / limit
+            flag, y = accept(w, v, i, t, limit, c[-1])
+            fire(w, i, c, y)
+            flags += flag
+    else:
+        for i in range(W):
+            w[CANDIDATE + i] = w[TIME + i]
         if TIMED:
-            chosen = on if y < c[REACTIONS - 1] else 0.0
-        else:
-            chosen = on
-        fire(w, i, c, y, chosen)
-        w[BUDGET + i] = w[BUDGET + i] if stop else fresh
-        w[TIME + i] = start if stop else t
-        v[i] = s0 if stop else v[i]
-        v[W + i] = s1 if stop else v[W + i]
-        v[2 * W + i] = s2 if stop else v[2 * W + i]
-        v[3 * W + i] = s3 if stop else v[3 * W + i]
-        flag = uint64(CALLED) if stop else uint64(0)
-        if TIMED:  # a total above its bound would be a wrong law: not finite, or a fault of the bound
-            broken = (on > 0.0) & (not (c[REACTIONS - 1] <= total))
-            flag = uint64(FAILED + NOT_FINITE) if broken else flag
-        if GUARDED:
-            fired = (guard(w, i, t) > 0.0) & (flag == uint64(0))
-            flag = uint64(FIRED) if fired else flag
-        v[FLAG + i] = flag
-        flags += flag
+            for i in range(W):
+                w[LIMIT + i] = bound(w, i)
+                w[CANDIDATE + i] += w[BUDGET + i] / w[LIMIT + i]
+        sums(w)
+        for i in range(W):
+            if not TIMED:
+                w[LIMIT + i] = w[TOTAL + i]
+                w[CANDIDATE + i] += w[BUDGET + i] / w[LIMIT + i]
+            flag, y = accept(w, v, i, w[CANDIDATE + i], w[LIMIT + i], w[TOTAL + i])
+            w[CHOICE + i] = y
+            flags += flag
+        changes(w)
+    if GUARDED:
+        for i in range(W):
+            flag = v[FLAG + i]
+            fired = (guard(w, i, w[TIME + i]) > 0.0) & (flag == uint64(0))
+            flags += uint64(FIRED) if fired else uint64(0)
+            v[FLAG + i] = uint64(FIRED) if fired else flag
     return flags
+
+
+@block
+def hazard(w, i):
+    """The rate at which the budget of lane i is spent, 1/d."""
+    return bound(w, i)
 
 
 @block
@@ -111,7 +154,7 @@ def reach(w, v, i):
     """Time of the next event if nothing changes before it."""
     if v[FLAG + i] == uint64(FIRED):
         return w[TIME + i]
-    return w[TIME + i] + w[BUDGET + i] / bound(w, i)
+    return w[TIME + i] + w[BUDGET + i] / hazard(w, i)
 
 
 @block
@@ -134,7 +177,7 @@ def read(w, i, t, out, at):
 @block
 def arrive(w, v, book, i, t):
     """The budget is rebased only where a rate changes at t, so that an event without effect changes no bit."""
-    spent = bound(w, i) * (t - w[TIME + i])
+    spent = hazard(w, i) * (t - w[TIME + i])
     bits = apply(w, book, i, t)
     if TIMED or bits & 1 != 0:
         w[BUDGET + i] = max(w[BUDGET + i] - spent, 5e-324)
