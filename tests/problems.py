@@ -134,7 +134,8 @@ def laws() -> Network:
     (a, b): a nonlinear turn with a rhythm; a -> b -> c, d: the linear cascade of blood, tissue, dormant, growing.
     """
     off = dict.fromkeys(
-        ("source", "square", "crowd", "swing", "gompertz", "spratt", "relax", "track", "broken", "hopf", "spin",
+        ("source", "square", "crowd", "swing", "gompertz", "spratt", "relax", "track", "broken", "chatter",
+         "hopf", "spin",
          "wobble", "k_ab", "k_a", "k_bc", "k_bd", "k_b", "k_cd", "k_c", "growth", "k_d", "k_dc", "bolus"), 0.0,
     )  # fmt: skip
     never = dict.fromkeys(("off", "breaks", "dose_day", "bolus_day", "trigger", "level"), 1e300)
@@ -150,6 +151,7 @@ def laws() -> Network:
             "slow_down": ("-> a", "=spratt * a * (1 - (max(a, 1e-30) / ceiling) ** 0.25)"),
             "relaxing": ("-> a", "=relax * (sin(t) - a) + track * cos(t)"),
             "breaking": ("-> a", "=broken * sqrt(breaks - t)"),
+            "chattering": ("-> a", "=chatter * where(a >= 0, 0 - 1, 1)"),
             "turn_a": ("-> a", f"=hopf * a * (1 - a * a - b * b) - {turn} * b"),
             "turn_b": ("-> b", f"=hopf * b * (1 - a * a - b * b) + {turn} * a"),
             "a_b": ("a -> b", "k_ab"), "a_": ("a ->", "k_a"), "b_c": ("b -> c", "k_bc"), "b_d": ("b -> d", "k_bd"),
