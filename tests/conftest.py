@@ -10,7 +10,7 @@ import pytest
 
 @pytest.fixture(scope="session", autouse=True)
 def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The cache that this session and the processes it starts use; CTCDYN_TEST_CACHE keeps it for the next session."""
+    """The cache of this session and of the processes it starts; CTCDYN_TEST_CACHE keeps it for the next."""
     folder = os.environ.get("CTCDYN_TEST_CACHE") or str(tmp_path_factory.mktemp("kernels"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CTCDYN_CACHE", folder)
