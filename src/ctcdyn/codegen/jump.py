@@ -170,9 +170,9 @@ def _valid(layout: Layout, rows: Rows) -> str:
             runs[-1][1] = r + 1
         else:
             runs.append([r, r + 1])
-    lines = ['"""1.0 where no factor of a rate that must not be negative is."""', "good = 1.0"]
+    lines = ['"""1.0 where every factor of a rate that must not be negative is a number that is not."""', "good = 1.0"]
     for first, end in runs:
-        lines += [f"for r in range({first}, {end}):", "    good = pick(w[r * W + i] >= 0.0, good, 0.0)"]
+        lines += [f"for r in range({first}, {end}):", "    good = pick((w[r * W + i] >= 0.0) & (w[r * W + i] < np.inf), good, 0.0)"]
     return "@block\ndef valid(w, i):\n" + _indent([*lines, "return good"])
 
 

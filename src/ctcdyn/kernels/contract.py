@@ -290,12 +290,12 @@ def bound(w, i):
 
 @block
 def valid(w, i):
-    """1.0 where no factor of a rate that must not be negative is."""
+    """1.0 where every factor of a rate that must not be negative is a number that is not."""
     good = 1.0
     for r in range(3, 8):
-        good = pick(w[r * W + i] >= 0.0, good, 0.0)
+        good = pick((w[r * W + i] >= 0.0) & (w[r * W + i] < np.inf), good, 0.0)
     for r in range(17, 18):
-        good = pick(w[r * W + i] >= 0.0, good, 0.0)
+        good = pick((w[r * W + i] >= 0.0) & (w[r * W + i] < np.inf), good, 0.0)
     return good
 
 

@@ -20,7 +20,7 @@ np.errstate(over="ignore"): the words wrap.
 from numba import uint64
 
 from ctcdyn.kernels.contract import W
-from ctcdyn.kernels.lanemath import log_unit
+from ctcdyn.kernels.lanemath import log_draw
 from ctcdyn.kernels.machine import block, float_from_bits, kernel, lane
 
 EVENTS = 0  # which reaction fires, and when
@@ -89,7 +89,7 @@ def uniform(v, i):
 def exponential(v, i):
     """A draw from the unit exponential law: between 1.1e-16 and 36.8, so a waiting time is never 0."""
     # the uniform is shifted to the middle of its cell, (0, 1): log never sees 0 and never gives -0
-    return -log_unit(uniform(v, i) + 1.1102230246251565e-16)
+    return -log_draw(uniform(v, i) + 1.1102230246251565e-16)
 
 
 @block

@@ -82,7 +82,7 @@ def accept(w, v, i, t, limit, total):
 
     The draws of a lane that only reaches its stop are put back.
     """
-    stop = not (t <= w[NEXT + i])
+    stop = (not (t <= w[NEXT + i])) | (limit == np.inf)
     s0, s1, s2, s3 = v[i], v[W + i], v[2 * W + i], v[3 * W + i]
     y = uniform(v, i) * limit
     fresh = exponential(v, i)
@@ -154,7 +154,8 @@ def reach(w, v, i):
     """Time of the next event if nothing changes before it."""
     if v[FLAG + i] == uint64(FIRED):
         return w[TIME + i]
-    return w[TIME + i] + w[BUDGET + i] / hazard(w, i)
+    total = hazard(w, i)
+    return w[TIME + i] + w[BUDGET + i] / total if total < np.inf else np.nan
 
 
 @block
