@@ -144,6 +144,7 @@ class Workspace:
         self.counts = np.zeros((*shape, bins(self.bits) if ensemble.sketched else 0), np.uint32)
         self.sums = [np.zeros(shape) for _ in range(5)]
         self.leaves = leaf_functions()
+        self.scratch = aligned(5 * self.leaves.BLOCK, np.float64)
 
 
 def aligned(size: int, dtype: type[np.generic]) -> Array:
@@ -233,7 +234,7 @@ def reduce_leaf(space: Workspace, ensemble: Ensemble, rows: NDArray[np.float64],
     arms, saves = ensemble.arms, len(ensemble.times)
     number, shift, total, square, zeros = space.sums
     columns = space.columns // saves
-    space.leaves.moments(rows, first, arms, columns, number, shift, total, square, zeros)
+    space.leaves.moments(rows, first, arms, space.scratch, number, shift, total, square, zeros)
     if ensemble.sketched:
         space.leaves.tally(rows, first, arms, space.counts, space.bits, LOWEST, HIGHEST)
     shape = (arms, saves, columns)
@@ -316,7 +317,7 @@ def _leaf_entries(module: Any) -> dict[str, Any]:
     f2 = types.float64[:, ::1]
     i = types.int64
     return {
-        "moments": (f2, i, i, i, f2, f2, f2, f2, f2),
+        "moments": (f2, i, i, types.float64[::1], f2, f2, f2, f2, f2),
         "tally": (f2, i, i, types.uint32[:, :, ::1], i, i, i),
         "draw_uniforms": (i, i, i, f2),
     }

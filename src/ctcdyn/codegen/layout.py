@@ -39,6 +39,7 @@ class Layout:
     coefficients: dict[Expr, str] = field(default_factory=dict)
     switches: dict[Expr, str] = field(default_factory=dict)  # time of the flip -> name
     passages: list[tuple[str, Expr]] = field(default_factory=list)  # (observable, condition)
+    readings: list[tuple[str, Expr]] = field(default_factory=list)  # (name, expression) of each computed column
     extra: dict[str, float] = field(default_factory=dict)  # numbers that are data like parameters: name -> value
 
     def __post_init__(self) -> None:
@@ -53,6 +54,7 @@ class Layout:
         self.rates = [
             self._hoist(self._switch(r.propensity(self.semantics, network)), r.name) for r in network.reactions
         ]
+        self.readings = [(o.name, self._hoist(o.expr, o.name)) for o in network.observables if o.expr is not None]
         self.passages = [
             (o.name, _condition(o.options["when"])) for o in network.observables if o.use == "first_passage"
         ]
@@ -73,11 +75,6 @@ class Layout:
     def timed(self) -> list[int]:
         """Reactions whose rate depends smoothly on `t`."""
         return [r for r, rate in enumerate(self.rates) if "t" in names(rate)]
-
-    @property
-    def readings(self) -> list[tuple[str, Expr]]:
-        """(name, expression) of each computed column; a flux is a state row, a first passage an event."""
-        return [(o.name, o.expr) for o in self.network.observables if o.expr is not None]
 
     def change(self, r: int) -> dict[int, int]:
         """State row -> net change by reaction r, counters included."""

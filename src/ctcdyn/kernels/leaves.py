@@ -9,37 +9,40 @@ from numba import int64, uint32, uint64
 
 from ctcdyn.kernels.machine import bits_from_float, kernel
 
-@kernel
-def moments(rows, first, arms, columns, number, shift, total, square, zeros):
-    """Sums over rows (n, T * columns) of one leaf, by arm.
+BLOCK = 256  # columns
 
-    number (arms, T * columns) valid values, shift the values subtracted, total and square the sums of the differences
-    and of their squares, zeros the values that are exactly 0. The arm of row b is (first + b) % arms.
+@kernel
+def moments(rows, first, arms, work, number, shift, total, square, zeros):
+    """Sums over rows (n, K) of one leaf, by arm; work (5 * BLOCK,) is scratch.
+
+    number (arms, K) valid values, shift the values subtracted, total and square the sums of the differences and of
+    their squares, zeros the values that are exactly 0. The arm of row b is (first + b) % arms.
     """
     wide = rows.shape[1]
     for a in range(arms):
-        for k in range(wide):
-            number[a, k] = 0.0
-            total[a, k] = 0.0
-            square[a, k] = 0.0
-            zeros[a, k] = 0.0
-            shift[a, k] = 0.0
-        start = (a - first) % arms
-        if start < rows.shape[0]:
-            for k in range(wide):
-                x = rows[start, k]
-                shift[a, k] = x if np.abs(x) < np.inf else 0.0
-    for b in range(rows.shape[0]):
-        a = (first + b) % arms
-        for k in range(wide):
-            x = rows[b, k]
-            valid = x == x
-            d = x - shift[a, k]
-            d = d if valid else 0.0
-            number[a, k] += 1.0 if valid else 0.0
-            total[a, k] += d
-            square[a, k] += d * d
-            zeros[a, k] += 1.0 if x == 0.0 else 0.0
+        lead = (a - first) % arms
+        for start in range(0, wide, BLOCK):  # so many columns that their sums stay in the first-level cache
+            size = min(BLOCK, wide - start)
+            for k in range(BLOCK):
+                x = rows[lead, start + k] if lead < rows.shape[0] and k < size else 0.0
+                work[k] = x if np.abs(x) < np.inf else 0.0
+            for k in range(BLOCK, 5 * BLOCK):
+                work[k] = 0.0
+            for b in range(lead, rows.shape[0], arms):
+                for k in range(size):
+                    x = rows[b, start + k]
+                    d = x - work[k]
+                    d = d if x == x else 0.0
+                    work[BLOCK + k] += 1.0 if x == x else 0.0
+                    work[2 * BLOCK + k] += d
+                    work[3 * BLOCK + k] += d * d
+                    work[4 * BLOCK + k] += 1.0 if x == 0.0 else 0.0
+            for k in range(size):
+                shift[a, start + k] = work[k]
+                number[a, start + k] = work[BLOCK + k]
+                total[a, start + k] = work[2 * BLOCK + k]
+                square[a, start + k] = work[3 * BLOCK + k]
+                zeros[a, start + k] = work[4 * BLOCK + k]
 
 
 @kernel

@@ -35,7 +35,8 @@ PAST = OWN + 4 * W  # logarithm of the last accepted error, for the PI law
 PASS = OWN + 5 * W  # 1 where the step was accepted
 NEAR = OWN + 6 * W  # the polynomials of one lane, species next to each other, while its saves are read
 NEAR_1, NEAR_2, NEAR_3, NEAR_4 = NEAR + SPECIES, NEAR + 2 * SPECIES, NEAR + 3 * SPECIES, NEAR + 4 * SPECIES
-OLD = NEAR + 5 * SPECIES * W  # state at the beginning of the step
+HERE = NEAR + 5 * SPECIES  # the state at a save, before it goes to the output
+OLD = NEAR + 6 * SPECIES * W  # state at the beginning of the step
 NEW = OLD + SPECIES * W  # state at its end
 ERROR = NEW + SPECIES * W  # error estimate
 P1 = ERROR + SPECIES * W  # dense output: OLD + x (P1 + x (P2 + x (P3 + x P4)))
@@ -190,7 +191,9 @@ def read(w, i, t, out, at):
     for s in range(SPECIES):
         p = w[NEAR_3 + s] + x * w[NEAR_4 + s]
         p = w[NEAR_1 + s] + x * (w[NEAR_2 + s] + x * p)
-        out[at + s] = w[NEAR + s] + x * p
+        w[HERE + s] = w[NEAR + s] + x * p
+    for s in range(SPECIES):
+        out[at + s] = w[HERE + s]
 
 
 @block
