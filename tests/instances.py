@@ -182,7 +182,7 @@ def main(task: str, names: Sequence[str]) -> None:
         for name in names:
             model, method, width = name.split(":")
             linked = link(small(model)[0], method, width=int(width) or None)
-            if not (cache_folder() / linked.key).is_dir():  # not yet met by the process that starts at the front
+            if not (cache_folder() / linked.key).is_dir():  # left over by who began at the front
                 linked.compile()
         return
     folder = Path(names[0])

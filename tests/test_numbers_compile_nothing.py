@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -21,11 +22,12 @@ from ctcdyn.codegen.choose import choose
 from ctcdyn.codegen.kernel import Linked, link
 from ctcdyn.codegen.toy import toy
 from ctcdyn.config import load_study
+from ctcdyn.ensemble import Range, run_range
 from ctcdyn.model.load import load_model
 from ctcdyn.model.resolve import resolve
 from ctcdyn.simulation import Model
 from ctcdyn.study import run
-from instances import MODELS, SOLVERS, small
+from instances import MODELS, SOLVERS, Case, small
 
 HERE = Path(__file__).parent
 STUDY = """schema = 1
@@ -223,3 +225,11 @@ def test_two_networks_of_one_key_share_a_kernel_and_keep_their_numbers() -> None
     kernels = [link(network.with_values(initial={"growing": x}), "direct").compile() for x in (3.0, 8.0)]
     assert kernels[0].module is kernels[1].module
     assert [kernel.extra["growing__initial"] for kernel in kernels] == [3.0, 8.0]
+
+
+def test_a_strided_grid_is_no_new_type() -> None:
+    """An array that is not contiguous is another type to numba: it is copied, and what is compiled stays."""
+    case = Case("ctc_linear", "direct", 3)
+    before = compilations(case.kernel.module)
+    run_range(case.kernel, replace(case.ensemble(), times=np.linspace(0.0, 4.0, 9)[::2]), Range(0, 3))
+    assert compilations(case.kernel.module) == before
