@@ -38,7 +38,7 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
 def both(name: str, doc: str, lines: list[str]) -> str:
     """A part in two forms: `name_lane(w, i)` for fused sweeps of small models, `name(w)` with a loop of its own."""
     body = "\n".join("    " + line for line in [f'"""{doc}"""', *lines])
-    loop = f'    """{doc}"""\n    for i in range(W):\n        {name}_lane(w, i)'
+    loop = f"    for i in range(W):\n        {name}_lane(w, i)"
     return f"@lane\ndef {name}_lane(w, i):\n{body}\n\n\n@block\ndef {name}(w):\n{loop}"
 
 

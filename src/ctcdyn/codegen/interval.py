@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.writer import Body
-from ctcdyn.model.expr import Call, Expr, Name, Number, names
+from ctcdyn.model.expr import Call, Expr, Name, Number, evaluate, names
 
 Interval = tuple[str, str]
 MONOTONE = ("exp", "log", "sqrt")
@@ -67,6 +67,8 @@ def span(e: Expr, body: Body, windowed: Windowed | None) -> Interval:
         return body.keep(f"{a} - {d}"), body.keep(f"{b} - {c}")
     if op == "neg":
         return body.keep(f"-{b}"), body.keep(f"-{a}")
+    if op == "*" and not names(e.args[0]) and evaluate(e.args[0], {}) >= 0.0:
+        return body.keep(f"{a} * {c}"), body.keep(f"{a} * {d}")
     if op == "*":
         return _hull(body, [f"{p} * {q}" for p in dict.fromkeys((a, b)) for q in dict.fromkeys((c, d))])
     if op == "/":

@@ -12,7 +12,7 @@ from ctcdyn.codegen.drift import both, right_hand_sides
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.rows import Rows
 from ctcdyn.codegen.writer import Body
-from ctcdyn.model.expr import Expr, Number, derivative
+from ctcdyn.model.expr import Call, Expr, Number, derivative, walk
 
 Entry = tuple[int, int]
 
@@ -67,9 +67,18 @@ def eliminate(size: int, pattern: set[Entry]) -> tuple[list[int], list[Entry]]:
 def _jacobian(layout: Layout, entries: dict[Entry, Expr]) -> str:
     body = Body(lambda name: layout.symbol(name, "X"), entries.values())
     for (s, z), slope in entries.items():
-        body.lines.append(f"w[J_{s}_{z} + i] = {body.value(slope)}")
+        body.lines.append(f"w[J_{s}_{z} + i] = {_finite(slope, body)}")
     timed = ["t = w[TIME + i]"] if layout.timed else []
     return both("jacobian", "Derivatives of the drift by the state at (TIME, X), 1/d.", [*timed, *body.lines])
+
+
+def _finite(slope: Expr, body: Body) -> str:
+    """A derivative, with 0 where it is not finite: at the edge of the domain of a power, root or logarithm."""
+    value = body.value(slope)
+    if any(isinstance(e, Call) and e.op in ("**", "sqrt", "log") for e in walk(slope)):
+        value = body.keep(value)
+        value = f"pick(np.abs({value}) < np.inf, {value}, 0.0)"
+    return value
 
 
 def _factor(entries: dict[Entry, Expr], order: list[int], filled: list[Entry]) -> str:
@@ -111,5 +120,5 @@ def _time_derivative(layout: Layout, sides: list[Expr]) -> str:
     slopes = [derivative(side, "t") for side in sides]
     body = Body(lambda name: layout.symbol(name, "X"), slopes)
     for name, slope in zip(layout.species, slopes, strict=True):
-        body.lines.append(f"w[T_{name} + i] = {body.value(slope)}")
+        body.lines.append(f"w[T_{name} + i] = {_finite(slope, body)}")
     return both("time_derivative", "Derivatives of the drift by time at (TIME, X).", ["t = w[TIME + i]", *body.lines])

@@ -30,9 +30,8 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
                ["CANDIDATE", "LIMIT", "CHOICE"])
     if not layout.fused:
         rows.block("running sums of the propensities", [f"SUM_{r}" for r in range(len(layout.rates) - 1)])
-    rows.block("the last of the running sums", [f"SUM_{len(layout.rates) - 1}"], "TOTAL")
-    for bounds in ("LOW", "HIGH"):
-        rows.block("bounds over the window", [f"{bounds}_{k}" for k in windowed.rows.values()])
+    rows.block("the last of the running sums", [] if layout.fused else [f"SUM_{len(layout.rates) - 1}"], "TOTAL")
+    rows.block("bounds over the window", [f"{end}_{k}" for end in ("LOW", "HIGH") for k in windowed.rows.values()])
     return {
         "rates": "\n\n\n".join(_rate(layout, r) for r in range(len(layout.rates))),
         **(_fused(layout) if layout.fused else _grouped(layout)),
@@ -70,12 +69,12 @@ def _fused(layout: Layout) -> dict[str, str]:
     lines.append(f"return {sums}," if len(layout.rates) == 1 else f"return {sums}")
     fire = ['"""The change of state by the reaction that y falls into; nothing where y is negative."""']
     fire += _changes(layout, everything, lambda r: f"c[{r}]")
-    doc = '    """Not used: sums of this model stay in registers."""\n'
+    doc = '    """Not used: sums of this model stay in registers."""'
     return {
         "prefix": "@lane\ndef prefix(w, i, t):\n" + _indent(lines),
         "fire": "@lane\ndef fire(w, i, c, y):\n" + _indent(fire),
-        "sums": f"@block\ndef sums(w):\n{doc}    w[TIME] = w[TIME]",
-        "changes": f"@block\ndef changes(w):\n{doc}    w[TIME] = w[TIME]",
+        "sums": f"@block\ndef sums(w):\n{doc}",
+        "changes": f"@block\ndef changes(w):\n{doc}",
     }
 
 
@@ -104,7 +103,7 @@ def _grouped(layout: Layout) -> dict[str, str]:
     lines = [doc, *(f"sums_{k}(w, i, t)" for k in range(len(groups))), f"return (w[SUM_{last} + i],)"]
     parts["prefix"] = "@block\ndef prefix(w, i, t):\n" + _indent(lines)
     doc = '"""Not used: sums of this model are rows."""'
-    parts["fire"] = f"@block\ndef fire(w, i, c, y):\n    {doc}\n    w[TIME] = w[TIME]"
+    parts["fire"] = f"@block\ndef fire(w, i, c, y):\n    {doc}"
     return parts
 
 

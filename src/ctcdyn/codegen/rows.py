@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-LINE = 48  # characters of names in one line
+LINE = 76  # characters of names in one line
 
 
 class Rows:
@@ -30,7 +30,8 @@ class Rows:
 
     def _write(self, names: list[str]) -> None:
         if names:
-            offsets = ", ".join(f"{self.count + k} * W" for k in range(len(names)))
+            end = self.count + len(names)
+            offsets = f"range({self.count} * W, {end} * W, W)" if len(names) > 1 else f"{self.count} * W"
             self.lines.append(f"{', '.join(names)} = {offsets}")
             self.index.update((name, self.count + k) for k, name in enumerate(names))
             self.count += len(names)

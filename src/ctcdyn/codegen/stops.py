@@ -20,10 +20,11 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
     timed = [k for k, x in enumerate(treatments) if not _by_condition(x)]
     watched = [k for k, x in enumerate(treatments) if _by_condition(x)]
     rows.block("switch rows, 0 or 1", [row(name) for name in layout.switches.values()], "SWITCHES")
-    rows.block("time at which a switch flips, inf when it has", [f"FLIP_{k}" for k in range(len(layout.switches))])
-    rows.block("next time of a treatment, inf when done", [f"DUE_{k}" for k in timed])
-    rows.block("cycles of a treatment that are left", [f"LEFT_{k}" for k in timed])
-    rows.block("1 while the condition of a treatment has held since it was applied", [f"HELD_{k}" for k in watched])
+    marks = [f"FLIP_{k}" for k in range(len(layout.switches))]  # time at which a switch flips, inf when it has
+    marks += [f"DUE_{k}" for k in timed]  # next time of a treatment, inf when done
+    marks += [f"LEFT_{k}" for k in timed]  # cycles that are left
+    marks += [f"HELD_{k}" for k in watched]  # 1 while its condition has held since it was applied
+    rows.block("marks of stops", marks)
     passages = [name for name, _ in layout.passages]
     rows.block("time of a first passage, inf before it", [f"PASSED_{name}" for name in passages], "PASSED")
     return {

@@ -16,14 +16,10 @@ WIDTH = 16
 
 DOC = '''"""The interface that every solver imports, as a working toy model. Generated: python -m ctcdyn.codegen.toy
 
-A solver is written against the names below and runs by itself on this model; `ctcdyn.codegen.link` puts the algebra of
-another model in their place. One-letter names in kernels come from this table and no other: `i` lane, `s` species,
-`r` reaction, `q` parameter, `j` save time, `k` trajectory of the range; `w` work buffer, `v` generator buffer, `n` lane
-bookkeeping, `t` time in days.
-
-The toy: a tumour sheds cells into blood, more of them at one time of day than at another; cells are cleared or leave
-into tissue. A dose, scheduled for each patient, multiplies clearance; surgery removes the tissue cells when they are
-`detectable`. One firing counter, one first passage, a stepwise and a smooth time dependence.
+A solver runs by itself on this model; `ctcdyn.codegen.link` puts the algebra of another in its place. Names in kernels:
+`i` lane, `s` species, `r` reaction, `q` parameter, `j` save, `k` trajectory of the range, `t` time in days; `w` work
+buffer, `v` generator buffer, `n` lane bookkeeping. The toy: a tumour sheds cells into blood, more of them at one time of
+day than at another; they are cleared or go into tissue. A dose multiplies clearance, surgery takes the tissue cells.
 """'''
 
 

@@ -1,13 +1,9 @@
 """The interface that every solver imports, as a working toy model. Generated: python -m ctcdyn.codegen.toy
 
-A solver is written against the names below and runs by itself on this model; `ctcdyn.codegen.link` puts the algebra of
-another model in their place. One-letter names in kernels come from this table and no other: `i` lane, `s` species,
-`r` reaction, `q` parameter, `j` save time, `k` trajectory of the range; `w` work buffer, `v` generator buffer, `n` lane
-bookkeeping, `t` time in days.
-
-The toy: a tumour sheds cells into blood, more of them at one time of day than at another; cells are cleared or leave
-into tissue. A dose, scheduled for each patient, multiplies clearance; surgery removes the tissue cells when they are
-`detectable`. One firing counter, one first passage, a stepwise and a smooth time dependence.
+A solver runs by itself on this model; `ctcdyn.codegen.link` puts the algebra of another in its place. Names in kernels:
+`i` lane, `s` species, `r` reaction, `q` parameter, `j` save, `k` trajectory of the range, `t` time in days; `w` work
+buffer, `v` generator buffer, `n` lane bookkeeping. The toy: a tumour sheds cells into blood, more of them at one time of
+day than at another; they are cleared or go into tissue. A dose multiplies clearance, surgery takes the tissue cells.
 """
 
 import numpy as np
@@ -29,45 +25,38 @@ GUARDED = True  # a condition on the state is watched
 FUSED = True  # a whole step or event is one loop
 WHOLE = True  # counts are whole numbers
 X = 0 * W  # species, then hidden counters
-X_blood, X_tissue, X_arrivals = 0 * W, 1 * W, 2 * W
+X_blood, X_tissue, X_arrivals = range(0 * W, 3 * W, W)
 Q = 3 * W  # parameters in force
-Q_shedding, Q_clearance, Q_extravasation = 3 * W, 4 * W, 5 * W
-Q_death, Q_swing, Q_seeded, Q_detectable = 6 * W, 7 * W, 8 * W, 9 * W
-Q_dose_day, Q_holiday, Q_blood__initial = 10 * W, 11 * W, 12 * W
-Q_dose__every, Q_dose__cycles, Q_dose__clearance = 13 * W, 14 * W, 15 * W
-Q_surgery__cycles = 16 * W
+Q_shedding, Q_clearance, Q_extravasation, Q_death, Q_swing, Q_seeded = range(3 * W, 9 * W, W)
+Q_detectable, Q_dose_day, Q_holiday, Q_blood__initial, Q_dose__every = range(9 * W, 14 * W, W)
+Q_dose__cycles, Q_dose__clearance, Q_surgery__cycles = range(14 * W, 17 * W, W)
 C = 17 * W  # coefficients
 C_shed = 17 * W
 SWITCHES = 18 * W  # switch rows, 0 or 1
 S_0 = 18 * W
-FLIP_0 = 19 * W
-DUE_0 = 20 * W
-LEFT_0 = 21 * W
-HELD_1 = 22 * W
+FLIP_0, DUE_0, LEFT_0, HELD_1 = range(19 * W, 23 * W, W)
 PASSED = 23 * W  # time of a first passage, inf before it
 PASSED_detection = 23 * W
 TIME = 24 * W
 AT = 25 * W
-FROM, TO = 26 * W, 27 * W
-CANDIDATE, LIMIT, CHOICE = 28 * W, 29 * W, 30 * W
+FROM, TO = range(26 * W, 28 * W, W)
+CANDIDATE, LIMIT, CHOICE = range(28 * W, 31 * W, W)
 TOTAL = 31 * W  # the last of the running sums
-SUM_3 = 31 * W
-LOW_0 = 32 * W
-HIGH_0 = 33 * W
-U = 34 * W  # trial state of a stage
-U_blood, U_tissue, U_arrivals = 34 * W, 35 * W, 36 * W
-F = 37 * W  # derivative at the trial state
-F_blood, F_tissue, F_arrivals = 37 * W, 38 * W, 39 * W
-J = 40 * W  # entries of the Jacobian, 1/d
-J_0_0, J_1_0, J_1_1, J_2_0 = 40 * W, 41 * W, 42 * W, 43 * W
-L = 44 * W  # entries of the LU factors of I/(gamma h) - J
-L_0_0, L_1_0, L_1_1, L_2_0, L_2_2 = 44 * W, 45 * W, 46 * W, 47 * W, 48 * W
-B = 49 * W  # right-hand side, then solution, of `solve`
-B_blood, B_tissue, B_arrivals = 49 * W, 50 * W, 51 * W
-SHIFT = 52 * W
-T = 53 * W  # partial derivative of the drift by time
-T_blood, T_tissue, T_arrivals = 53 * W, 54 * W, 55 * W
-FREE = 56 * W  # rows of the solver
+LOW_0, HIGH_0 = range(31 * W, 33 * W, W)
+U = 33 * W  # trial state of a stage
+U_blood, U_tissue, U_arrivals = range(33 * W, 36 * W, W)
+F = 36 * W  # derivative at the trial state
+F_blood, F_tissue, F_arrivals = range(36 * W, 39 * W, W)
+J = 39 * W  # entries of the Jacobian, 1/d
+J_0_0, J_1_0, J_1_1, J_2_0 = range(39 * W, 43 * W, W)
+L = 43 * W  # entries of the LU factors of I/(gamma h) - J
+L_0_0, L_1_0, L_1_1, L_2_0, L_2_2 = range(43 * W, 48 * W, W)
+B = 48 * W  # right-hand side, then solution, of `solve`
+B_blood, B_tissue, B_arrivals = range(48 * W, 51 * W, W)
+SHIFT = 51 * W
+T = 52 * W  # partial derivative of the drift by time
+T_blood, T_tissue, T_arrivals = range(52 * W, 55 * W, W)
+FREE = 55 * W  # rows of the solver
 
 
 @block
@@ -236,13 +225,11 @@ def fire(w, i, c, y):
 @block
 def sums(w):
     """Not used: sums of this model stay in registers."""
-    w[TIME] = w[TIME]
 
 
 @block
 def changes(w):
     """Not used: sums of this model stay in registers."""
-    w[TIME] = w[TIME]
 
 
 @block
@@ -253,32 +240,30 @@ def window(w, i):
     x__0 = 2.0 * 3.141592653589793
     x__1 = x__0 * w[FROM + i]
     x__2 = x__0 * w[TO + i]
-    x__3 = pick((x__1 < x__2) | (x__1 != x__1), x__1, x__2)
-    x__4 = pick((x__1 > x__2) | (x__1 != x__1), x__1, x__2)
-    x__5 = 0.5 * (x__3 + x__4)
-    x__6 = 0.5 * (x__4 - x__3)
-    x__7 = sin_(x__5)
-    x__8 = x__7 - x__6
-    x__9 = pick((-1.0 > x__8) | (-1.0 != -1.0), -1.0, x__8)
-    x__10 = x__7 + x__6
-    x__11 = pick((1.0 < x__10) | (1.0 != 1.0), 1.0, x__10)
-    x__12 = swing * x__9
-    x__13 = swing * x__11
-    x__14 = pick((x__12 < x__13) | (x__12 != x__12), x__12, x__13)
-    x__15 = pick((x__12 > x__13) | (x__12 != x__12), x__12, x__13)
-    x__16 = 1.0 + x__14
-    x__17 = 1.0 + x__15
-    x__18 = shedding * x__16
-    x__19 = shedding * x__17
-    x__20 = pick((x__18 < x__19) | (x__18 != x__18), x__18, x__19)
-    x__21 = pick((x__18 > x__19) | (x__18 != x__18), x__18, x__19)
+    x__3 = 0.5 * (x__1 + x__2)
+    x__4 = 0.5 * (x__2 - x__1)
+    x__5 = sin_(x__3)
+    x__6 = x__5 - x__4
+    x__7 = pick((-1.0 > x__6) | (-1.0 != -1.0), -1.0, x__6)
+    x__8 = x__5 + x__4
+    x__9 = pick((1.0 < x__8) | (1.0 != 1.0), 1.0, x__8)
+    x__10 = swing * x__7
+    x__11 = swing * x__9
+    x__12 = pick((x__10 < x__11) | (x__10 != x__10), x__10, x__11)
+    x__13 = pick((x__10 > x__11) | (x__10 != x__10), x__10, x__11)
+    x__14 = 1.0 + x__12
+    x__15 = 1.0 + x__13
+    x__16 = shedding * x__14
+    x__17 = shedding * x__15
+    x__18 = pick((x__16 < x__17) | (x__16 != x__16), x__16, x__17)
+    x__19 = pick((x__16 > x__17) | (x__16 != x__16), x__16, x__17)
     c_shed = w[C_shed + i]
-    x__22 = x__20 * c_shed
-    x__23 = x__21 * c_shed
-    x__24 = pick((x__22 < x__23) | (x__22 != x__22), x__22, x__23)
-    x__25 = pick((x__22 > x__23) | (x__22 != x__22), x__22, x__23)
-    w[LOW_0 + i] = x__24
-    w[HIGH_0 + i] = x__25
+    x__20 = x__18 * c_shed
+    x__21 = x__19 * c_shed
+    x__22 = pick((x__20 < x__21) | (x__20 != x__20), x__20, x__21)
+    x__23 = pick((x__20 > x__21) | (x__20 != x__20), x__20, x__21)
+    w[LOW_0 + i] = x__22
+    w[HIGH_0 + i] = x__23
 
 
 @lane
@@ -327,7 +312,6 @@ def drift_lane(w, i):
 
 @block
 def drift(w):
-    """dx/dt at the trial state, in the species' unit per day."""
     for i in range(W):
         drift_lane(w, i)
 
@@ -347,7 +331,6 @@ def jacobian_lane(w, i):
 
 @block
 def jacobian(w):
-    """Derivatives of the drift by the state at (TIME, X), 1/d."""
     for i in range(W):
         jacobian_lane(w, i)
 
@@ -374,7 +357,6 @@ def factor_lane(w, i):
 
 @block
 def factor(w):
-    """LU factors of I/(gamma h) - J, pivots as their inverses."""
     for i in range(W):
         factor_lane(w, i)
 
@@ -395,7 +377,6 @@ def solve_lane(w, i):
 
 @block
 def solve(w):
-    """Solves with the factors: B is the right-hand side, then the solution."""
     for i in range(W):
         solve_lane(w, i)
 
@@ -415,6 +396,5 @@ def time_derivative_lane(w, i):
 
 @block
 def time_derivative(w):
-    """Derivatives of the drift by time at (TIME, X)."""
     for i in range(W):
         time_derivative_lane(w, i)

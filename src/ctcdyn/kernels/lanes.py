@@ -236,7 +236,9 @@ def loop(begin, prepare, sweep, reach, ready, near, read, arrive, dense):
                         until = np.inf
                     elif not dense and not fired:
                         n[CALLS + i] += 1
-                        code = sound(w, i) if sound(w, i) != OK else -1
+                        if sound(w, i) != OK:
+                            code = sound(w, i)
+                            until = -np.inf  # nothing that is unsound is saved
                     j = n[SAVE + i]
                     if j < saves and grid[j] <= until:
                         near(w, i)
