@@ -7,6 +7,7 @@ The tests call them with the real kernels, `mutants.py` with kernels whose text 
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from drive import Drive
 from flow import Flow, flow
 from replay import Path, replay
 
+EVENTS = 20_000  # cap of a run: a mutant that never ends is caught
 _paths: dict[tuple[str, float, int, int], Path] = {}
 _flows: dict[tuple[str, float, int], Flow] = {}
 
@@ -33,7 +35,7 @@ def path_of(net: Network, days: float, seed: int, number: int) -> Path:
 def check_replay(module: Any, net: Network, days: float, seed: int = 20, count: int = 5) -> None:
     """The same path as the naive replay: every state, count, passage, log line and reading."""
     grid = np.linspace(0.0, days, 60)
-    run = Drive(module, net, grid, count=count, seed=seed).go()
+    run = Drive(module, net, grid, count=count, seed=seed, max_events=EVENTS).go()
     shown = len(net.species)
     for k in range(count):
         path = path_of(net, days, seed, k)
@@ -51,6 +53,43 @@ def check_replay(module: Any, net: Network, days: float, seed: int = 20, count: 
         passages = [path.passed.get(o.name, np.inf) for o in net.observables if o.use == "first_passage"]
         assert_allclose(run.passed[k], passages, rtol=1e-12)
         assert_allclose(np.reshape(run.logs(k), (-1, 3)), np.reshape(path.log, (-1, 3)), rtol=1e-12)
+
+
+def check_times(module: Any, net: Network, days: float, seed: int = 20) -> None:
+    """Every event of a path happens at its time, to 1e-9: the state just before and just after it."""
+    path = path_of(net, days, seed, 0)
+    close = sorted({0.0, days, *(t * (1.0 + e) for t in path.times[1:-1] for e in (-1e-9, 1e-9))})
+    run = Drive(module, net, close, count=1, seed=seed, max_events=EVENTS).go()
+    assert run.status[0] in (0, 1)
+    assert_array_equal(run.state[0], path.at(close))
+
+
+def check_patients(module: Any, net: Network, days: float, values: Mapping[str, Sequence[float]]) -> None:
+    """Trajectories with parameters of their own: each as the replay of a network with those numbers."""
+    count = len(next(iter(values.values())))
+    grid = np.linspace(0.0, days, 60)
+    run = Drive(module, net, grid, count=count, seed=20, values=values, max_events=EVENTS).go()
+    for k in range(count):
+        path = path_of(net.with_values({name: x[k] for name, x in values.items()}), days, 20, k)
+        assert_array_equal(run.state[k], path.at(grid), f"trajectory {k}")
+        assert_allclose(np.reshape(run.logs(k), (-1, 3)), np.reshape(path.log, (-1, 3)), rtol=1e-12)
+        passages = [path.passed.get(o.name, np.inf) for o in net.observables if o.use == "first_passage"]
+        assert_allclose(run.passed[k], passages, rtol=1e-12)
+
+
+def check_caps(module: Any, net: Network, days: float, cap: int = 60) -> None:
+    """Trajectories beyond the cap fail and have no rows from then on; the others are as they were."""
+    grid = np.linspace(0.0, days, 60)
+    free, capped = (Drive(module, net, grid, count=6, seed=20, max_events=n).go() for n in (EVENTS, cap))
+    over = free.work > cap
+    assert over.any()
+    assert_array_equal(capped.status, np.where(over, 5, free.status))
+    assert_array_equal(capped.work, np.minimum(free.work, cap + 1))
+    assert np.isnan(capped.rows[over, -1]).all()
+    assert np.isnan(capped.final[over]).all()
+    there = ~np.isnan(capped.rows)
+    assert_array_equal(capped.rows[there], free.rows[there])
+    assert_array_equal(capped.final[~over], free.final[~over])
 
 
 def check_readings(net: Network, rows: np.ndarray, grid: np.ndarray) -> None:
@@ -71,7 +110,7 @@ def check_jumps(module: Any, net: Network, days: float, seed: int = 20) -> None:
     path = path_of(net, days, seed, 0)
     between = [0.5 * (a + b) for a, b in zip(path.times[1:], path.times[2:], strict=False)]
     grid = np.array([0.0, *between, days])
-    run = Drive(module, net, grid, count=1, seed=seed).go()
+    run = Drive(module, net, grid, count=1, seed=seed, max_events=EVENTS).go()
     columns = {tuple(c) for c in net.stoichiometry().T.tolist()}
     moves = {tuple(int(x) for x in row) for row in np.diff(run.state[0], axis=0)}
     assert moves <= columns | {(0,) * len(net.species)}, moves - columns
@@ -117,10 +156,11 @@ def reference(net: Network, days: float, points: int = 41) -> Flow:
     return _reference(id(net), days, points)
 
 
-def check_ode(module: Any, net: Network, days: float, rtol: float = 1e-8, loose: float = 1e-5) -> None:
+def check_ode(module: Any, net: Network, days: float, loose: float = 1e-6, most: int = 5000) -> None:
     """States, integrals of rates, passages and treatments of the ODE, at saves that no step meets."""
     truth = reference(net, days)
-    run = Drive(module, net, np.linspace(0.0, days, 41), count=2, rtol=rtol, atol=1e-8, max_steps=5000).go()
+    grid, tight = np.linspace(0.0, days, 41), {"rtol": 1e-9, "atol": 1e-9, "max_steps": most}
+    run = Drive(module, net, grid, count=2, first_step=days / 4.0, **tight).go()  # too long: it is refused
     assert set(run.status.tolist()) == {0}
     scale = np.abs(truth.state).max(axis=0) * 1e-3 + 1e-3
     assert (np.abs(run.state[0] - truth.state) / (scale + np.abs(truth.state))).max() < loose
@@ -136,7 +176,7 @@ def check_ode(module: Any, net: Network, days: float, rtol: float = 1e-8, loose:
     assert_array_equal(run.rows[0], run.rows[1])
 
 
-def check_order(module: Any, net: Network, days: float, order: float, dense: float, steps: int = 24) -> None:
+def check_order(module: Any, net: Network, days: float, order: float, dense: float, steps: int = 48) -> None:
     """Order of steps and of dense output, from halved steps without error control."""
     points = 2 * steps + 2  # saves lie within steps
     truth = reference(net, days, points).state
@@ -151,4 +191,4 @@ def check_order(module: Any, net: Network, days: float, order: float, dense: flo
     (end, within), (end_half, within_half) = errors
     found, found_within = np.log2(end / end_half), np.log2(within / within_half)
     assert found > order - 0.5, f"order {found:.2f} at the end of steps"
-    assert found_within > dense - 0.6, f"order {found_within:.2f} within steps"
+    assert found_within > dense - 0.5, f"order {found_within:.2f} within steps"

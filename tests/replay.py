@@ -112,9 +112,11 @@ def replay(net: Network, t_end: float, seed: int, number: int, window: float = 1
         stop = min([f for f in flips if f > t] + [when for when, left in due.values() if left] + [t_end])
         now = [_held(law, values, t) for law in laws]
         if timed:  # the bound holds up to the next multiple of the window
-            start = (math.floor(t / window) + (((math.floor(t / window)) + 1) * window <= t)) * window
-            stop = min(stop, start + window)
-            total = sum(bound(law, state(), start, start + window) for law in now)
+            k = math.floor(t / window)
+            k += (k + 1) * window <= t
+            start, end = k * window, (k + 1) * window
+            stop = min(stop, end)
+            total = sum(bound(law, state(), start, end) for law in now)
         else:
             total = sum(float(evaluate(law, state())) for law in now)
         if total * (stop - t) < budget:
