@@ -1,4 +1,4 @@
-"""The ODE methods against closed forms: errors beside tolerances, switches, conservation, drawn parameters, permutations."""
+"""The ODE methods against closed forms: tolerances, switches, conservation, drawn values, permutations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 
-import oracles
 from chance import seed_of
 from ctcdyn.codegen import cache
 from ctcdyn.codegen.kernel import link
@@ -44,7 +43,9 @@ class Closed:
 
     def run(self, module: ModuleType, rtol: float) -> Vector:
         """|error| / (atol + rtol |exact|), the greatest over times and species."""
-        start = Drive(module, NETWORK, self.times, 1, values=self.values, rtol=rtol, atol=rtol * ABSOLUTE).go()
+        start = Drive(
+            module, NETWORK, self.times, 1, values=self.values, rtol=rtol, atol=rtol * ABSOLUTE
+        ).go()
         assert start.status[0] == 0
         exact = self.exact(self.times)
         wrong = np.abs(start.state[0, :, : exact.shape[1]] - exact)
@@ -56,7 +57,7 @@ def column(function: Callable[[Vector], Vector]) -> Callable[[Vector], Vector]:
 
 
 def gompertz(t: Vector) -> Vector:
-    """T14: cells at t months of a tumour from one cell (parameters of L. Norton 1988, Cancer Res. 48:7067)."""
+    """T14: cells at t months of a tumour from one cell (L. Norton 1988, Cancer Res. 48:7067)."""
     return np.exp(np.log(3.1e12) * -np.expm1(-0.0283 * t))
 
 
@@ -65,15 +66,32 @@ def spratt(t: Vector) -> Vector:
     return 1e12 / (1.0 + (1e12**0.25 - 1.0) * np.exp(-np.log(2.0) * t / (4.0 * 51.7))) ** 4
 
 
-TOY = {"k_ab": 0.5, "k_a": 1.5, "k_bc": 0.3, "k_bd": 0.1, "k_b": 0.6, "k_cd": 0.05, "k_c": 0.02, "growth": 0.5,
-       "k_d": 0.3, "k_dc": 0.1, "source": 2.0, "off": 10.0}  # fmt: skip
+TOY = {
+    "k_ab": 0.5,
+    "k_a": 1.5,
+    "k_bc": 0.3,
+    "k_bd": 0.1,
+    "k_b": 0.6,
+    "k_cd": 0.05,
+    "k_c": 0.02,
+    "growth": 0.5,
+    "k_d": 0.3,
+    "k_dc": 0.1,
+    "source": 2.0,
+    "off": 10.0,
+}
 
 
 def cascade(times: Vector) -> Vector:
     """T5: means of blood, tissue, dormant, growing cells; a source of 2 /d until day 10."""
-    a = np.array([
-        [-2.0, 0.0, 0.0, 0.0], [0.5, -1.0, 0.0, 0.0], [0.0, 0.3, -0.07, 0.1], [0.0, 0.1, 0.05, 0.5 - 0.3 - 0.1],
-    ])  # fmt: skip
+    a = np.array(
+        [
+            [-2.0, 0.0, 0.0, 0.0],
+            [0.5, -1.0, 0.0, 0.0],
+            [0.0, 0.3, -0.07, 0.1],
+            [0.0, 0.1, 0.05, 0.5 - 0.3 - 0.1],
+        ]
+    )
     whole = np.zeros((5, 5))
     whole[1:, 1:], whole[1, 0] = a, 2.0
     grow, fade = expm(whole * times[1]), expm(a * times[1])
@@ -90,20 +108,32 @@ def turning(t: Vector) -> Vector:
 
 
 CLOSED = {
-    "decay": Closed({"k_a": 0.7, "a__initial": 100.0}, np.linspace(0, 9, 31), column(lambda t: 100 * np.exp(-0.7 * t))),
+    "decay": Closed(
+        {"k_a": 0.7, "a__initial": 100.0}, np.linspace(0, 9, 31), column(lambda t: 100 * np.exp(-0.7 * t))
+    ),
     "logistic": Closed(
         {"crowd": 1.0, "a__initial": 0.05}, np.linspace(0, 8, 31), column(lambda t: 1 / (1 + 19 * np.exp(-t)))
     ),
-    "square": Closed({"square": 1.0, "a__initial": 1.0}, np.linspace(0, 0.9, 19), column(lambda t: 1 / (1 - t))),
+    "square": Closed(
+        {"square": 1.0, "a__initial": 1.0}, np.linspace(0, 0.9, 19), column(lambda t: 1 / (1 - t))
+    ),
     "Gompertz": Closed(
-        {"gompertz": 0.0283 * np.log(3.1e12), "decay": 0.0283, "a__initial": 1.0}, np.linspace(0, 120, 41), column(gompertz)
+        {"gompertz": 0.0283 * np.log(3.1e12), "decay": 0.0283, "a__initial": 1.0},
+        np.linspace(0, 120, 41),
+        column(gompertz),
     ),
     "Spratt": Closed(
-        {"spratt": np.log(2) / 51.7, "ceiling": 1e12, "a__initial": 1.0}, np.linspace(0, 2000, 41), column(spratt)
+        {"spratt": np.log(2) / 51.7, "ceiling": 1e12, "a__initial": 1.0},
+        np.linspace(0, 2000, 41),
+        column(spratt),
     ),
     "cascade": Closed(TOY, np.linspace(0, 20, 41), cascade),
-    "turn": Closed({"hopf": 0.7, "spin": 1.0, "wobble": 0.8, "a__initial": 0.5}, np.linspace(0, 12, 49), turning),
-    "rhythm": Closed({"swing": 3.0, "a__initial": 1.0}, np.linspace(0, 12, 49), column(lambda t: np.exp(3 * np.sin(t)))),
+    "turn": Closed(
+        {"hopf": 0.7, "spin": 1.0, "wobble": 0.8, "a__initial": 0.5}, np.linspace(0, 12, 49), turning
+    ),
+    "rhythm": Closed(
+        {"swing": 3.0, "a__initial": 1.0}, np.linspace(0, 12, 49), column(lambda t: np.exp(3 * np.sin(t)))
+    ),
 }
 TOLERANCES = tuple(10.0**-k for k in range(3, 12))
 
@@ -117,14 +147,18 @@ def test_errors_follow_the_tolerance(modules: dict[str, ModuleType], method: str
 
 
 def test_printed_growth_laws(modules: dict[str, ModuleType]) -> None:
-    printed = {"Gompertz": {12: 3.9521e3, 24: 1.4387e6, 60: 1.6026e10, 120: 1.1825e12},
-               "Spratt": {51.7: 1.9985, 1000: 5.9623e5, 2000: 4.0778e10}}  # fmt: skip
+    printed = {
+        "Gompertz": {12: 3.9521e3, 24: 1.4387e6, 60: 1.6026e10, 120: 1.1825e12},
+        "Spratt": {51.7: 1.9985, 1000: 5.9623e5, 2000: 4.0778e10},
+    }
     for name, table in printed.items():
         for method in METHODS:
             run = Drive(
                 modules[method], NETWORK, [0.0, *table], 1, values=CLOSED[name].values, rtol=1e-9, atol=1e-9
             ).go()
-            assert_allclose(run.state[0, 1:, 0], list(table.values()), rtol=1.5e-4 if name == "Gompertz" else 3e-5)
+            assert_allclose(
+                run.state[0, 1:, 0], list(table.values()), rtol=1.5e-4 if name == "Gompertz" else 3e-5
+            )
 
 
 def test_printed_means_of_the_cascade(modules: dict[str, ModuleType]) -> None:
@@ -148,7 +182,15 @@ def test_stepwise_rates_are_exact_over_the_switch(modules: dict[str, ModuleType]
 
 @pytest.mark.parametrize("method", METHODS)
 def test_conserved_sums_do_not_drift(modules: dict[str, ModuleType], method: str) -> None:
-    closed = {"k_ab": 3.0, "k_bc": 0.3, "k_bd": 0.1, "k_cd": 0.05, "k_dc": 0.1, "a__initial": 70.0, "b__initial": 30.0}
+    closed = {
+        "k_ab": 3.0,
+        "k_bc": 0.3,
+        "k_bd": 0.1,
+        "k_cd": 0.05,
+        "k_dc": 0.1,
+        "a__initial": 70.0,
+        "b__initial": 30.0,
+    }
     for rtol in (1e-3, 1e-6, 1e-9):
         run = Drive(
             modules[method], NETWORK, np.linspace(0, 400, 101), 1, values=closed, rtol=rtol, atol=rtol
@@ -167,9 +209,12 @@ def five(_: float, x: Vector, k: Mapping[str, float]) -> list[float]:
         enter + reseed - (k["shear_death"] + k["nk_kill"] + k["extravasation"]) * b,
         k["extravasation"] * b - (k["dormancy_entry"] + k["colonisation"] + k["tissue_death"]) * e,
         k["dormancy_entry"] * e - (k["dormancy_exit"] + k["dormant_death"]) * q,
-        k["colonisation"] * e + k["dormancy_exit"] * q - reseed - k["growing_death"] * g
+        k["colonisation"] * e
+        + k["dormancy_exit"] * q
+        - reseed
+        - k["growing_death"] * g
         + k["metastasis_growth"] * g * (1.0 - g / k["metastasis_capacity"]),
-    ]  # fmt: skip
+    ]
 
 
 def breast(_: float, x: Vector, k: Mapping[str, float]) -> list[float]:
@@ -216,13 +261,19 @@ def test_a_thousand_drawn_patients(name: str, slope: Callable[..., list[float]])
 
 # ---- order of species and reactions ---------------------------------------------------------------
 def test_order_of_species_and_reactions_changes_rounding_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In plain Python, so that nothing is compiled for it. Rounding reaches the path through the length of steps, whose
-    error is 1e-5: a difference of 1e-14 in an error estimate may move it by 1e-10."""
+    """In plain Python, so that nothing is compiled for it. Rounding changes the length of steps: a difference
+    of 1e-14 in an error estimate moves a path whose error is 1e-5 by 1e-10.
+    """
     species = {"x": 50.0, "y": 0.0, "z": 3.0, "u": 1.0}
     reactions = {
-        "leave": ("x -> y", "16"), "pair": ("2 y -> z", "0.02"), "part": ("z -> 2 y", "0.3"), "turn": ("y -> u", "0.7"),
-        "back": ("u -> x", "0.05"), "meet": ("u + z -> u", "0.01"), "enter": ("-> x", "4"),
-    }  # fmt: skip
+        "leave": ("x -> y", "16"),
+        "pair": ("2 y -> z", "0.02"),
+        "part": ("z -> 2 y", "0.3"),
+        "turn": ("y -> u", "0.7"),
+        "back": ("u -> x", "0.05"),
+        "meet": ("u + z -> u", "0.01"),
+        "enter": ("-> x", "4"),
+    }
     monkeypatch.setattr(numba.config, "DISABLE_JIT", True)
     monkeypatch.setattr(cache, "_loaded", {})
     for method in METHODS:
@@ -230,7 +281,10 @@ def test_order_of_species_and_reactions_changes_rounding_only(monkeypatch: pytes
         for backwards in (False, True):
             turned = reversed if backwards else list
             model = network(
-                "order", {s: species[s] for s in turned(species)}, {"rate": 1.0}, {r: reactions[r] for r in turned(reactions)}
+                "order",
+                {s: species[s] for s in turned(species)},
+                {"rate": 1.0},
+                {r: reactions[r] for r in turned(reactions)},
             )
             module = link(model, method, width=2).compile().module
             run = Drive(module, model, [0.0, 0.5, 2.0, 5.0], 1, rtol=1e-5, atol=1e-5).go()

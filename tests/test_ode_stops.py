@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from types import ModuleType
 
 import numpy as np
@@ -24,7 +25,9 @@ def module(request: pytest.FixtureRequest) -> ModuleType:
     return link(NETWORK, request.param).compile().module
 
 
-def run(module: ModuleType, end: float, values: Mapping[str, object], rtol: float = 1e-6, **more: object) -> Drive:
+def run(
+    module: ModuleType, end: float, values: Mapping[str, object], rtol: float = 1e-6, **more: object
+) -> Drive:
     options = {"count": 1, "atol": rtol, **more}
     return Drive(module, NETWORK, options.pop("times", [0.0, end]), rtol=rtol, values=values, **options).go()
 
@@ -32,7 +35,9 @@ def run(module: ModuleType, end: float, values: Mapping[str, object], rtol: floa
 @pytest.mark.parametrize("rtol, within", [(1e-6, 1e-5), (1e-8, 1e-6), (1e-10, 1e-8)])
 def test_blow_up_in_finite_time(module: ModuleType, rtol: float, within: float) -> None:
     """y' = y^2 from 1 has no value from t = 1 on; the level 1e9 is met at 1 - 1e-9."""
-    blown = run(module, 5.0, {"square": 1.0, "a__initial": 1.0, "level": 1e9}, rtol, times=[0.0, 0.5, 2.0, 5.0])
+    blown = run(
+        module, 5.0, {"square": 1.0, "a__initial": 1.0, "level": 1e9}, rtol, times=[0.0, 0.5, 2.0, 5.0]
+    )
     assert blown.status[0] == Status.STEP_UNDERFLOW
     assert blown.ended[0] == pytest.approx(1.0, abs=within)
     assert blown.passed[0, 0] == pytest.approx(1.0 - 1e-9, abs=within)
@@ -58,7 +63,9 @@ def test_state_that_starts_without_a_value(module: ModuleType) -> None:
         assert run(module, 5.0, {"k_a": 1.0, "a__initial": start}).status[0] == Status.NOT_FINITE
     overflowing = run(module, 1e4, {"gompertz": 1.0, "decay": 0.0, "a__initial": 1.0}, max_steps=10**6)
     assert overflowing.status[0] in (Status.NOT_FINITE, Status.STEP_UNDERFLOW)  # exp(1e4) is no number,
-    assert overflowing.ended[0] == pytest.approx(354.89, abs=0.1)  # nor is the square of exp(354.9) in another law
+    assert overflowing.ended[0] == pytest.approx(
+        354.89, abs=0.1
+    )  # nor is the square of exp(354.9) in another law
 
 
 def test_step_limit(module: ModuleType) -> None:
@@ -75,7 +82,7 @@ def test_step_limit(module: ModuleType) -> None:
 
 
 def test_chattering_ends(module: ModuleType) -> None:
-    """a' = -sign(a) has no path that a method of order 5 could follow after it meets 0; it ends nevertheless."""
+    """a' = -sign(a) has no path that a method could follow after it meets 0; it ends nevertheless."""
     chattering = run(module, 3.0, {"chatter": 1.0, "a__initial": 1.0}, rtol=1e-4, max_steps=200_000)
     assert chattering.status[0] in (Status.OK, Status.STEP_LIMIT, Status.STEP_UNDERFLOW)
     if chattering.status[0] == Status.OK:
@@ -85,8 +92,13 @@ def test_chattering_ends(module: ModuleType) -> None:
 def test_a_bad_lane_leaves_the_others_alone(module: ModuleType) -> None:
     """40 patients, three of whom fail in three ways: the others keep every byte."""
     rng = np.random.default_rng(20)
-    values = {"crowd": rng.uniform(0.5, 2.0, 40), "a__initial": 0.05, "square": np.zeros(40), "broken": np.zeros(40),
-              "breaks": np.full(40, 1e300)}  # fmt: skip
+    values = {
+        "crowd": rng.uniform(0.5, 2.0, 40),
+        "a__initial": 0.05,
+        "square": np.zeros(40),
+        "broken": np.zeros(40),
+        "breaks": np.full(40, 1e300),
+    }
     times = np.linspace(0.0, 9.0, 10)
     clean = run(module, 9.0, values, count=40, times=times)
     bad = [3, 17, 38]
@@ -143,7 +155,9 @@ def test_repeated_doses_of_a_linear_law(module: ModuleType) -> None:
     values = {"k_a": 0.2, "a__initial": 100.0, "dose_day": 2.0}
     times = np.array([0.0, 1.0, 2.0, 3.0, 3.5, 4.0, 5.0, 9.0])
     dosed = run(module, 9.0, values, 1e-9, times=times)
-    spans = np.array([[min(t, 2.0), np.clip(t - 2, 0, 1.5), np.clip(t - 3.5, 0, 1.5), max(t - 5, 0)] for t in times])
+    spans = np.array(
+        [[min(t, 2.0), np.clip(t - 2, 0, 1.5), np.clip(t - 3.5, 0, 1.5), max(t - 5, 0)] for t in times]
+    )
     exact = 100.0 * np.exp(-0.2 * spans @ 1.5 ** np.arange(4))
     assert_allclose(dosed.state[0, :, 0], exact, rtol=1e-8)
     assert [(at, kind) for at, kind, _ in dosed.logs(0)] == [(2.0, 0.0), (3.5, 0.0), (5.0, 0.0)]
@@ -152,14 +166,26 @@ def test_repeated_doses_of_a_linear_law(module: ModuleType) -> None:
 
 
 def test_treatments_against_pieces(module: ModuleType) -> None:
-    """A nonlinear law whose rates depend on time, with doses and an infusion, against solve_ivp piece by piece."""
-    values = {"crowd": 1.1, "swing": 0.4, "k_a": 0.3, "k_ab": 0.2, "k_b": 0.5, "a__initial": 0.3, "dose_day": 1.2,
-              "bolus_day": 3.1, "bolus": 2.0, "source": 0.7, "on": 0.9, "off": 4.4}  # fmt: skip
+    """A nonlinear law whose rates depend on time, with doses and an infusion, against solve_ivp in pieces."""
+    values = {
+        "crowd": 1.1,
+        "swing": 0.4,
+        "k_a": 0.3,
+        "k_ab": 0.2,
+        "k_b": 0.5,
+        "a__initial": 0.3,
+        "dose_day": 1.2,
+        "bolus_day": 3.1,
+        "bolus": 2.0,
+        "source": 0.7,
+        "on": 0.9,
+        "off": 4.4,
+    }
     times = np.linspace(0.0, 8.0, 33)
     treated = run(module, 8.0, values, 1e-10, times=times)
     state, truth = np.array([0.3, 0.0]), []
     cuts = [0.0, 0.9, 1.2, 2.7, 3.1, 4.2, 4.4, 8.0]
-    for left, right in zip(cuts[:-1], cuts[1:], strict=True):
+    for left, right in pairwise(cuts):
         k = 0.3 * 1.5 ** sum(left >= day for day in (1.2, 2.7, 4.2))
         state[0] += 2.0 if left == 3.1 else 0.0
         source = 0.7 if 0.9 <= left < 4.4 else 0.0

@@ -1,4 +1,4 @@
-"""Order of the ODE methods: identities of their tableaus, and observed orders by regression over halved steps."""
+"""Order of the ODE methods: identities of their tableaus, observed orders by regression over halved steps."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NETWORK = laws()
 
 # ---- tableaus -------------------------------------------------------------------------------------
 def rosenbrock() -> tuple[Vector, Vector, Vector, Vector]:
-    """(alpha, Gamma, b, b embedded) of Rodas5P from the transformed form in the solver (Hairer, Wanner, IV.7)."""
+    """(alpha, Gamma, b, b embedded) of Rodas5P from its transformed form (Hairer, Wanner, IV.7)."""
     n = 8
     a, c = np.zeros((n, n)), np.zeros((n, n))
     for s in range(2, n + 1):
@@ -47,19 +47,32 @@ def explicit() -> tuple[Vector, Vector, Vector]:
 
 
 def trees(alpha: Vector, beta: Vector) -> list[tuple[int, float, Vector]]:
-    """(order, 1 / density, stage vector) of every rooted tree to order 5 (Hairer, Wanner, Solving ODEs II, table 7.1).
+    """(order, 1 / density, stage vector) of every rooted tree to order 5.
 
-    alpha: abscissae of arguments; beta = alpha + Gamma where a stage enters alone; equal for an explicit method.
+    alpha where a vertex has branches, beta = alpha + Gamma where it has one; equal for an explicit method
+    (E. Hairer and G. Wanner, Solving ODEs II, table IV.7.1).
     """
     one = np.ones(len(alpha))
     p, q = alpha @ one, beta @ one
     return [
-        (1, 1.0, one), (2, 1 / 2, q), (3, 1 / 3, p**2), (3, 1 / 6, beta @ q),
-        (4, 1 / 4, p**3), (4, 1 / 8, p * (alpha @ q)), (4, 1 / 12, beta @ p**2), (4, 1 / 24, beta @ beta @ q),
-        (5, 1 / 5, p**4), (5, 1 / 10, p**2 * (alpha @ q)), (5, 1 / 20, (alpha @ q) ** 2),
-        (5, 1 / 15, p * (alpha @ p**2)), (5, 1 / 30, p * (alpha @ beta @ q)), (5, 1 / 20, beta @ p**3),
-        (5, 1 / 40, beta @ (p * (alpha @ q))), (5, 1 / 60, beta @ beta @ p**2), (5, 1 / 120, beta @ beta @ beta @ q),
-    ]  # fmt: skip
+        (1, 1.0, one),
+        (2, 1 / 2, q),
+        (3, 1 / 3, p**2),
+        (3, 1 / 6, beta @ q),
+        (4, 1 / 4, p**3),
+        (4, 1 / 8, p * (alpha @ q)),
+        (4, 1 / 12, beta @ p**2),
+        (4, 1 / 24, beta @ beta @ q),
+        (5, 1 / 5, p**4),
+        (5, 1 / 10, p**2 * (alpha @ q)),
+        (5, 1 / 20, (alpha @ q) ** 2),
+        (5, 1 / 15, p * (alpha @ p**2)),
+        (5, 1 / 30, p * (alpha @ beta @ q)),
+        (5, 1 / 20, beta @ p**3),
+        (5, 1 / 40, beta @ (p * (alpha @ q))),
+        (5, 1 / 60, beta @ beta @ p**2),
+        (5, 1 / 120, beta @ beta @ beta @ q),
+    ]
 
 
 def test_rodas5p_tableau() -> None:
@@ -74,14 +87,18 @@ def test_rodas5p_tableau() -> None:
         assert b @ stage == pytest.approx(value, abs=1e-13 if order < 5 else 1e-12)
         if order < 5:
             assert embedded @ stage == pytest.approx(value, abs=1e-13)
-    fifth = [abs(embedded @ stage - value) for order, value, stage in trees(alpha, alpha + gamma) if order == 5]
+    fifth = [
+        abs(embedded @ stage - value) for order, value, stage in trees(alpha, alpha + gamma) if order == 5
+    ]
     assert max(fifth) > 1e-5  # else the estimate would see nothing
 
 
 def test_rodas5p_damps_what_is_infinitely_stiff() -> None:
     alpha, gamma, b, _ = rosenbrock()
     beta = alpha + gamma
-    assert 1.0 - b @ np.linalg.solve(beta, np.ones(8)) == pytest.approx(0.0, abs=1e-12)  # L-stable: R(inf) = 0
+    assert 1.0 - b @ np.linalg.solve(beta, np.ones(8)) == pytest.approx(
+        0.0, abs=1e-12
+    )  # L-stable: R(inf) = 0
     z = 1j * np.geomspace(1e-2, 1e4, 400)
     values = [1.0 + s * (b @ np.linalg.solve(np.eye(8) - s * beta, np.ones(8))) for s in z]
     assert np.max(np.abs(values)) <= 1.0 + 1e-12  # and A-stable along the imaginary axis
@@ -197,7 +214,7 @@ def test_order_over_halved_steps(modules: dict[str, ModuleType], method: str, pr
 
 
 def test_stiff_order_on_prothero_and_robinson(modules: dict[str, ModuleType]) -> None:
-    """y' = -L (y - sin t) + cos t: order 5 while h L is small; for h L -> inf the error is of order h^3 / L."""
+    """y' = -L (y - sin t) + cos t: order 5 while h L is small; for h L -> inf the error is h^3 / L."""
     steps = 0.25 * 0.5 ** np.arange(5)
 
     def errors(stiffness: float) -> Vector:

@@ -1,4 +1,4 @@
-"""Stiff problems of the literature through rodas5p: correct digits against published references, steps, conservation."""
+"""Stiff problems of the literature through rodas5p: correct digits, steps, conservation."""
 
 from types import ModuleType
 
@@ -11,8 +11,11 @@ from drive import Drive
 from problems import STIFF, eight_states, solve_stiff, three_states
 
 STEPS = {  # at rtol 1e-6 and 1e-10, measured 2026-11-23: a change of the step control shows here
-    "ROBER": (421, 3535), "OREGO": (1181, 12928), "VDPOL": (702, 9177), "HIRES": (222, 2777),
-}  # fmt: skip
+    "ROBER": (421, 3535),
+    "OREGO": (1181, 12928),
+    "VDPOL": (702, 9177),
+    "HIRES": (222, 2777),
+}
 
 
 @pytest.fixture(scope="module")
@@ -50,9 +53,14 @@ def test_robertson_conserves_mass(modules: dict[str, ModuleType]) -> None:
     times = [0.0, *np.geomspace(1e-5, 1e11, 33)]
     for rtol in (1e-4, 1e-8):
         run = Drive(
-            modules["three_states"], network, times, 1, values={**STIFF["ROBER"].values, **start},
-            rtol=rtol, atol=rtol * 1e-8,
-        ).go()  # fmt: skip
+            modules["three_states"],
+            network,
+            times,
+            1,
+            values={**STIFF["ROBER"].values, **start},
+            rtol=rtol,
+            atol=rtol * 1e-8,
+        ).go()
         assert np.max(np.abs(run.state[0].sum(axis=1) - 1.0)) <= 10.0 * rtol
         assert run.state.min() >= -rtol * 1e-8
         assert np.all(np.diff(run.state[0, :, 0]) <= 0.0)
