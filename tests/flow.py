@@ -90,8 +90,7 @@ def flow(net: Network, times: Sequence[float], changed: Mapping[str, Any] | None
         for k in held:
             if excess(net.treatments[k].at, t, x) < -1e-9:
                 held[k] = False
-        if t < t_end:
-            act()
+        act()
     result.state, result.fluxes = out[:, :count], out[:, count:]
     return result
 
