@@ -9,6 +9,7 @@ Importing a Python plug-in runs it, so a path in a study is code that its owner 
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import importlib
 import importlib.util
@@ -16,7 +17,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 from ctcdyn.errors import CtcError, Place, Problem, nearest
 
@@ -85,6 +86,26 @@ def find(
     if not near:
         fix += _FOLDERS[kind][1]
     raise CtcError(Problem("C112", f'there is no {kind} "{text[:200]}"', place, key, fix, word=text[:200]))
+
+
+def constants(path: Path, needs: Iterable[str]) -> dict[str, Any]:
+    """Literal constants that a .py plug-in defines at its top level, read without running it; C113 if one is missing."""
+    wanted, found = tuple(needs), {}
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in wanted:
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+    except (SyntaxError, ValueError, OSError) as error:
+        what = f"plug-in {path.name} cannot be read: {error}"
+        raise CtcError(Problem("C113", what, Place(str(path), 1), fix="constants must be literals")) from error
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        what = f"plug-in {path.name} does not define {', '.join(missing)}"
+        raise CtcError(
+            Problem("C113", what, Place(str(path), 1), fix="copy a built-in file of its kind and change it")
+        )
+    return found
 
 
 def import_plugin(path: Path, needs: Iterable[str] = ()) -> ModuleType:

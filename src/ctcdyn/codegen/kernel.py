@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,6 @@ from ctcdyn.codegen import cache
 from ctcdyn.codegen.emit import Emission, emit
 from ctcdyn.codegen.layout import extra_values
 from ctcdyn.codegen.link import assemble
-from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.model.network import Network
 
 FACTS = ("SEMANTICS", "ALGEBRA", "GRID_FREE", "ORDER", "SOURCE", "WIDTHS")
@@ -71,16 +69,7 @@ def link(network: Network, method: str, folder: str | Path = ".", width: int | N
 
 def solver_facts(solver: Path) -> dict[str, Any]:
     """What a solver file says of itself, read without importing it."""
-    tree = ast.parse(solver.read_text(encoding="utf-8"), filename=str(solver))
-    found: dict[str, Any] = {}
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in FACTS:
-            found[node.targets[0].id] = ast.literal_eval(node.value)
-    missing = [name for name in FACTS if name not in found]
-    if missing:
-        what = f"solver {solver.name} does not define {', '.join(missing)}"
-        raise CtcError(Problem("C113", what, fix="copy a built-in solver and change it"), Exit.CONFIG)
-    return found
+    return plugins.constants(solver, FACTS)
 
 
 def _width(widths: tuple[tuple[int, int], ...], rows: int) -> int:

@@ -39,24 +39,31 @@ class Layout:
     coefficients: dict[Expr, str] = field(default_factory=dict)
     switches: dict[Expr, str] = field(default_factory=dict)  # time of the flip -> name
     passages: list[tuple[str, Expr]] = field(default_factory=list)  # (observable, condition)
-    readings: list[tuple[str, Expr]] = field(default_factory=list)  # (name, expression) of each computed column
-    extra: dict[str, float] = field(default_factory=dict)  # numbers that are data like parameters: name -> value
+    readings: list[tuple[str, Expr]] = field(
+        default_factory=list
+    )  # (name, expression) of each computed column
+    extra: dict[str, float] = field(
+        default_factory=dict
+    )  # numbers that are data like parameters: name -> value
 
     def __post_init__(self) -> None:
         network = self.network
         self.counters = tuple(
             Counter(o.name, _reaction(network, str(o.options["reaction"])))
             for o in network.observables
-            if o.use == "flux"
+            if o.realised == "counter"
         )
         self.extra = extra_values(network)
         self._parameters = set(network.parameter_names) | set(self.extra)
         self.rates = [
-            self._hoist(self._switch(r.propensity(self.semantics, network)), r.name) for r in network.reactions
+            self._hoist(self._switch(r.propensity(self.semantics, network)), r.name)
+            for r in network.reactions
         ]
-        self.readings = [(o.name, self._hoist(o.expr, o.name)) for o in network.observables if o.expr is not None]
+        self.readings = [
+            (o.name, self._hoist(o.expr, o.name)) for o in network.observables if o.expr is not None
+        ]
         self.passages = [
-            (o.name, _condition(o.options["when"])) for o in network.observables if o.use == "first_passage"
+            (o.name, _condition(o.options["when"])) for o in network.observables if o.realised == "passage"
         ]
 
     # -- names ----------------------------------------------------------------------------------
@@ -106,7 +113,9 @@ class Layout:
             return e
         if self.is_static(e) and names(e):
             return self._coefficient(e, owner)
-        if e.op == "/" and self.is_static(e.args[1]) and names(e.args[1]):  # a product is cheaper than a quotient
+        if (
+            e.op == "/" and self.is_static(e.args[1]) and names(e.args[1])
+        ):  # a product is cheaper than a quotient
             inverse = Call("/", (Number(1.0), e.args[1]))
             return Call("*", (self._hoist(e.args[0], owner), self._coefficient(inverse, owner)))
         return Call(e.op, tuple(self._hoist(a, owner) for a in e.args))

@@ -30,7 +30,9 @@ def toy() -> Network:
     def parameter(name: str, value: float) -> Parameter:
         return Parameter(name, value, "1/d", rate, (0.0, 1e9), "assumed: a toy")
 
-    def reaction(name: str, equation: str, takes: tuple[int, ...], gives: tuple[int, ...], k: str) -> Reaction:
+    def reaction(
+        name: str, equation: str, takes: tuple[int, ...], gives: tuple[int, ...], k: str
+    ) -> Reaction:
         terms = (tuple((s, 1) for s in takes), tuple((s, 1) for s in gives))
         mass_action = parse(k)
         return Reaction(name, equation, *terms, k=mass_action, rate=None)
@@ -56,15 +58,21 @@ def toy() -> Network:
             Parameter("holiday", 6.0, "d", DIMENSIONLESS, (0.0, 1e9), "assumed: a toy"),
         ),
         reactions=(
-            reaction("shed", "-> blood", (), (0,), "shedding * (1 + swing * sin(2 * pi * t)) * (1 - 0.5 * step(t - holiday))"),
+            reaction(
+                "shed",
+                "-> blood",
+                (),
+                (0,),
+                "shedding * (1 + swing * sin(2 * pi * t)) * (1 - 0.5 * step(t - holiday))",
+            ),
             reaction("clear", "blood ->", (0,), (), "clearance"),
             reaction("leave", "blood -> tissue", (0,), (1,), "extravasation"),
             reaction("die", "tissue ->", (1,), (), "death"),
         ),
         observables=(
             Observable("load", parse("blood + tissue"), None, {}, "cells"),
-            Observable("arrivals", None, "flux", {"reaction": "leave"}, "cells"),
-            Observable("detection", None, "first_passage", {"when": parse("tissue >= detectable")}, "d"),
+            Observable("arrivals", None, "flux", {"reaction": "leave"}, "cells", realised="counter"),
+            Observable("detection", None, "first_passage", {"when": parse("tissue >= detectable")}, "d", realised="passage"),
         ),
         treatments=(
             Treatment("dose", parse("dose_day"), scale=((1, 1.5),), every=1.0, cycles=3),

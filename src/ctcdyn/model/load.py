@@ -121,7 +121,7 @@ def _read(reader: Reader) -> Network | None:
     for item in species if checked else ():
         check_initial_unit(reader, ("species", item.name, "initial"), item.initial, item, dimensions)
     reactions = _reactions(reader, species, dimensions, checked)
-    observables = read_observables(reader, dimensions, checked)
+    observables = read_observables(reader, dimensions, checked, [item.name for item in reactions])
     published = read_published(reader, (*(item.name for item in species), *reader.table(("observables",))))
     stem = Path(reader.document.path).name.split(".")[0]
     network = Network(

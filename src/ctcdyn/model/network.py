@@ -124,6 +124,7 @@ class Observable:
     unit: str
     doc: str = ""
     place: Place | None = field(default=None, compare=False)
+    realised: str = ""  # "counter" or "passage" for a `use`
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,12 @@ from ctcdyn.model.reader import Reader
 from ctcdyn.places import describe
 from ctcdyn.units import DIMENSIONLESS, TIME, Dimension, Unit, UnitError
 
+CONDITIONS = frozenset({"<", "<=", ">", ">=", "==", "!=", "and", "or", "not"})
 _PUBLISHED = ("name", "observable", "time", "value", "used_for", "source")
 
 
 def read_observables(
-    reader: Reader, dimensions: dict[str, Dimension], checked: bool
+    reader: Reader, dimensions: dict[str, Dimension], checked: bool, reactions: Iterable[str]
 ) -> tuple[Observable, ...]:
     found = []
     for name, table in reader.table(("observables",)).items():
@@ -38,16 +39,11 @@ def read_observables(
         shown = unit.text if unit is not None else "1"
         place = reader.document.place(*path)
         if "use" in table:
-            use = reader.text((*path, "use"))
-            options = {key: value for key, value in table.items() if key not in ("use", "unit", "doc")}
-            try:
-                if use:
-                    plugins.find(
-                        "observable", use, Path(reader.document.path).parent, place, f"observables.{name}.use"
-                    )
-            except CtcError as error:
-                reader.problems += error.problems
-            found.append(Observable(name, None, use, options, shown, doc, place))
+            kept = _use(reader, name, {*dimensions, *reader.broken, "t"}, dimensions, checked, reactions)
+            if kept is not None:
+                options, realised = kept
+                use = reader.text((*path, "use"))
+                found.append(Observable(name, None, use, options, shown, doc, place, realised))
             continue
         reader.keys(path, ("expr", "unit", "doc"))
         tree = reader.expression(
@@ -59,6 +55,59 @@ def read_observables(
             tree = _in_unit(reader, (*path, "expr"), tree, unit, dimensions)
         found.append(Observable(name, tree, None, {}, shown, doc, place))
     return tuple(found)
+
+
+def _use(
+    reader: Reader,
+    name: str,
+    known: set[str],
+    dimensions: dict[str, Dimension],
+    checked: bool,
+    reactions: Iterable[str],
+) -> tuple[dict[str, object], str] | None:
+    """(options, how it is realised) of an observable that a file describes; None where something is wrong."""
+    path = ("observables", name)
+    use = reader.text((*path, "use"))
+    try:
+        folder = Path(reader.document.path).parent
+        place = reader.document.place(*path)
+        file = plugins.find("observable", use, folder, place, f"observables.{name}.use")
+        facts = plugins.constants(file, ("OPTIONS", "REALISED"))
+    except CtcError as error:
+        reader.problems += error.problems
+        return None
+    reader.keys(path, ("use", "unit", "doc", *facts["OPTIONS"]))
+    options: dict[str, object] = {}
+    for option, kind in facts["OPTIONS"].items():
+        if reader.value((*path, option)) is None:
+            fix = f'write {name} = {{ use = "{use}", {option} = "..." }}'
+            reader.note("M314", f"observable {name} needs {option}, a {kind}", path, fix)
+            return None
+        if kind == "reaction":
+            chosen = reader.text((*path, option))
+            if chosen not in reactions:
+                place = reader.document.place(*path)
+                reader.problems.append(
+                    unknown_name("reaction", chosen, reactions, place, f"observables.{name}.{option}")
+                )
+                return None
+            options["reaction"] = chosen
+            continue
+        tree = reader.expression((*path, option), known, "species, parameters and t")
+        if tree is None:
+            return None
+        if not isinstance(tree, Call) or tree.op not in CONDITIONS:
+            fix = f'write {option} = "tumor >= 1e9"'
+            reader.note("M314", f"{option} of observable {name} is not a condition", (*path, option), fix)
+            return None
+        try:
+            if checked and not names(tree) & reader.broken:
+                dimension(tree, dimensions)
+        except UnitError as error:
+            reader.adopt(error, (*path, option), "make the units of both sides agree")
+            return None
+        options["when"] = tree
+    return options, str(facts["REALISED"])
 
 
 def _in_unit(

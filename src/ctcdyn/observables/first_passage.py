@@ -1,0 +1,9 @@
+"""First passage: the time (days) at which a condition on the state is true for the first time, with censoring.
+
+In jump semantics the time of the event that made it true; in ODE semantics located within the step by bisection of
+the dense output. It has no column in the output but a row of `event_time` and `event_observed`:
+`[observables] detection = { use = "first_passage", when = "tumor >= 1e9", unit = "day" }`.
+"""
+
+OPTIONS = {"when": "condition"}
+REALISED = "passage"
