@@ -1,38 +1,46 @@
 """Compiled kernels on disk: one folder for each module text, found by its hash, made whole or not at all.
 
-A kernel is compiled in a folder of its own with a name no other process uses, and renamed into place when the module,
-numba's files and their sha256 are all there. Two processes that compile the same kernel at once both succeed, and the
-second finds the first one's folder. What is damaged is told, thrown away and compiled again; where nothing can be
-written, kernels live in a temporary folder for as long as the process does. Folders are named after the CPU, so nodes
-with different CPUs can share a home. The folder is the user's own: machine code is never read from another's.
+A kernel is compiled in memory, written to a folder with a name that no other process uses, and renamed into place when
+the module, its machine code and their sha256 are all there. Two processes that compile the same kernel at once both
+succeed, and the second finds the first one's folder. What is damaged is told, thrown away and compiled again; where
+nothing can be written, kernels live as long as the process does. Folders are named after the CPU, so nodes with
+different CPUs can share a home. Machine code is never read from a folder that another user can write to.
+
+Numba's own cache writes into its folder while it reads, looks in places that environment variables name, and ends a
+compilation with an error on a full disk; here a dispatcher is handed bytes that were checked, and hands bytes back.
 """
 
 from __future__ import annotations
 
 import ast
-import atexit
+import functools
 import hashlib
+import importlib.abc
 import importlib.util
 import json
 import os
+import pickle
 import platform
 import shutil
+import stat
 import sys
 import tempfile
 import threading
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 MODULE = "kernel.py"
 SUMS = "sha256.json"
+CODE = ".nbc"  # machine code of one entry point, as numba pickles it
+STALE = 86400.0  # s: a folder begun so long ago was left by a process that was killed
 UNROLL = 8  # loops longer than this are not unrolled in full: lane loops stay loops, and LLVM packs them
 
 _lock = threading.Lock()
 _loaded: dict[str, ModuleType] = {}
-_prepared = False
 
 
 class CacheWarning(UserWarning):
@@ -43,31 +51,51 @@ def cache_folder() -> Path:
     """Where compiled kernels of this CPU are kept: $CTCDYN_CACHE, or ctcdyn under the user's cache folder."""
     import llvmlite.binding as llvm
 
-    root = os.environ.get("CTCDYN_CACHE")
-    if root is None:
-        home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-        root = os.path.join(home, "ctcdyn")
+    root = Path(os.environ.get("CTCDYN_CACHE") or _user_folder())
     features = ",".join(f"{name}{on}" for name, on in sorted(llvm.get_host_cpu_features().items()))
-    target = [llvm.get_host_cpu_name(), features, *(os.environ.get(x, "") for x in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"))]
-    return Path(root) / f"{target[0]}-{hashlib.sha256('|'.join(target).encode()).hexdigest()[:8]}"
+    target = [
+        llvm.get_host_cpu_name(),
+        features,
+        *(os.environ.get(x, "") for x in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")),
+    ]
+    return root / f"{target[0]}-{hashlib.sha256('|'.join(target).encode()).hexdigest()[:8]}"
+
+
+def _user_folder() -> Path:
+    caches = os.environ.get("XDG_CACHE_HOME")
+    if caches:
+        return Path(caches) / "ctcdyn"
+    try:
+        return Path.home() / ".cache" / "ctcdyn"
+    except RuntimeError:  # a user without a home, as containers have them
+        return Path(tempfile.gettempdir()) / f"ctcdyn-{os.getuid()}"
 
 
 def key_of(text: str) -> str:
     """The hash of what a module does: comments, docstrings and line numbers do not count, versions do."""
     import llvmlite
     import numba
-    import numpy
+    import numpy as np
 
     tree = ast.parse(text)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(node, ast.Module | ast.FunctionDef) and body and _is_docstring(body[0]):
             node.body = body[1:] or [ast.Pass()]
-    versions = (platform.python_version(), numba.__version__, llvmlite.__version__, numpy.__version__, str(UNROLL))
+    versions = (
+        platform.python_version(),
+        numba.__version__,
+        llvmlite.__version__,
+        np.__version__,
+        str(UNROLL),
+    )
     return hashlib.sha256("\n".join([ast.dump(tree), *versions]).encode()).hexdigest()[:24]
 
 
-def load(text: str, entries: Callable[[ModuleType], Mapping[str, Any]], say: Callable[[bool], None] | None = None,
+def load(
+    text: str,
+    entries: Callable[[ModuleType], Mapping[str, Any]],
+    say: Callable[[bool], None] | None = None,
     key: str | None = None,
 ) -> ModuleType:
     """The module of `text` with its entry points compiled.
@@ -83,129 +111,191 @@ def load(text: str, entries: Callable[[ModuleType], Mapping[str, Any]], say: Cal
         if key in _loaded:
             return _loaded[key]
         if config.DISABLE_JIT:
-            folder = _temporary()
-            _write(folder / f"{key}.py", text)
-            module = _import(folder / f"{key}.py", key)
+            module = _import(text, key)
         else:
-            module = _found(key, text, entries, say) or _made(key, text, entries, say)
+            module = _found(key, entries, say) or _made(key, text, entries, say)
         _loaded[key] = module
         return module
 
 
-def _found(key: str, text: str, entries: Callable[[ModuleType], Mapping[str, Any]], say: Callable[[bool], None] | None) -> ModuleType | None:
+def _found(
+    key: str, entries: Callable[[ModuleType], Mapping[str, Any]], say: Callable[[bool], None] | None
+) -> ModuleType | None:
     folder = cache_folder() / key
     try:
-        if not folder.is_dir():
+        if not os.path.lexists(folder):
             return None
-        if folder.stat().st_uid != os.getuid():
-            raise ValueError("it belongs to another user")
-        _verify(folder)
+        content = _read(folder)
         if say is not None:
             say(True)
-        module = _import(folder / MODULE, key)
-        _compile(module, entries)
+        module = _import(content[MODULE].decode("utf-8"), key)
+        for name, signature in entries(module).items():
+            _compile(getattr(module, name), signature, content[name + CODE])
         return module
-    except Exception as error:  # whatever is wrong with a cache, the answer is to compile again
+    except Exception as error:  # noqa: BLE001  # whatever is wrong with a cache, the answer is to compile again
         sys.modules.pop(_module_name(key), None)
-        _warn(f"cached kernel {folder} cannot be used ({error}); compiling it again")
-        shutil.rmtree(folder, ignore_errors=True)
+        reason = f"{error} is missing" if isinstance(error, KeyError) else error
+        _warn(f"cached kernel {folder} cannot be used ({reason}); compiling it again")
+        if _is_ours(folder):
+            _remove(folder)
         return None
 
 
-def _made(key: str, text: str, entries: Callable[[ModuleType], Mapping[str, Any]], say: Callable[[bool], None] | None) -> ModuleType:
+def _made(
+    key: str,
+    text: str,
+    entries: Callable[[ModuleType], Mapping[str, Any]],
+    say: Callable[[bool], None] | None,
+) -> ModuleType:
     if say is not None:
         say(False)
+    module = _import(text, key)
+    content: dict[str, bytes] = {MODULE: text.encode("utf-8")}
+    try:
+        for name, signature in entries(module).items():
+            content[name + CODE] = _compile(getattr(module, name), signature)
+    except BaseException:
+        sys.modules.pop(_module_name(key), None)
+        raise
     root = cache_folder()
     try:
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=root))
-        _write(folder / MODULE, text)
+        _keep(root, key, content)
     except OSError as error:
-        _warn(f"kernels cannot be cached in {root} ({error.strerror or error}); set CTCDYN_CACHE to a folder of yours")
-        folder = _temporary() / key
-        folder.mkdir(exist_ok=True)
-        _write(folder / MODULE, text)
-    try:
-        module = _import(folder / MODULE, key)
-        _compile(module, entries)
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    if folder.parent == root:
-        try:
-            _seal(folder)
-            os.rename(folder, root / key)
-        except OSError:  # another process was first, or the disk is full: this process has what it needs
-            shutil.rmtree(folder, ignore_errors=True)
+        reason = error.strerror or error
+        _warn(f"the kernel cannot be cached in {root} ({reason}); set CTCDYN_CACHE to a folder of yours")
     return module
 
 
-def _compile(module: ModuleType, entries: Callable[[ModuleType], Mapping[str, Any]]) -> None:
-    for name, signature in entries(module).items():
-        function = getattr(module, name)
-        function.enable_caching()
-        function.compile(signature)
-        function.disable_compile()  # another type is an error at once, never a silent second compile
+class _Machine:
+    """What a numba dispatcher takes for its cache: the machine code of one function, in memory."""
+
+    cache_path = None
+
+    def __init__(self, code: bytes | None) -> None:
+        self.code = code
+
+    def load_overload(self, _signature: object, context: Any) -> Any:
+        """The compiled function, or None where it is still to be compiled; there is only one signature."""
+        if self.code is None:
+            return None
+        from numba.core.compiler import CompileResult
+
+        context.refresh()
+        return CompileResult._rebuild(context, *pickle.loads(self.code))
+
+    def save_overload(self, _signature: object, result: Any) -> None:
+        """Called by the dispatcher when it has compiled."""
+        from numba.core.serialize import dumps
+
+        self.code = dumps(result._reduce())
 
 
-def _seal(folder: Path) -> None:
-    sums = {str(file.relative_to(folder)): _sum(file) for file in _files(folder)}
-    _write(folder / SUMS, json.dumps(sums, indent=1, sort_keys=True))
+def _compile(function: Any, signature: Any, code: bytes | None = None) -> bytes:
+    """Compile an entry point, or take it from its machine code; gives the machine code."""
+    function._cache = machine = _Machine(code)
+    function.compile(signature)
+    function.disable_compile()  # another type is an error at once, never a silent second compile
+    assert machine.code is not None
+    return machine.code
 
 
-def _verify(folder: Path) -> None:
+def _keep(root: Path, key: str, content: Mapping[str, bytes]) -> None:
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _sweep(root)
+    sums = {name: _sum(data) for name, data in content.items()}
+    folder = Path(tempfile.mkdtemp(prefix=f".{key}-", dir=root))
+    try:
+        for name, data in content.items():
+            (folder / name).write_bytes(data)
+        (folder / SUMS).write_text(json.dumps(sums, indent=1, sort_keys=True), encoding="utf-8")
+        folder.rename(root / key)
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        if not (root / key / SUMS).exists():  # else another process was first
+            raise
+
+
+def _read(folder: Path) -> dict[str, bytes]:
+    """The files of a kernel by name, each as its sum says."""
+    if not _is_ours(folder):
+        raise ValueError("another user owns it or can write to it")
     sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))
-    for name, expected in sums.items():
-        if _sum(folder / name) != expected:
+    content = {name: (folder / name).read_bytes() for name in sums}
+    for name, data in content.items():
+        if _sum(data) != sums[name]:
             raise ValueError(f"{name} is damaged")
+    return content
 
 
-def _files(folder: Path) -> list[Path]:
-    """The module and numba's index and data; Python's own bytecode is checked by Python."""
-    return sorted(f for f in folder.rglob("*") if f.is_file() and f.suffix in (".py", ".nbi", ".nbc"))
+def _is_ours(folder: Path) -> bool:
+    """Whether it belongs to this user and nobody else can write to it; a link is nobody's."""
+    found = folder.lstat()
+    return found.st_uid == os.getuid() and (not stat.S_ISDIR(found.st_mode) or not found.st_mode & 0o022)
 
 
-def _sum(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def _sweep(root: Path) -> None:
+    """Remove what killed processes left half written."""
+    for folder in root.glob(".*-*"):
+        try:
+            if time.time() - folder.lstat().st_mtime > STALE:
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue  # another process was faster
 
 
-def _write(file: Path, text: str) -> None:
-    file.write_text(text, encoding="utf-8")
+def _remove(folder: Path) -> None:
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        folder.unlink(missing_ok=True)
+
+
+def _sum(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _module_name(key: str) -> str:
     return f"ctcdyn_kernel_{key}"
 
 
-def _import(file: Path, key: str) -> ModuleType:
+class _Text(importlib.abc.InspectLoader):
+    """Makes a module of a text, without Python's own cache of bytecode, which nothing guards against damage."""
+
+    def __init__(self, text: str, file: Path) -> None:
+        self.text, self.file = text, file
+
+    def get_source(self, fullname: str) -> str:  # noqa: ARG002 (the name is the library's)
+        return self.text
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 (the name is the library's)
+        return self.source_to_code(self.text, str(self.file))
+
+
+def _import(text: str, key: str) -> ModuleType:
     name = _module_name(key)
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None
+    spec = importlib.util.spec_from_loader(name, _Text(text, cache_folder() / key / MODULE))
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # before it runs: numba's cache looks the module up
+    sys.modules[name] = module  # before it runs: numba looks the module up
     spec.loader.exec_module(module)
     return module
 
 
+@functools.cache
 def _prepare() -> None:
-    global _prepared
-    if not _prepared:
-        import llvmlite.binding as llvm
+    """Once for a process."""
+    import llvmlite.binding as llvm
 
-        llvm.set_option("", f"-unroll-full-max-count={UNROLL}")
-        _prepared = True
-
-
-def _temporary() -> Path:
-    folder = Path(tempfile.gettempdir()) / f"ctcdyn-{os.getpid()}"
-    if not folder.exists():
-        folder.mkdir(mode=0o700)
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
+    llvm.set_option("", f"-unroll-full-max-count={UNROLL}")
 
 
 def _is_docstring(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def _warn(message: str) -> None:
