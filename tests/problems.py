@@ -238,7 +238,11 @@ def laws() -> Network:
             "d_": ("d ->", "k_d"),
             "d_c": ("d -> c", "k_dc"),
         },
-        observables=(Observable("passage", None, "first_passage", {"when": parse("a >= level")}, "d"),),
+        observables=(
+            Observable(
+                "passage", None, "first_passage", {"when": parse("a >= level")}, "d", realised="passage"
+            ),
+        ),
         treatments=(
             Treatment("dose", parse("dose_day"), scale=((_place("k_a", off), 1.5),), every=1.5, cycles=3),
             Treatment("infusion", parse("bolus_day"), set=((0, parse("a + bolus")),)),
