@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chance import assert_mean
 
+from chance import assert_mean
 from ctcdyn import load_model
 from ctcdyn.errors import CtcError
 from ctcdyn.plugins import available

@@ -83,7 +83,8 @@ def fraction(successes: int, n: int, confidence: float = 0.95) -> Estimate:
 
     `error` is the standard error at the estimate, sqrt(p (1 - p) / n). All NaN for n = 0.
 
-    >>> fraction(0, 100).high          # none of a hundred: less than 3.7 % with 95 % confidence 0.0369...
+    >>> round(fraction(0, 100).high, 4)  # none of a hundred: less than 3.7 % with 95 % confidence
+    0.037
     """
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} of {n} is not a fraction")

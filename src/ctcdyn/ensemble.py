@@ -1,12 +1,13 @@
 """Which trajectories there are and how a range of them is run: no file, no thread, no clock.
 
-id = (patient * replicates + replicate) * arms + arm. A trajectory is a pure function of (seed, id): streams are keyed by
-id // arms, a patient's parameters by the patient. Work comes in ranges of whole leaves; the order of ranges, their size
-and who runs them change no bit of the result.
+id = (patient * replicates + replicate) * arms + arm. A trajectory is a pure function of (seed, id): streams are keyed
+by id // arms, a patient's parameters by the patient. Work comes in ranges of whole leaves; the order of ranges, their
+size and who runs them change no bit of the result.
 """
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,15 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctcdyn.codegen import cache
-from ctcdyn.codegen.link import library
 from ctcdyn.codegen.kernel import Kernel
+from ctcdyn.codegen.link import library
 from ctcdyn.model.expr import evaluate
 from ctcdyn.model.network import Network
 from ctcdyn.reduction import HIGHEST, LEAF, LOWEST, LeafNode, Sketch, Tree, bin_edges, bins, sketch_bits
 
 OPEN_BYTES = 64 << 20  # of open leaves in one worker
 LARGEST_RANGE = 128  # leaves
-DEFAULT_WINDOW = 1.0 / 16.0  # days over which a bound of time-dependent rates holds; assumed: finer than a daily rhythm
+# Days over which a bound of time-dependent rates holds; assumed: finer than a daily rhythm.
+DEFAULT_WINDOW = 1.0 / 16.0
 
 Array = NDArray[Any]
 
@@ -122,7 +124,9 @@ class Ensemble:
             counts += other.counts
         arms, columns, bin_count = counts.shape
         saves = len(self.times)
-        return Sketch(counts.reshape(arms, saves, columns // saves, bin_count), bin_edges(self.workers[0].bits))
+        return Sketch(
+            counts.reshape(arms, saves, columns // saves, bin_count), bin_edges(self.workers[0].bits)
+        )
 
 
 class Workspace:
@@ -198,12 +202,13 @@ def run_range(kernel: Kernel, ensemble: Ensemble, span: Range) -> RangeResult | 
             space.w, space.v, space.n, space.book, task, setting, values, times, space.out, slot, left, free,
             status, work, final, passed, ended, log, logged, ensemble.halt,
         )  # fmt: skip
-        for leaf in np.flatnonzero((left == 0) & (left_before > 0)):
+        for leaf in np.flatnonzero((left == 0) & (left_before > 0)).tolist():
             left_before[leaf] = 0
             rows = min(LEAF, span.count - leaf * LEAF)
             start = slot[leaf] * LEAF * space.columns
             block = space.out[start : start + rows * space.columns].reshape(rows, space.columns)
-            nodes.append((span.first // LEAF + int(leaf), reduce_leaf(space, ensemble, block, span.first + leaf * LEAF)))
+            node = reduce_leaf(space, ensemble, block, span.first + leaf * LEAF)
+            nodes.append((span.first // LEAF + leaf, node))
             keep = min(max(len(kept) - leaf * LEAF, 0), rows)
             if keep:
                 paths[leaf * LEAF : leaf * LEAF + keep] = block[:keep].reshape(keep, saves, width)
@@ -225,8 +230,17 @@ def run_range(kernel: Kernel, ensemble: Ensemble, span: Range) -> RangeResult | 
         state=paths[:, :, : m.SHOWN],
         observables=paths[:, :, m.SHOWN :],
         nodes=nodes,
-        log=[log[k, : 3 * min(logged[k], m.LOGS)].reshape(-1, 3) for k in range(span.count)] if m.LOGS else [],
+        log=[log[k, : 3 * min(logged[k], m.LOGS)].reshape(-1, 3) for k in range(span.count)]
+        if m.LOGS
+        else [],
     )
+
+
+def completed(result: RangeResult | None) -> RangeResult:
+    """The result of a range that ran to its end. Raises KeyboardInterrupt for one that the halt word ended before."""
+    if result is None:
+        raise KeyboardInterrupt
+    return result
 
 
 def reduce_leaf(space: Workspace, ensemble: Ensemble, rows: NDArray[np.float64], first: int) -> LeafNode:
@@ -300,18 +314,13 @@ def _shown_parameters(network: Network, values: NDArray[np.float64], count: int)
     return shown if len(shown) == count else np.broadcast_to(shown, (count, shown.shape[1]))
 
 
-_LEAVES: Any = None
-
-
+@functools.cache
 def leaf_functions() -> Any:
     """The compiled module of `kernels/leaves.py`, the same for all models."""
-    global _LEAVES
-    if _LEAVES is None:
-        _LEAVES = cache.load(library("leaves", "streams"), _leaf_entries)
-    return _LEAVES
+    return cache.load(library("leaves", "streams"), _leaf_entries)
 
 
-def _leaf_entries(module: Any) -> dict[str, Any]:
+def _leaf_entries(_module: Any) -> dict[str, Any]:
     from numba import types
 
     f2 = types.float64[:, ::1]
@@ -321,4 +330,3 @@ def _leaf_entries(module: Any) -> dict[str, Any]:
         "tally": (f2, i, i, types.uint32[:, :, ::1], i, i, i),
         "draw_uniforms": (i, i, i, f2),
     }
-

@@ -89,16 +89,22 @@ def find(
 
 
 def constants(path: Path, needs: Iterable[str]) -> dict[str, Any]:
-    """Literal constants that a .py plug-in defines at its top level, read without running it; C113 if one is missing."""
+    """Literal constants at the top level of a .py plug-in, read without running it. C113 if one is missing."""
     wanted, found = tuple(needs), {}
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
         for node in tree.body:
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id in wanted:
+            if (
+                isinstance(node, ast.Assign)
+                and isinstance(node.targets[0], ast.Name)
+                and node.targets[0].id in wanted
+            ):
                 found[node.targets[0].id] = ast.literal_eval(node.value)
     except (SyntaxError, ValueError, OSError) as error:
         what = f"plug-in {path.name} cannot be read: {error}"
-        raise CtcError(Problem("C113", what, Place(str(path), 1), fix="constants must be literals")) from error
+        raise CtcError(
+            Problem("C113", what, Place(str(path), 1), fix="constants must be literals")
+        ) from error
     missing = [name for name in wanted if name not in found]
     if missing:
         what = f"plug-in {path.name} does not define {', '.join(missing)}"

@@ -118,7 +118,9 @@ def versions() -> dict[str, str | int | float]:
     """Software and machine, as far as they could matter to a number."""
     import llvmlite.binding as llvm
 
-    found: dict[str, str | int | float] = {f"{name}_version": version(name) for name in ("ctcdyn", "numpy", "numba", "llvmlite", "h5py")}
+    found: dict[str, str | int | float] = {
+        f"{name}_version": version(name) for name in ("ctcdyn", "numpy", "numba", "llvmlite", "h5py")
+    }
     return found | {
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ctcdyn.codegen.choose import METHODS_ODE, choose_ode
 from ctcdyn.codegen.kernel import Kernel, link
-from ctcdyn.ensemble import DEFAULT_WINDOW, Ensemble, plan, run_range
+from ctcdyn.ensemble import DEFAULT_WINDOW, Ensemble, completed, plan, run_range
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.execute import local
 from ctcdyn.model.load import load_model as load_network
@@ -116,7 +115,13 @@ class Model:
             array = np.asarray(value, dtype=np.float64)
             if array.ndim > 1 or not np.isfinite(array).all():
                 fix = "give a finite number or an array of shape (n,)"
-                problems.append(Problem("C106", f"parameter {name} has shape {array.shape} or values that are not finite", fix=fix))
+                problems.append(
+                    Problem(
+                        "C106",
+                        f"parameter {name} has shape {array.shape} or values that are not finite",
+                        fix=fix,
+                    )
+                )
             arrays[name] = array
         lengths = {len(a) for a in arrays.values() if a.ndim == 1}
         count = _whole("n", n) if n is not None else max(lengths, default=1)
@@ -136,13 +141,14 @@ class Model:
 def _collect(kernel: Kernel, ensemble: Ensemble, threads: int, quantiles: tuple[float, ...]) -> Results:
     network, tree = ensemble.network, ensemble.tree()
     parts = []
-    for result in local.execute(partial(run_range, kernel, ensemble), plan(ensemble, threads), threads):
+    run_one = partial(run_range, kernel, ensemble)
+    for result in map(completed, local.execute(run_one, plan(ensemble, threads), threads)):
         tree.add_all(result.nodes)
         parts.append(result)
     parts.sort(key=lambda part: part.first)
-    names = ("status", "n_steps", "n_reactions", "params", "final_state")
-    names += ("state", "observables") if ensemble.keep else ()
-    names += ("event_time", "event_observed") if kernel.emission.passages else ()
+    names = ["status", "n_steps", "n_reactions", "params", "final_state"]
+    names += ["state", "observables"] if ensemble.keep else []
+    names += ["event_time", "event_observed"] if kernel.emission.passages else []
     arrays: dict[str, NDArray[Any]] = {}
     for name in names:
         rows = [getattr(part, name) for part in parts]

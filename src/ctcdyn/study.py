@@ -9,7 +9,7 @@ from pathlib import Path
 from ctcdyn.codegen.choose import choose
 from ctcdyn.codegen.kernel import link
 from ctcdyn.config import Study, load_study
-from ctcdyn.ensemble import plan, run_range
+from ctcdyn.ensemble import completed, plan, run_range
 from ctcdyn.execute import local
 from ctcdyn.model.load import load_model
 from ctcdyn.model.resolve import resolve
@@ -31,7 +31,7 @@ def run(
     `threads`: None takes all cores that the process may use. Raises CtcError: exit 3 for a wrong study or model, before
     anything is written; 6 where the output exists or cannot be written; 5 on a full disk.
     """
-    study = study if isinstance(study, Study) else load_study(study)
+    study = study if isinstance(study, Study) else load_study(os.fspath(study))
     progress = progress or Silent()
     resolved = resolve(load_model(study.model), study)  # what happens
     network = resolved.network
@@ -42,7 +42,8 @@ def run(
         kernel = linked.compile(progress.compiling)
         tree, threads = ensemble.tree(), threads or local.usable_threads()
         progress.start(ensemble.count)
-        for result in local.execute(partial(run_range, kernel, ensemble), plan(ensemble, threads), threads):
+        run_one = partial(run_range, kernel, ensemble)
+        for result in map(completed, local.execute(run_one, plan(ensemble, threads), threads)):
             tree.add_all(result.nodes)
             store.append(result)  # rows are addressed by id
             progress.advance(len(result.status), failed(result.status))

@@ -8,6 +8,7 @@ patient, and the explicit method is taken unless stability would ask for many mo
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from ctcdyn.model.expr import derivative, evaluate
 from ctcdyn.model.network import Network
 
 STABILITY = 3.3  # real stability interval of Tsit5 (measured from its stability polynomial)
-STEPS_PER_FOLD = 3.0  # of an order-5 method at rtol 1e-6, assumed; only the ratio to the other estimate matters
+# Of an order-5 method at rtol 1e-6, assumed; only the ratio to the other estimate matters.
+STEPS_PER_FOLD = 3.0
 TOO_MANY = 5.0  # an implicit step costs about as much as five explicit ones (measured, docs/performance.md)
 PATH_STEPS = 60
 METHODS_ODE = ("ode", "auto")
@@ -49,7 +51,7 @@ def choose_ode(network: Network, start: float, end: float) -> Choice:
     stable = folds = 0.0
     fastest, slowest = 0.0, np.inf
     with np.errstate(all="ignore"):
-        for left, right in zip(grid[:-1], grid[1:], strict=True):
+        for left, right in pairwise(grid):
             h, t = right - left, start + left
             matrix = np.nan_to_num(slope(x, t), nan=0.0, posinf=1e300, neginf=-1e300)
             decay = -np.linalg.eigvals(np.clip(matrix, -1e12, 1e12)).real
@@ -67,9 +69,13 @@ def choose_ode(network: Network, start: float, end: float) -> Choice:
     scales = tuple(1.0 / rate for rate in (fastest, slowest) if 0.0 < rate < np.inf)
     stiff = stable > TOO_MANY * accurate
     reasons = [
-        f"fastest decay {fastest:.3g} /d ({_time(1 / fastest)}), run of {span:g} d" if fastest > 0 else "no decay",
+        f"fastest decay {fastest:.3g} /d ({_time(1 / fastest)}), run of {span:g} d"
+        if fastest > 0
+        else "no decay",
         f"stability would ask an explicit method for about {stable:.3g} steps, accuracy for about {accurate:.3g}",
-        "stiff: rodas5p, an implicit (Rosenbrock) method" if stiff else "not stiff: tsit5, an explicit method",
+        "stiff: rodas5p, an implicit (Rosenbrock) method"
+        if stiff
+        else "not stiff: tsit5, an explicit method",
     ]
     return Choice("rodas5p" if stiff else "tsit5", reasons, scales)
 
@@ -97,11 +103,14 @@ def _functions(network: Network) -> tuple[Any, Any]:
 
     def drift(x: NDArray[np.float64], t: float) -> NDArray[np.float64]:
         at = known(x, t)
-        return change @ np.array([float(evaluate(rate, at)) for rate in rates])
+        result: NDArray[np.float64] = change @ np.array([float(evaluate(rate, at)) for rate in rates])
+        return result
 
     def slope(x: NDArray[np.float64], t: float) -> NDArray[np.float64]:
         at = known(x, t)
-        return change @ np.array([[float(evaluate(d, at)) for d in row] for row in slopes])
+        each = np.array([[float(evaluate(d, at)) for d in row] for row in slopes])
+        result: NDArray[np.float64] = change @ each
+        return result
 
     return drift, slope
 

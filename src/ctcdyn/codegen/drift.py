@@ -32,7 +32,11 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
     for s, terms in gains.items():
         body.lines.append(f"w[F_{layout.species[s]} + i] = " + (" ".join(terms) or "0.0"))
     timed = ["t = w[AT + i]"] if layout.timed else []
-    return {"drift": both("drift", "dx/dt at the trial state, in the species' unit per day.", [*timed, *body.lines])}
+    return {
+        "drift": both(
+            "drift", "dx/dt at the trial state, in the species' unit per day.", [*timed, *body.lines]
+        )
+    }
 
 
 def both(name: str, doc: str, lines: list[str]) -> str:

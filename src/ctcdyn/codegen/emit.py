@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from ctcdyn.codegen import stops
-from ctcdyn.codegen.layout import Layout, row
+from ctcdyn.codegen.layout import Layout, is_condition, row
 from ctcdyn.codegen.rows import Rows
 from ctcdyn.codegen.writer import Body
 from ctcdyn.model.expr import Number
@@ -58,7 +58,9 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
     for kind in algebra:
         parts.update(import_module(f"ctcdyn.codegen.{kind}").write(layout, rows))
     text = {"head": HEAD.format(title=network.title or network.name, name=network.name, semantics=semantics)}
-    text["layout"] = "\n".join([*_sizes(layout, width), *rows.lines, f"FREE = {rows.count} * W  # rows of the solver"])
+    text["layout"] = "\n".join(
+        [*_sizes(layout, width), *rows.lines, f"FREE = {rows.count} * W  # rows of the solver"]
+    )
     text["log_event"] = _log_event()
     text["initial"] = _initial(layout)
     text["coefficients"] = _coefficients(layout)
@@ -76,7 +78,7 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
 
 def _sizes(layout: Layout, width: int) -> list[str]:
     network = layout.network
-    watched = bool(layout.passages) or any(stops.is_condition(x.at) for x in network.treatments)
+    watched = bool(layout.passages) or any(is_condition(x.at) for x in network.treatments)
     return [
         f"W = {width}  # lanes of a block; no result depends on it",
         f"SPECIES = {len(layout.species)}  # state rows",
@@ -127,7 +129,11 @@ def _coefficients(layout: Layout) -> str:
     body = Body(layout.symbol)
     for e, name in layout.coefficients.items():
         body.lines.append(f"w[{row(name)} + i] = {body.value(e)}")
-    return _function("coefficients(w, i)", "Coefficients of lane i from its parameters and switches.", body.lines or ["pass"])
+    return _function(
+        "coefficients(w, i)",
+        "Coefficients of lane i from its parameters and switches.",
+        body.lines or ["pass"],
+    )
 
 
 def _observe(layout: Layout) -> str:

@@ -74,7 +74,9 @@ def span(e: Expr, body: Body, windowed: Windowed | None) -> Interval:
     if op == "/":
         low, high = _hull(body, [f"{p} / {q}" for p in dict.fromkeys((a, b)) for q in dict.fromkeys((c, d))])
         spans_zero = f"({c} <= 0.0) & ({d} >= 0.0)"
-        return body.keep(f"pick({spans_zero}, -np.inf, {low})"), body.keep(f"pick({spans_zero}, np.inf, {high})")
+        return body.keep(f"pick({spans_zero}, -np.inf, {low})"), body.keep(
+            f"pick({spans_zero}, np.inf, {high})"
+        )
     if op == "**":
         return _power(body, e.args[1], (a, b), (c, d))
     if op in MONOTONE:
@@ -97,10 +99,20 @@ def _wave(op: str, x: Interval, body: Body) -> Interval:
 
 
 def _power(body: Body, exponent: Expr, x: Interval, y: Interval) -> Interval:
-    if isinstance(exponent, Number) and exponent.value == int(exponent.value) and exponent.value % 2 == 0:
-        low, high = _hull(body, [f"pow_({p}, {y[0]})" for p in x])
-        return body.keep(f"pick(({x[0]} <= 0.0) & ({x[1]} >= 0.0) & ({y[0]} > 0.0), 0.0, {low})"), high
-    return _hull(body, [f"pow_({p}, {q})" for p in dict.fromkeys(x) for q in dict.fromkeys(y)])
+    whole = isinstance(exponent, Number) and exponent.value == int(exponent.value)
+    corners = [f"pow_({p}, {q})" for p in dict.fromkeys(x) for q in dict.fromkeys(y)]
+    low, high = _hull(body, corners)
+    if not whole:
+        return low, high
+    assert isinstance(exponent, Number)
+    spans_zero = f"({x[0]} <= 0.0) & ({x[1]} >= 0.0)"
+    even = exponent.value % 2 == 0
+    if exponent.value < 0:  # a pole inside the window
+        low = low if even else body.keep(f"pick({spans_zero}, -np.inf, {low})")
+        high = body.keep(f"pick({spans_zero}, np.inf, {high})")
+    elif even:
+        low = body.keep(f"pick({spans_zero}, 0.0, {low})")
+    return low, high
 
 
 def _hull(body: Body, products: list[str]) -> Interval:
@@ -123,4 +135,8 @@ def _most(body: Body, a: str, b: str) -> str:
 
 def _atom(body: Body, source: str) -> str:
     """`source` itself where it is a name or a literal, otherwise a local that holds it."""
-    return source if source.replace(".", "").replace("-", "").isalnum() or source.isidentifier() else body.keep(source)
+    return (
+        source
+        if source.replace(".", "").replace("-", "").isalnum() or source.isidentifier()
+        else body.keep(source)
+    )

@@ -49,18 +49,19 @@ def eliminate(size: int, pattern: set[Entry]) -> tuple[list[int], list[Entry]]:
     """(pivot order, all entries of the factors) for a matrix with this pattern and a full diagonal."""
     full = pattern | {(s, s) for s in range(size)}
     open_rows, order, kept = list(range(size)), [], set(full)
-    while open_rows:
-        def cost(p: int) -> tuple[int, int]:
-            below = sum((s, p) in kept for s in open_rows if s != p)
-            right = sum((p, z) in kept for z in open_rows if z != p)
-            return below * right, p
 
+    def cost(p: int) -> tuple[int, int]:
+        below = sum((s, p) in kept for s in open_rows if s != p)
+        right = sum((p, z) in kept for z in open_rows if z != p)
+        return below * right, p
+
+    while open_rows:
         pivot = min(open_rows, key=cost)
         open_rows.remove(pivot)
         order.append(pivot)
         for s in open_rows:
             if (s, pivot) in kept:
-                kept |= {(s, z) for z in open_rows if (pivot, z) in kept}
+                kept.update({(s, z) for z in open_rows if (pivot, z) in kept})
     return order, sorted(kept)
 
 
@@ -106,7 +107,9 @@ def _solve(layout: Layout, order: list[int], filled: list[Entry]) -> str:
     lines = []
     for k, p in enumerate(order):
         before = [z for z in order[:k] if (p, z) in kept]
-        lines.append(f"b_{p} = w[B_{layout.species[p]} + i]" + "".join(f" - w[L_{p}_{z} + i] * b_{z}" for z in before))
+        lines.append(
+            f"b_{p} = w[B_{layout.species[p]} + i]" + "".join(f" - w[L_{p}_{z} + i] * b_{z}" for z in before)
+        )
     for k in reversed(range(len(order))):
         p = order[k]
         after = [z for z in order[k + 1 :] if (p, z) in kept]
@@ -121,4 +124,6 @@ def _time_derivative(layout: Layout, sides: list[Expr]) -> str:
     body = Body(lambda name: layout.symbol(name, "X"), slopes)
     for name, slope in zip(layout.species, slopes, strict=True):
         body.lines.append(f"w[T_{name} + i] = {_finite(slope, body)}")
-    return both("time_derivative", "Derivatives of the drift by time at (TIME, X).", ["t = w[TIME + i]", *body.lines])
+    return both(
+        "time_derivative", "Derivatives of the drift by time at (TIME, X).", ["t = w[TIME + i]", *body.lines]
+    )

@@ -26,12 +26,18 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
     rows.block("the window over which bounds hold", ["FROM", "TO"])
     windowed = Windowed(layout)
     bound = _bound(layout, windowed)
-    rows.block("candidate time of the next event; bound of the total; what falls into a reaction, -1 where none fires",
-               ["CANDIDATE", "LIMIT", "CHOICE"])
+    rows.block(
+        "candidate time of the next event; bound of the total; what falls into a reaction, -1 where none fires",
+        ["CANDIDATE", "LIMIT", "CHOICE"],
+    )
     if not layout.fused:
         rows.block("running sums of the propensities", [f"SUM_{r}" for r in range(len(layout.rates) - 1)])
-    rows.block("the last of the running sums", [] if layout.fused else [f"SUM_{len(layout.rates) - 1}"], "TOTAL")
-    rows.block("bounds over the window", [f"{end}_{k}" for end in ("LOW", "HIGH") for k in windowed.rows.values()])
+    rows.block(
+        "the last of the running sums", [] if layout.fused else [f"SUM_{len(layout.rates) - 1}"], "TOTAL"
+    )
+    rows.block(
+        "bounds over the window", [f"{end}_{k}" for end in ("LOW", "HIGH") for k in windowed.rows.values()]
+    )
     return {
         "rates": "\n\n\n".join(_rate(layout, r) for r in range(len(layout.rates))),
         **(_fused(layout) if layout.fused else _grouped(layout)),
@@ -48,12 +54,16 @@ def _rate(layout: Layout, r: int) -> str:
     if not is_nonnegative(layout.rates[r], reaction, layout):
         local = body.keep(value)
         value = f"pick({local} >= 0.0, {local}, np.nan)"
-    lines = [f'"""{_title(layout, reaction)}"""', *body.lines, f"return {value}"]
+    lines = [f'"""{_title(reaction)}"""', *body.lines, f"return {value}"]
     return f"@term\ndef rate_{reaction.name}(w, i, t):\n" + _indent(lines)
 
 
-def _title(layout: Layout, reaction: Reaction) -> str:
-    law = f"k = {text(reaction.k)}" if reaction.k is not None else f"rate = {text(reaction.rate or Number(0.0))}"
+def _title(reaction: Reaction) -> str:
+    law = (
+        f"k = {text(reaction.k)}"
+        if reaction.k is not None
+        else f"rate = {text(reaction.rate or Number(0.0))}"
+    )
     place = reaction.place
     where = f" ({place.file.rsplit('/', 1)[-1]}:{place.line})" if place is not None else ""
     return f"{reaction.equation}, {law}, events/d{where}"
@@ -69,12 +79,10 @@ def _fused(layout: Layout) -> dict[str, str]:
     lines.append(f"return {sums}," if len(layout.rates) == 1 else f"return {sums}")
     fire = ['"""The change of state by the reaction that y falls into; nothing where y is negative."""']
     fire += _changes(layout, everything, lambda r: f"c[{r}]")
-    doc = '    """Not used: sums of this model stay in registers."""'
     return {
         "prefix": "@lane\ndef prefix(w, i, t):\n" + _indent(lines),
         "fire": "@lane\ndef fire(w, i, c, y):\n" + _indent(fire),
-        "sums": f"@block\ndef sums(w):\n{doc}",
-        "changes": f"@block\ndef changes(w):\n{doc}",
+        "sums": "sums = changes = None  # sums of this model stay in registers",
     }
 
 
@@ -124,7 +132,9 @@ def _changes(layout: Layout, group: range, sum_of: Callable[[int], str]) -> list
         for r, now in zip(group, change, strict=True):
             if now != before:
                 reached = "y >= 0.0" if r == 0 else f"y >= {sum_of(r - 1)}"
-                lines.append(f"x = pick({reached}, x {'+' if now > before else '-'} {float(abs(now - before))!r}, x)")
+                lines.append(
+                    f"x = pick({reached}, x {'+' if now > before else '-'} {float(abs(now - before))!r}, x)"
+                )
             before = now
         if before and group[-1] < last:
             sign = "-" if before > 0 else "+"
@@ -169,9 +179,15 @@ def _valid(layout: Layout, rows: Rows) -> str:
             runs[-1][1] = r + 1
         else:
             runs.append([r, r + 1])
-    lines = ['"""1.0 where every factor of a rate that must not be negative is a number that is not."""', "good = 1.0"]
+    lines = [
+        '"""1.0 where every factor of a rate that must not be negative is a number that is not."""',
+        "good = 1.0",
+    ]
     for first, end in runs:
-        lines += [f"for r in range({first}, {end}):", "    good = pick((w[r * W + i] >= 0.0) & (w[r * W + i] < np.inf), good, 0.0)"]
+        lines += [
+            f"for r in range({first}, {end}):",
+            "    good = pick((w[r * W + i] >= 0.0) & (w[r * W + i] < np.inf), good, 0.0)",
+        ]
     return "@block\ndef valid(w, i):\n" + _indent([*lines, "return good"])
 
 

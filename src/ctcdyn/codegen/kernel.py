@@ -80,7 +80,7 @@ def _width(widths: tuple[tuple[int, int], ...], rows: int) -> int:
     return widths[-1][0]
 
 
-def entries(module: ModuleType) -> dict[str, Any]:
+def entries(_module: ModuleType) -> dict[str, Any]:
     """Signature of `run`: see kernels/lanes.py."""
     from numba import types
 

@@ -39,12 +39,8 @@ class Layout:
     coefficients: dict[Expr, str] = field(default_factory=dict)
     switches: dict[Expr, str] = field(default_factory=dict)  # time of the flip -> name
     passages: list[tuple[str, Expr]] = field(default_factory=list)  # (observable, condition)
-    readings: list[tuple[str, Expr]] = field(
-        default_factory=list
-    )  # (name, expression) of each computed column
-    extra: dict[str, float] = field(
-        default_factory=dict
-    )  # numbers that are data like parameters: name -> value
+    readings: list[tuple[str, Expr]] = field(default_factory=list)  # (name, expression) of computed columns
+    extra: dict[str, float] = field(default_factory=dict)  # numbers that are data, as parameters are: by name
 
     def __post_init__(self) -> None:
         network = self.network
@@ -113,9 +109,8 @@ class Layout:
             return e
         if self.is_static(e) and names(e):
             return self._coefficient(e, owner)
-        if (
-            e.op == "/" and self.is_static(e.args[1]) and names(e.args[1])
-        ):  # a product is cheaper than a quotient
+        if e.op == "/" and self.is_static(e.args[1]) and names(e.args[1]):
+            # a product is cheaper than a quotient
             inverse = Call("/", (Number(1.0), e.args[1]))
             return Call("*", (self._hoist(e.args[0], owner), self._coefficient(inverse, owner)))
         return Call(e.op, tuple(self._hoist(a, owner) for a in e.args))

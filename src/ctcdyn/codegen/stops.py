@@ -20,7 +20,8 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
     timed = [k for k, x in enumerate(treatments) if not _by_condition(x)]
     watched = [k for k, x in enumerate(treatments) if _by_condition(x)]
     rows.block("switch rows, 0 or 1", [row(name) for name in layout.switches.values()], "SWITCHES")
-    marks = [f"FLIP_{k}" for k in range(len(layout.switches))]  # time at which a switch flips, inf when it has
+    # time at which a switch flips, inf when it has
+    marks = [f"FLIP_{k}" for k in range(len(layout.switches))]
     marks += [f"DUE_{k}" for k in timed]  # next time of a treatment, inf when done
     marks += [f"LEFT_{k}" for k in timed]  # cycles that are left
     marks += [f"HELD_{k}" for k in watched]  # 1 while its condition has held since it was applied
@@ -31,7 +32,7 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
         "schedule": _schedule(layout, timed, watched),
         "upcoming": _upcoming(layout, timed),
         "guard": _guard(layout, watched),
-        "apply": _apply(layout, timed, watched),
+        "apply": _apply(layout, timed),
     }
 
 
@@ -47,19 +48,28 @@ def _schedule(layout: Layout, timed: list[int], watched: list[int]) -> str:
         body.lines.append(f"w[FLIP_{k} + i] = {at} if t < {at} else np.inf")
     for k in timed:
         treatment = layout.network.treatments[k]
-        at = body.name(f"{treatment.name}__at") if isinstance(treatment.at, float | int) else body.local(treatment.at)
+        at = (
+            body.name(f"{treatment.name}__at")
+            if isinstance(treatment.at, float | int)
+            else body.local(treatment.at)
+        )
         body.lines.append(f"w[DUE_{k} + i] = {at} if {at} >= t else np.inf")
         body.lines.append(f"w[LEFT_{k} + i] = w[Q_{treatment.name}__cycles + i]")
     body.lines += [f"w[HELD_{k} + i] = 0.0" for k in watched]
     body.lines += [f"w[PASSED_{name} + i] = np.inf" for name, _ in layout.passages]
-    return _function("schedule(w, i, t)", "Every stop of lane i as it stands at the start time t.", body.lines)
+    return _function(
+        "schedule(w, i, t)", "Every stop of lane i as it stands at the start time t.", body.lines
+    )
 
 
 def _upcoming(layout: Layout, timed: list[int]) -> str:
-    lines = ["t = np.inf"]
-    for name in [f"FLIP_{k}" for k in range(len(layout.switches))] + [f"DUE_{k}" for k in timed]:
-        lines.append(f"t = w[{name} + i] if w[{name} + i] < t else t")
-    return _function("upcoming(w, i)", "Time of the next scheduled stop of lane i, days; inf if none.", [*lines, "return t"])
+    marks = [f"FLIP_{k}" for k in range(len(layout.switches))] + [f"DUE_{k}" for k in timed]
+    lines = ["t = np.inf", *(f"t = w[{name} + i] if w[{name} + i] < t else t" for name in marks)]
+    return _function(
+        "upcoming(w, i)",
+        "Time of the next scheduled stop of lane i, days; inf if none.",
+        [*lines, "return t"],
+    )
 
 
 def _guard(layout: Layout, watched: list[int]) -> str:
@@ -75,22 +85,30 @@ def _guard(layout: Layout, watched: list[int]) -> str:
     for name, when in layout.passages:
         fired.append(f"({body.condition(when)} & (w[PASSED_{name} + i] == np.inf))")
     lines = [*body.lines, "return " + (f"pick({' | '.join(fired)}, 1.0, 0.0)" if fired else "0.0")]
-    return _function("guard(w, i, t)", "1.0 where a condition on the state of lane i has just become true.", lines)
+    return _function(
+        "guard(w, i, t)", "1.0 where a condition on the state of lane i has just become true.", lines
+    )
 
 
-def _apply(layout: Layout, timed: list[int], watched: list[int]) -> str:
+def _apply(layout: Layout, timed: list[int]) -> str:
     lines = ["changed = 0"]
     for k, name in enumerate(layout.switches.values()):
-        lines += [f"if w[FLIP_{k} + i] <= t:", f"    w[{row(name)} + i] = 1.0", f"    w[FLIP_{k} + i] = np.inf", "    changed |= 1"]
-    for name, when in layout.passages:
-        body = Body(layout.symbol)
-        holds = body.condition(when)
-        lines += [*body.lines, f"if (w[PASSED_{name} + i] == np.inf) & {holds}:", f"    w[PASSED_{name} + i] = t"]
+        lines += [
+            f"if w[FLIP_{k} + i] <= t:",
+            f"    w[{row(name)} + i] = 1.0",
+            f"    w[FLIP_{k} + i] = np.inf",
+            "    changed |= 1",
+        ]
+    lines += _passages(layout)
     for k, treatment in enumerate(layout.network.treatments):
         if k in timed:
             lines.append(f"if w[DUE_{k} + i] <= t:")
             lines.append(f"    w[LEFT_{k} + i] -= 1.0")
-            again = f"w[DUE_{k} + i] + w[Q_{treatment.name}__every + i]" if treatment.every is not None else "np.inf"
+            again = (
+                f"w[DUE_{k} + i] + w[Q_{treatment.name}__every + i]"
+                if treatment.every is not None
+                else "np.inf"
+            )
             lines.append(f"    w[DUE_{k} + i] = {again} if w[LEFT_{k} + i] > 0.0 else np.inf")
         else:
             body = Body(layout.symbol)
@@ -101,8 +119,20 @@ def _apply(layout: Layout, timed: list[int], watched: list[int]) -> str:
         lines.append(f"    log_event(book, i, t, {float(k)!r}, {_logged(layout, treatment)})")
     if len(lines) > 1:
         lines += ["if changed & 1:", "    coefficients(w, i)"]
+    if layout.network.treatments:  # what they changed may be a passage itself
+        lines += _passages(layout)
     doc = "Applies to lane i what is due at t or has become true. Bits: 1 rates or state changed, 2 the lane ends here."
     return _function("apply(w, book, i, t)", doc, [*lines, "return changed"])
+
+
+def _passages(layout: Layout) -> list[str]:
+    lines = []
+    for name, when in layout.passages:
+        body = Body(layout.symbol)
+        holds = body.condition(when)
+        passed = f"w[PASSED_{name} + i]"
+        lines += [*body.lines, f"if ({passed} == np.inf) & {holds}:", f"    {passed} = t"]
+    return lines
 
 
 def _effect(layout: Layout, treatment: Treatment) -> list[str]:
@@ -118,8 +148,8 @@ def _effect(layout: Layout, treatment: Treatment) -> list[str]:
         cell = f"w[Q_{layout.network.parameters[q].name} + i]"
         factor = f"w[Q_{treatment.name}__{layout.network.parameters[q].name} + i]"
         changes.append((cell, f"{cell} * {factor}"))
-    for cell, value in changes:
-        body.lines += [f"changed |= 1 if {value} != {cell} else 0", f"{cell} = {value}"]
+    for cell, new in changes:
+        body.lines += [f"changed |= 1 if {new} != {cell} else 0", f"{cell} = {new}"]
     return body.lines
 
 

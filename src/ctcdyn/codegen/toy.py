@@ -20,7 +20,7 @@ A solver runs by itself on this model; `ctcdyn.codegen.link` puts the algebra of
 `i` lane, `s` species, `r` reaction, `q` parameter, `j` save, `k` trajectory of the range, `t` time in days; `w` work
 buffer, `v` generator buffer, `n` lane bookkeeping. The toy: a tumour sheds cells into blood, more of them at one time of
 day than at another; they are cleared or go into tissue. A dose multiplies clearance, surgery takes the tissue cells.
-"""'''
+"""'''  # noqa: E501
 
 
 def toy() -> Network:
@@ -72,7 +72,14 @@ def toy() -> Network:
         observables=(
             Observable("load", parse("blood + tissue"), None, {}, "cells"),
             Observable("arrivals", None, "flux", {"reaction": "leave"}, "cells", realised="counter"),
-            Observable("detection", None, "first_passage", {"when": parse("tissue >= detectable")}, "d", realised="passage"),
+            Observable(
+                "detection",
+                None,
+                "first_passage",
+                {"when": parse("tissue >= detectable")},
+                "d",
+                realised="passage",
+            ),
         ),
         treatments=(
             Treatment("dose", parse("dose_day"), scale=((1, 1.5),), every=1.0, cycles=3),

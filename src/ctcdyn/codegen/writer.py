@@ -123,9 +123,9 @@ class Body:
         return f"pow_({self.value(base)}, {self.value(exponent)})", 8
 
 
-RESERVED = frozenset({"w", "v", "i", "t", "c", "y", "a", "on", "np", "out", "at", "book", "fired", "changed", "stops", "W"}) | set(
-    FUNCTIONS.values()
-)
+RESERVED = frozenset(
+    {"w", "v", "i", "t", "c", "y", "a", "on", "np", "out", "at", "book", "fired", "changed", "stops", "W"}
+) | set(FUNCTIONS.values())
 
 
 def _count(e: Expr, count: Counter[Expr]) -> None:

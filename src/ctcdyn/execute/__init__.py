@@ -1,1 +1,1 @@
-"""Who runs ranges: each file here gives `execute(run, ranges, ...)`, an iterator over results in order of completion."""
+"""Who runs ranges: each file here gives `execute(run, ranges, ...)`, an iterator over results as they are done."""

@@ -50,7 +50,8 @@ from ctcdyn.kernels.streams import EVENTS, seed_stream
 # Rows of the work buffer w that belong to the loop
 STOP = FREE  # next stop of the lane, days
 NEXT = FREE + W  # the earlier of STOP and the next save; -inf for an idle lane
-OWN = FREE + 2 * W  # first row of the solver
+REFUSED = FREE + 2 * W  # candidates of thinning that were no event
+OWN = FREE + 3 * W  # first row of the solver
 
 # Rows of the generator buffer v: four for each stream, then the flags
 FLAG = 4 * W
@@ -104,7 +105,7 @@ def sound(w, i):
 def hand_over(w, book, i, k, code, spent, t, status, work, final, passed, ended, log, logged):
     """What trajectory k leaves behind besides its path."""
     status[k] = code
-    work[k] = spent
+    work[k] = spent - int64(w[REFUSED + i])
     ended[k] = t
     for s in range(SHOWN):
         final[k, s] = w[X + s * W + i] if code == OK or code == EXTINCT or code == STOPPED else np.nan
@@ -132,6 +133,7 @@ def loop(begin, prepare, sweep, reach, ready, near, read, arrive, dense):
         n[SINCE + i] = task[SWEEPS]
         n[CALLS + i] = 0
         book[i] = 0.0
+        w[REFUSED + i] = 0.0
         for q in range(PARAMETERS):
             w[Q + q * W + i] = values[k if values.shape[0] > 1 else 0, q]
         t = setting[START]
@@ -218,7 +220,8 @@ def loop(begin, prepare, sweep, reach, ready, near, read, arrive, dense):
                     continue
                 code = -1
                 base = (slot[k // LEAF] * LEAF + k % LEAF) * saves * columns
-                if spent > cap:  # looked at first and ended at the last save: who noticed when must not matter
+                if spent > cap:
+                    # looked at first and ended at the last save: who noticed when must not matter
                     code = STEP_LIMIT if dense else EVENT_LIMIT
                     w[TIME + i] = grid[n[SAVE + i] - 1] if n[SAVE + i] > 0 else setting[START]
                 elif flag >= uint64(FAILED):

@@ -11,6 +11,7 @@ from ctcdyn.kernels.machine import bits_from_float, kernel
 
 BLOCK = 256  # columns
 
+
 @kernel
 def moments(rows, first, arms, work, number, shift, total, square, zeros):
     """Sums over rows (n, K) of one leaf, by arm; work (5 * BLOCK,) is scratch.

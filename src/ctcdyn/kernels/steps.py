@@ -2,8 +2,8 @@
 
 Every lane has its own time and step. A step is accepted where the weighted root mean square of its error estimate,
 err / (atol + rtol max(|x|, |x_new|)), is at most 1; the next step follows the PI law of K. Gustafsson 1991
-(doi:10.1145/210232.210242). A method fills NEW (the state at the end of the step) and ERROR, and, where lanes ask for it,
-the polynomial of its dense output, P0 .. P4, in the share of the step.
+(doi:10.1145/210232.210242). A method fills NEW (the state at the end of the step) and ERROR, and, where lanes ask for
+it, the polynomial of its dense output, P0 .. P4, in the share of the step.
 """
 
 import numpy as np
@@ -98,7 +98,7 @@ def misfit(w, i, o, rtol, atol):
 
 @lane
 def judge(w, v, i, e2, exponent, longest):
-    """Accept or refuse the step of lane i, choose the next one, flag whom the loop must serve. e2: mean square error."""
+    """Accept or refuse the step of lane i, choose the next one, flag whom the loop must serve. e2: its mean square."""
     ok = e2 <= 1.0  # false where not finite
     size = 0.5 * log_unit(1e-20 if e2 < 1e-20 else e2)
     size = size if e2 < np.inf else 0.0

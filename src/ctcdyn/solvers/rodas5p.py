@@ -347,15 +347,9 @@ def bend(w, i, o):
     """The polynomial of the dense output, one species."""
     k1, k2, k3, k4 = w[K1 + o], w[K2 + o], w[K3 + o], w[K4 + o]
     k5, k6, k7, k8 = w[K5 + o], w[K6 + o], w[K7 + o], w[K8 + o]
-    d1 = (
-        H1[0] * k1 + H1[1] * k2 + H1[2] * k3 + H1[3] * k4 + H1[4] * k5 + H1[5] * k6 + H1[6] * k7 + H1[7] * k8
-    )
-    d2 = (
-        H2[0] * k1 + H2[1] * k2 + H2[2] * k3 + H2[3] * k4 + H2[4] * k5 + H2[5] * k6 + H2[6] * k7 + H2[7] * k8
-    )
-    d3 = (
-        H3[0] * k1 + H3[1] * k2 + H3[2] * k3 + H3[3] * k4 + H3[4] * k5 + H3[5] * k6 + H3[6] * k7 + H3[7] * k8
-    )
+    d1 = H1[0] * k1 + H1[1] * k2 + H1[2] * k3 + H1[3] * k4 + H1[4] * k5 + H1[5] * k6 + H1[6] * k7 + H1[7] * k8
+    d2 = H2[0] * k1 + H2[1] * k2 + H2[2] * k3 + H2[3] * k4 + H2[4] * k5 + H2[5] * k6 + H2[6] * k7 + H2[7] * k8
+    d3 = H3[0] * k1 + H3[1] * k2 + H3[2] * k3 + H3[3] * k4 + H3[4] * k5 + H3[5] * k6 + H3[6] * k7 + H3[7] * k8
     w[P1 + o] = w[NEW + o] - w[OLD + o] + d1
     w[P2 + o] = d2 - d1
     w[P3 + o] = d3 - d2

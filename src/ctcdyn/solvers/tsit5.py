@@ -1,8 +1,8 @@
 """Tsit5 in lanes: an explicit Runge-Kutta method for non-stiff ODEs.
 
-Order 5, embedded order 4, 7 stages of which the last is the first of the next step, free dense output of order 4. Use it
-where the solution itself moves as fast as the fastest rate: growth, immune response. Where cells leave the blood within
-minutes while the run takes years, its step is bound by stability and `rodas5p` is the method.
+Order 5, embedded order 4, 7 stages of which the last is the first of the next step, free dense output of order 4. Use
+it where the solution itself moves as fast as the fastest rate: growth, immune response. Where cells leave the blood
+within minutes while the run takes years, its step is bound by stability and `rodas5p` is the method.
 
 Ch. Tsitouras 2011, doi:10.1016/j.camwa.2011.06.002.
 """
@@ -65,9 +65,33 @@ E1, E2, E3, E4, E5, E6, E7 = (
 # factored form of the paper: each line is the leading factor times a product of roots.
 D1, D2, D3, D4 = (
     (1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
-    (-2.763706197274826, 0.13169999999999998, 3.9302962368947516, -12.411077166933676, 37.50931341651104, -27.896526289197286, 1.5),
-    (2.9132554618219126, -0.2234, -5.941033872131505, 30.33818863028232, -88.1789048947664, 65.09189467479366, -4.0),
-    (-1.0530884977290216, 0.1017, 2.490627285651253, -16.548102889244902, 47.37952196281928, -34.87065786149661, 2.5),
+    (
+        -2.763706197274826,
+        0.13169999999999998,
+        3.9302962368947516,
+        -12.411077166933676,
+        37.50931341651104,
+        -27.896526289197286,
+        1.5,
+    ),
+    (
+        2.9132554618219126,
+        -0.2234,
+        -5.941033872131505,
+        30.33818863028232,
+        -88.1789048947664,
+        65.09189467479366,
+        -4.0,
+    ),
+    (
+        -1.0530884977290216,
+        0.1017,
+        2.490627285651253,
+        -16.548102889244902,
+        47.37952196281928,
+        -34.87065786149661,
+        2.5,
+    ),
 )
 
 
@@ -151,11 +175,20 @@ def sweep(w, v, setting):
             k5, k6, k7 = w[K5 + s * W + i], w[K6 + s * W + i], w[K7 + s * W + i]
             error = E1 * k1 + E2 * k2 + E3 * k3 + E4 * k4 + E5 * k5 + E6 * k6 + E7 * k7
             w[ERROR + s * W + i] = w[SPAN + i] * error
-            h = w[SPAN + i]  # the dense output is read before the next sweep puts the last stage in the first's place
-            w[P1 + s * W + i] = h * (D1[0] * k1 + D1[1] * k2 + D1[2] * k3 + D1[3] * k4 + D1[4] * k5 + D1[5] * k6 + D1[6] * k7)
-            w[P2 + s * W + i] = h * (D2[0] * k1 + D2[1] * k2 + D2[2] * k3 + D2[3] * k4 + D2[4] * k5 + D2[5] * k6 + D2[6] * k7)
-            w[P3 + s * W + i] = h * (D3[0] * k1 + D3[1] * k2 + D3[2] * k3 + D3[3] * k4 + D3[4] * k5 + D3[5] * k6 + D3[6] * k7)
-            w[P4 + s * W + i] = h * (D4[0] * k1 + D4[1] * k2 + D4[2] * k3 + D4[3] * k4 + D4[4] * k5 + D4[5] * k6 + D4[6] * k7)
+            # the dense output is read before the next sweep puts the last stage in the first's place
+            h = w[SPAN + i]
+            w[P1 + s * W + i] = h * (
+                D1[0] * k1 + D1[1] * k2 + D1[2] * k3 + D1[3] * k4 + D1[4] * k5 + D1[5] * k6 + D1[6] * k7
+            )
+            w[P2 + s * W + i] = h * (
+                D2[0] * k1 + D2[1] * k2 + D2[2] * k3 + D2[3] * k4 + D2[4] * k5 + D2[5] * k6 + D2[6] * k7
+            )
+            w[P3 + s * W + i] = h * (
+                D3[0] * k1 + D3[1] * k2 + D3[2] * k3 + D3[3] * k4 + D3[4] * k5 + D3[5] * k6 + D3[6] * k7
+            )
+            w[P4 + s * W + i] = h * (
+                D4[0] * k1 + D4[1] * k2 + D4[2] * k3 + D4[3] * k4 + D4[4] * k5 + D4[5] * k6 + D4[6] * k7
+            )
     flags = control(w, v, setting, 0.2)
     for s in range(SPECIES):
         for i in range(W):
