@@ -54,16 +54,9 @@ def assemble(emission: Emission, solver: Path) -> str:
     _refuse_doubles(pieces, solver)
     pieces = _fold(pieces, _flags(emitted))
     kept = _reachable(pieces, {"run", "ROWS", "WORDS", *_constants(pieces)})
-    return "\n".join(
-        [
-            ast.get_docstring(emitted, clean=False) and f'"""{ast.get_docstring(emitted, clean=False)}"""' or "",
-            "",
-            *header,
-            "",
-            *(piece.text for piece in kept),
-            "",
-        ]
-    )
+    doc = ast.get_docstring(emitted, clean=False)
+    first = f'"""{doc}"""' if doc else ""
+    return "\n".join([first, "", *header, "", *(piece.text for piece in kept), ""])
 
 
 def library(*names: str) -> str:
@@ -76,15 +69,16 @@ def library(*names: str) -> str:
             if module.path not in done:
                 done.add(module.path)
                 pieces += _pieces(module, header, {})
-    roots = {n.name for name in names for n in ast.parse(_file(f"{LINKED[0]}.{name}").read_text("utf-8")).body
-             if isinstance(n, ast.FunctionDef) and "kernel" in [ast.unparse(d) for d in n.decorator_list]}
+    roots = {
+        n.name
+        for name in names
+        for n in ast.parse(_file(f"{LINKED[0]}.{name}").read_text("utf-8")).body
+        if isinstance(n, ast.FunctionDef) and "kernel" in [ast.unparse(d) for d in n.decorator_list]
+    }
     kept = _reachable(pieces, roots | {"DRAWS"})
-    return "\n".join(['"""Reduction and draws: the same for every model."""', "", *header, "", *(p.text for p in kept), ""])
-
-
-def sources(solver: Path) -> list[Path]:
-    """Every file of ours whose text goes into a kernel of this solver, in order of dependence."""
-    return [module.path for module in _closure(solver)]
+    return "\n".join(
+        ['"""Reduction and draws: the same for every model."""', "", *header, "", *(p.text for p in kept), ""]
+    )
 
 
 def _closure(solver: Path) -> list[_Module]:
@@ -122,7 +116,8 @@ def _pieces(module: _Module, header: dict[str, None], factories: dict[str, ast.F
         elif isinstance(node, ast.FunctionDef) and _is_factory(node):
             factories[node.name] = node
         elif isinstance(node, ast.Assign) and _is_expansion(node, factories):
-            assert isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name)
+            assert isinstance(node.value, ast.Call)
+            assert isinstance(node.value.func, ast.Name)
             assert isinstance(node.targets[0], ast.Name)
             found += _expand(node.targets[0].id, factories[node.value.func.id], node.value.args)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
@@ -135,10 +130,17 @@ def _pieces(module: _Module, header: dict[str, None], factories: dict[str, ast.F
 
 
 def _import(node: ast.Import | ast.ImportFrom, module: _Module, header: dict[str, None]) -> None:
-    root = (node.module or "").split(".")[0] if isinstance(node, ast.ImportFrom) else node.names[0].name.split(".")[0]
+    root = (
+        (node.module or "").split(".")[0]
+        if isinstance(node, ast.ImportFrom)
+        else node.names[0].name.split(".")[0]
+    )
     if root in EXTERNAL:
         header[ast.unparse(node)] = None
-    elif not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith(LINKED)) and root != "__future__":
+    elif (
+        not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith(LINKED))
+        and root != "__future__"
+    ):
         raise CtcError(
             Problem(
                 "C113",
@@ -186,6 +188,21 @@ class _Fold(ast.NodeTransformer):
         return node
 
 
+class _Select(ast.NodeTransformer):
+    """Conditional expressions of lane functions as calls of `pick`: the same values, and no branch for numba to type."""
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        self.generic_visit(node)
+        return ast.Call(ast.Name("pick", ast.Load()), [node.test, node.body, node.orelse], [])
+
+
+def _is_lane(tree: ast.Module) -> bool:
+    function = tree.body[0] if tree.body else None
+    return isinstance(function, ast.FunctionDef) and any(
+        isinstance(d, ast.Name) and d.id in ("lane", "term") for d in function.decorator_list
+    )
+
+
 def _fold(pieces: list[_Piece], flags: dict[str, bool]) -> list[_Piece]:
     done = []
     for piece in pieces:
@@ -193,7 +210,10 @@ def _fold(pieces: list[_Piece], flags: dict[str, bool]) -> list[_Piece]:
         tree = ast.parse(piece.text)
         if tree.body and isinstance(tree.body[0], ast.FunctionDef):
             tree = fold.visit(tree)
-        if fold.folded:
+        selects = _is_lane(tree) and any(isinstance(node, ast.IfExp) for node in ast.walk(tree))
+        if selects:
+            tree = _Select().visit(tree)
+        if fold.folded or selects:
             text = ast.unparse(ast.fix_missing_locations(tree))
             piece = _Piece(f"\n\n{text}\n", piece.defines, _used(tree))
         done.append(piece)
@@ -232,7 +252,8 @@ def _expand(target: str, factory: ast.FunctionDef, arguments: list[ast.expr]) ->
             return passed.get(node.id, node)
 
     last = factory.body[-1]
-    assert isinstance(last, ast.Return) and isinstance(last.value, ast.Name)
+    assert isinstance(last, ast.Return)
+    assert isinstance(last.value, ast.Name)
     result = last.value.id
     found = []
     for inner in factory.body:
@@ -281,6 +302,6 @@ def _refuse_doubles(pieces: list[_Piece], solver: Path) -> None:
     for piece in pieces:
         double = seen & set(piece.defines)
         if double:
-            what = f"{solver.name}: the name {sorted(double)[0]} is defined twice in the linked kernel"
+            what = f"{solver.name}: the name {min(double)} is defined twice in the linked kernel"
             raise CtcError(Problem("S605", what, fix="rename it in the solver"), Exit.CONFIG)
         seen |= set(piece.defines)

@@ -157,6 +157,10 @@ def apply(w, book, i, t):
         log_event(book, i, t, 1.0, w[X_tissue + i])
     if changed & 1:
         coefficients(w, i)
+    tissue = w[X_tissue + i]
+    detectable = w[Q_detectable + i]
+    if (w[PASSED_detection + i] == np.inf) & (tissue >= detectable):
+        w[PASSED_detection + i] = t
     return changed
 
 
@@ -222,14 +226,7 @@ def fire(w, i, c, y):
     w[X_arrivals + i] = x
 
 
-@block
-def sums(w):
-    """Not used: sums of this model stay in registers."""
-
-
-@block
-def changes(w):
-    """Not used: sums of this model stay in registers."""
+sums = changes = None  # sums of this model stay in registers
 
 
 @block

@@ -40,7 +40,7 @@ from ctcdyn.kernels.contract import (
     valid,
     window,
 )
-from ctcdyn.kernels.lanes import CALLED, FAILED, FIRED, FLAG, NEXT, NOT_FINITE, OWN, WINDOW, loop
+from ctcdyn.kernels.lanes import CALLED, FAILED, FIRED, FLAG, NEXT, NOT_FINITE, OWN, REFUSED, WINDOW, loop
 from ctcdyn.kernels.machine import block, lane, pick
 from ctcdyn.kernels.streams import exponential, uniform
 
@@ -90,6 +90,7 @@ def accept(w, v, i, t, limit, total):
     if TIMED:  # a total above its bound would be a wrong law: not finite, or a fault of the bound
         broken = (not stop) & (not (total <= limit))
         flag = uint64(FAILED + NOT_FINITE) if broken else flag
+        w[REFUSED + i] += pick((y < total) | stop, 0.0, 1.0)
         y = pick(y < total, y, -1.0)
     w[BUDGET + i] = pick(stop, w[BUDGET + i], fresh)
     w[TIME + i] = pick(stop, w[TIME + i], t)
