@@ -26,6 +26,9 @@ from ctcdyn.reduction import HIGHEST, LEAF, LOWEST, LeafNode, Sketch, Tree, bin_
 OPEN_BYTES = 64 << 20  # of open leaves in one worker
 LARGEST_RANGE = 128  # leaves
 # Days over which a bound of time-dependent rates holds; assumed: finer than a daily rhythm.
+SLICE = (
+    256  # looks at the halt word in one call of a kernel: tens of milliseconds, in which no Ctrl-C is seen
+)
 DEFAULT_WINDOW = 1.0 / 16.0
 
 Array = NDArray[Any]
@@ -102,6 +105,10 @@ class Ensemble:
         """Number of leaves of the reduction tree."""
         return -(-self.count // LEAF)
 
+    def stop(self) -> None:
+        """Make kernels that are running return as soon as they look: within milliseconds."""
+        self.halt[0] = 1
+
     def tree(self) -> Tree:
         """An empty reduction tree for this ensemble."""
         return Tree(self.leaves)
@@ -177,7 +184,7 @@ def run_range(kernel: Kernel, ensemble: Ensemble, span: Range) -> RangeResult | 
     task = np.zeros(m.PATIENCE + 1, np.int64)
     task[m.COUNT], task[m.FIRST], task[m.ARMS] = span.count, span.first, ensemble.arms
     task[m.SEED] = np.uint64(ensemble.seed).astype(np.int64)
-    task[m.IDLE], task[m.SLOTS], task[m.PATIENCE] = m.W, slots, 2**62
+    task[m.IDLE], task[m.SLOTS], task[m.PATIENCE] = m.W, slots, SLICE
     task[m.STEP_CAP], task[m.EVENT_CAP] = ensemble.max_steps, ensemble.max_events
     setting = np.array(
         [ensemble.times[0], ensemble.times[-1], ensemble.rtol, ensemble.atol, ensemble.window, ensemble.first_step,
@@ -214,8 +221,10 @@ def run_range(kernel: Kernel, ensemble: Ensemble, span: Range) -> RangeResult | 
                 paths[leaf * LEAF : leaf * LEAF + keep] = block[:keep].reshape(keep, saves, width)
             free[task[m.SLOTS]] = slot[leaf]
             task[m.SLOTS] += 1
-        if code == m.HALTED:
-            return None
+        if code == m.HALTED:  # the halt word, or only the end of a slice, in which Python can see a signal
+            if ensemble.halt[0]:
+                return None
+            task[m.PATIENCE] = SLICE
     events = kernel.emission.semantics == "jump"
     return RangeResult(
         first=span.first,

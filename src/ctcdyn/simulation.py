@@ -142,7 +142,7 @@ def _collect(kernel: Kernel, ensemble: Ensemble, threads: int, quantiles: tuple[
     network, tree = ensemble.network, ensemble.tree()
     parts = []
     run_one = partial(run_range, kernel, ensemble)
-    for result in map(completed, local.execute(run_one, plan(ensemble, threads), threads)):
+    for result in map(completed, local.execute(run_one, plan(ensemble, threads), threads, ensemble.stop)):
         tree.add_all(result.nodes)
         parts.append(result)
     parts.sort(key=lambda part: part.first)

@@ -43,7 +43,7 @@ def run(
         tree, threads = ensemble.tree(), threads or local.usable_threads()
         progress.start(ensemble.count)
         run_one = partial(run_range, kernel, ensemble)
-        for result in map(completed, local.execute(run_one, plan(ensemble, threads), threads)):
+        for result in map(completed, local.execute(run_one, plan(ensemble, threads), threads, ensemble.stop)):
             tree.add_all(result.nodes)
             store.append(result)  # rows are addressed by id
             progress.advance(len(result.status), failed(result.status))

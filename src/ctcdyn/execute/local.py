@@ -21,22 +21,27 @@ def usable_threads() -> int:
     return os.cpu_count() or 1
 
 
-def execute(run: Callable[[Span], Result], spans: Sequence[Span], threads: int) -> Iterator[Result]:
-    """Results of run(span) as they are done, at most `threads` at a time and few more waiting to be taken."""
+def execute(
+    run: Callable[[Span], Result], spans: Sequence[Span], threads: int, stop: Callable[[], None]
+) -> Iterator[Result]:
+    """Results of run(span) as they are done, at most `threads` at a time and few more waiting to be taken.
+
+    `stop()` is called when the caller gives up (Ctrl-C, a full disk): it makes running kernels return soon.
+    """
     if threads == 1 or len(spans) == 1:
         yield from map(run, spans)
         return
-    waiting = iter(spans)
     with ThreadPoolExecutor(min(threads, len(spans)), thread_name_prefix="ctcdyn") as pool:
         running: set[Future[Result]] = set()
-        for span in waiting:
-            running.add(pool.submit(run, span))
-            if len(running) <= threads:
-                continue
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
-        while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
+        try:
+            for span in spans:
+                running.add(pool.submit(run, span))
+                if len(running) > threads:
+                    done, running = wait(running, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+            while running:
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                yield from (future.result() for future in done)
+        except BaseException:
+            stop()
+            raise
