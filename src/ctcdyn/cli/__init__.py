@@ -6,6 +6,8 @@ Data goes to stdout, progress and errors to stderr. Exit codes are those of `ctc
 from __future__ import annotations
 
 import sys
+import warnings
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -25,7 +27,9 @@ class Commands(TyperGroup):
         from ctcdyn.errors import CtcError, Exit
 
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = _in_a_line(warnings.showwarning)
+                return super().invoke(ctx)
         except CtcError as error:
             print(error, file=sys.stderr)
             raise SystemExit(int(error.exit)) from None
@@ -49,6 +53,20 @@ class Commands(TyperGroup):
                 file=sys.stderr,
             )
             raise SystemExit(int(Exit.BUG)) from None
+
+
+def _in_a_line(usual: Callable[..., None]) -> Callable[..., None]:
+    """Shows a warning of ours as one line, once; those of others as Python does."""
+    told: set[str] = set()
+
+    def show(message: Warning | str, category: type[Warning], *place: Any) -> None:
+        if not category.__module__.startswith("ctcdyn."):
+            usual(message, category, *place)
+        elif str(message) not in told:
+            told.add(str(message))
+            print(f"warning: {message}", file=sys.stderr)
+
+    return show
 
 
 app = typer.Typer(

@@ -13,6 +13,7 @@ compilation with an error on a full disk; here a dispatcher is handed bytes that
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib.abc
@@ -136,7 +137,7 @@ def _found(
         sys.modules.pop(_module_name(key), None)
         reason = f"{error} is missing" if isinstance(error, KeyError) else error
         _warn(f"cached kernel {folder} cannot be used ({reason}); compiling it again")
-        if _is_ours(folder):
+        with contextlib.suppress(OSError):
             _remove(folder)
         return None
 
@@ -217,8 +218,9 @@ def _keep(root: Path, key: str, content: Mapping[str, bytes]) -> None:
 
 def _read(folder: Path) -> dict[str, bytes]:
     """The files of a kernel by name, each as its sum says."""
-    if not _is_ours(folder):
-        raise ValueError("another user owns it or can write to it")
+    found = folder.lstat()
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o022:
+        raise ValueError("it is no folder that only this user can write to")
     sums = json.loads((folder / SUMS).read_text(encoding="utf-8"))
     content = {name: (folder / name).read_bytes() for name in sums}
     for name, data in content.items():
@@ -227,27 +229,22 @@ def _read(folder: Path) -> dict[str, bytes]:
     return content
 
 
-def _is_ours(folder: Path) -> bool:
-    """Whether it belongs to this user and nobody else can write to it; a link is nobody's."""
-    found = folder.lstat()
-    return found.st_uid == os.getuid() and (not stat.S_ISDIR(found.st_mode) or not found.st_mode & 0o022)
-
-
 def _sweep(root: Path) -> None:
     """Remove what killed processes left half written."""
     for folder in root.glob(".*-*"):
-        try:
+        with contextlib.suppress(OSError):  # another process was faster
             if time.time() - folder.lstat().st_mtime > STALE:
                 shutil.rmtree(folder, ignore_errors=True)
-        except OSError:
-            continue  # another process was faster
 
 
 def _remove(folder: Path) -> None:
+    """Remove what stands in a kernel's place, unless another user put it there."""
+    if folder.lstat().st_uid != os.getuid():
+        return
     if folder.is_dir() and not folder.is_symlink():
         shutil.rmtree(folder, ignore_errors=True)
     else:
-        folder.unlink(missing_ok=True)
+        folder.unlink()
 
 
 def _sum(data: bytes) -> str:
