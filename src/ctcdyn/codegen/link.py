@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 from ctcdyn.codegen.emit import Emission
-from ctcdyn.errors import CtcError, Exit, Problem
+from ctcdyn.errors import CtcError, Exit, Place, Problem
 
-CONTRACT = "ctcdyn.kernels.contract"
 LINKED = ("ctcdyn.kernels", "ctcdyn.solvers")
 EXTERNAL = ("numpy", "numba", "llvmlite")
 
@@ -36,22 +35,23 @@ class _Module:
     path: Path
     tree: ast.Module
     lines: list[str]
-    imports: list[str] = field(default_factory=list)  # modules of ours, in order
 
 
 def assemble(emission: Emission, solver: Path) -> str:
     """The text of the self-contained module of one model and one solver."""
-    modules = _closure(solver)
+    modules, contract = _closure(solver), _file(CONTRACT)
     header: dict[str, None] = {}
     pieces: list[_Piece] = []
     factories: dict[str, ast.FunctionDef] = {}
     emitted = ast.parse(emission.source)
     for module in modules:
-        if module.path.name == "contract.py":
+        if module.path == contract:
             pieces += _pieces(_Module(module.path, emitted, emission.source.splitlines()), header, factories)
         else:
             pieces += _pieces(module, header, factories)
     _refuse_doubles(pieces, solver)
+    if not any("run" in piece.defines for piece in pieces):
+        raise _refusal(modules[-1], None, "defines no `run`", "end it as a built-in solver: run = loop(...)")
     pieces = _fold(pieces, _flags(emitted))
     kept = _reachable(pieces, {"run", "ROWS", "WORDS", *_constants(pieces)})
     doc = ast.get_docstring(emitted, clean=False)
@@ -91,8 +91,8 @@ def _closure(solver: Path) -> list[_Module]:
         module = _Module(path, ast.parse(text, filename=str(path)), text.splitlines())
         done[path] = module  # a circle ends here; order below is by completion
         for node in module.tree.body:
-            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(LINKED):
-                visit(_file(node.module))
+            if isinstance(node, ast.ImportFrom) and _is_linked(node.module):
+                visit(_file(str(node.module)))
         done[path] = done.pop(path)
 
     visit(_file(f"{LINKED[0]}.machine"))
@@ -102,7 +102,10 @@ def _closure(solver: Path) -> list[_Module]:
 
 
 def _file(module: str) -> Path:
-    spec = find_spec(module)
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:  # a module inside something that is no package
+        spec = None
     if spec is None or spec.origin is None:
         raise CtcError(Problem("C113", f"a solver imports {module}, which is not there"), Exit.CONFIG)
     return Path(spec.origin)
@@ -125,30 +128,43 @@ def _pieces(module: _Module, header: dict[str, None], factories: dict[str, ast.F
         elif isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
             continue
         else:
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Import | ast.ImportFrom):
+                    raise _refusal(
+                        module, inner, "imports inside a function", "import at the top of the file"
+                    )
             found.append(_piece(node, module))
     return found
 
 
 def _import(node: ast.Import | ast.ImportFrom, module: _Module, header: dict[str, None]) -> None:
-    root = (
-        (node.module or "").split(".")[0]
-        if isinstance(node, ast.ImportFrom)
-        else node.names[0].name.split(".")[0]
-    )
-    if root in EXTERNAL:
-        header[ast.unparse(node)] = None
-    elif (
-        not (isinstance(node, ast.ImportFrom) and (node.module or "").startswith(LINKED))
-        and root != "__future__"
-    ):
-        raise CtcError(
-            Problem(
-                "C113",
-                f"{module.path.name}:{node.lineno} imports {root}, which a kernel cannot contain",
-                fix="a solver imports only numpy, numba, llvmlite, ctcdyn.kernels and ctcdyn.solvers",
-            ),
-            Exit.CONFIG,
-        )
+    """Imports of others stay at the head of the kernel; for ours, the definitions are in the kernel itself."""
+    if isinstance(node, ast.ImportFrom):
+        if node.module == "__future__":
+            return
+        if _is_linked(node.module):
+            for name in node.names:
+                if name.asname or name.name == "*":
+                    fix = "import each definition by its own name, without `as` or `*`"
+                    raise _refusal(module, node, "renames a definition of the kernel", fix)
+            return
+    roots = [node.module or "."] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names]
+    for root in roots:
+        if root.split(".")[0] not in EXTERNAL:
+            fix = "a solver imports only numpy, numba, llvmlite, and from ctcdyn.kernels and ctcdyn.solvers"
+            raise _refusal(module, node, f"imports {root}, which a kernel cannot contain", fix)
+    header[ast.unparse(node)] = None
+
+
+def _is_linked(module: str | None) -> bool:
+    """Whether definitions of a module of that name go into the kernel."""
+    return module is not None and module.startswith(tuple(f"{package}." for package in LINKED))
+
+
+def _refusal(module: _Module, node: ast.stmt | None, what: str, fix: str) -> CtcError:
+    line = node.lineno if node is not None else 1
+    place = Place(str(module.path), line, module.lines[line - 1] if module.lines else "")
+    return CtcError(Problem("S603", f"{module.path.name} {what}", place, fix=fix), Exit.CONFIG)
 
 
 def _flags(emitted: ast.Module) -> dict[str, bool]:
@@ -189,7 +205,7 @@ class _Fold(ast.NodeTransformer):
 
 
 class _Select(ast.NodeTransformer):
-    """Conditional expressions of lane functions as calls of `pick`: the same values, and no branch for numba to type."""
+    """Conditional expressions of lane functions as calls of `pick`: the same values, no branch for numba to type."""
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         self.generic_visit(node)

@@ -11,8 +11,6 @@ from ctcdyn.codegen.rows import Rows
 from ctcdyn.codegen.writer import Body
 from ctcdyn.model.network import Treatment
 
-CHANGED, ENDED = 1, 2  # bits of what `apply` returns
-
 
 def write(layout: Layout, rows: Rows) -> dict[str, str]:
     """Parts `schedule`, `upcoming`, `guard`, `apply`."""

@@ -54,9 +54,10 @@ else:
 
     @extending.intrinsic
     def pick(typing_context, condition, a, b):
-        """a where the condition holds, b elsewhere; both are computed, nothing branches, and numba has one thing to type.
+        """a where the condition holds, b elsewhere; both are computed and nothing branches: one thing for numba to type.
 
-        `ctcdyn.codegen.link` writes it for every conditional expression of a lane function: a third of their compile time.
+        `ctcdyn.codegen.link` writes it for every conditional expression of a lane function: a third of their compile
+        time.
         """
         kind = types.uint64 if a == types.uint64 and b == types.uint64 else types.float64
         return kind(types.boolean, kind, kind), lambda c, builder, s, args: builder.select(*args)

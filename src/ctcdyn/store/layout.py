@@ -268,4 +268,3 @@ RESERVED: dict[str, str] = {
 # Written as they arrive, one row a trajectory.
 ROW_NAMES = ("status", "n_steps", "n_reactions", "params", "final_state", "event_time", "event_observed")
 PATH_NAMES = ("state", "observables")
-SUMMARY_NAMES = ("mean", "var", "n_valid", "p_extinct", "obs_mean", "obs_var", "quantiles", "obs_quantiles")
