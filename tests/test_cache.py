@@ -389,7 +389,8 @@ def test_the_command_line_warns_in_one_line_and_goes_on(tmp_path: Path) -> None:
     warned = [line for line in done.stderr.splitlines() if line.startswith("warn") or "cache.py" in line]
     assert len(warned) == 1
     assert re.match(
-        r"warning: the kernel cannot be cached in .*; set CTCDYN_CACHE to a folder of yours", warned[0]
+        r"warning\[S604\]: the kernel cannot be cached in .*; set CTCDYN_CACHE to a folder of yours",
+        warned[0],
     )
     first = (tmp_path / "small.h5").read_bytes()
     assert len(first) > 1000

@@ -64,7 +64,8 @@ def _in_a_line(usual: Callable[..., None]) -> Callable[..., None]:
             usual(message, category, *place)
         elif str(message) not in told:
             told.add(str(message))
-            print(f"warning: {message}", file=sys.stderr)
+            code = f"[{category.code}]" if hasattr(category, "code") else ""
+            print(f"warning{code}: {message}", file=sys.stderr)
 
     return show
 

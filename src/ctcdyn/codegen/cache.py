@@ -47,6 +47,8 @@ _loaded: dict[str, ModuleType] = {}
 class CacheWarning(UserWarning):
     """The cache of compiled kernels is not what it should be; results do not depend on it."""
 
+    code = "S604"
+
 
 def cache_folder() -> Path:
     """Where compiled kernels of this CPU are kept: $CTCDYN_CACHE, or ctcdyn under the user's cache folder."""

@@ -14,9 +14,11 @@ from ctcdyn.codegen import cache
 from ctcdyn.codegen.emit import Emission, emit
 from ctcdyn.codegen.layout import extra_values
 from ctcdyn.codegen.link import assemble
+from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.network import Network
 
 FACTS = ("SEMANTICS", "ALGEBRA", "GRID_FREE", "ORDER", "SOURCE", "WIDTHS")
+ALGEBRA = ("jump", "drift", "jacobian")  # what `emit` can write beside the parts that every solver needs
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,16 @@ class Linked:
         return cache.key_of(self.source)
 
     def compile(self, say: Callable[[bool], None] | None = None) -> Kernel:
-        """Compiled, or loaded from the cache; `say(cached)` is called before."""
-        module = cache.load(self.source, entries, say, self.key)
+        """Compiled, or loaded from the cache; `say(cached)` is called before. CtcError where numba refuses it."""
+        from numba.core.errors import NumbaError
+
+        try:
+            module = cache.load(self.source, entries, say, self.key)
+        except (NumbaError, NameError) as error:
+            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+            fix = "run the solver file by itself on the toy model"
+            problem = Problem("S605", f"the kernel of {self.solver.name} does not compile: {reason}", fix=fix)
+            raise CtcError(problem) from error
         return Kernel(self.method, self.emission, self.source, extra_values(self.network), module)
 
 
@@ -69,7 +79,15 @@ def link(network: Network, method: str, folder: str | Path = ".", width: int | N
 
 def solver_facts(solver: Path) -> dict[str, Any]:
     """What a solver file says of itself, read without importing it."""
-    return plugins.constants(solver, FACTS)
+    facts = plugins.constants(solver, FACTS)
+    known = {"SEMANTICS": ("jump", "ode"), "ALGEBRA": ALGEBRA}
+    for name, allowed in known.items():
+        given = facts[name]
+        wrong = [x for x in (given if name == "ALGEBRA" else (given,)) if x not in allowed]
+        if wrong:
+            what, fix = f"{solver.name}: {name} = {given!r}", f"there is {', '.join(allowed)}"
+            raise CtcError(Problem("C113", what, fix=fix))
+    return facts
 
 
 def _width(widths: tuple[tuple[int, int], ...], rows: int) -> int:

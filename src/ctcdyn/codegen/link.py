@@ -39,7 +39,7 @@ class _Module:
 
 def assemble(emission: Emission, solver: Path) -> str:
     """The text of the self-contained module of one model and one solver."""
-    modules, contract = _closure(solver), _file(CONTRACT)
+    modules, contract = _closure(solver), _file(f"{LINKED[0]}.contract")
     header: dict[str, None] = {}
     pieces: list[_Piece] = []
     factories: dict[str, ast.FunctionDef] = {}
