@@ -81,7 +81,7 @@ def choose_ode(network: Network, start: float, end: float) -> Choice:
 
 
 def _exponential_step(matrix: NDArray[np.float64], f: NDArray[np.float64], h: float) -> NDArray[np.float64]:
-    """h phi_1(h J) f, the change over a step h of x' = f + J (x - x0): exponential Euler, right for decay and growth."""
+    """h phi_1(h J) f, the change over a step h of x' = f + J (x - x0): exponential Euler, for decay and growth."""
     from scipy.linalg import expm
 
     n = len(f)

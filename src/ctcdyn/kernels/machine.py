@@ -54,7 +54,7 @@ else:
 
     @extending.intrinsic
     def pick(typing_context, condition, a, b):
-        """a where the condition holds, b elsewhere; both are computed and nothing branches: one thing for numba to type.
+        """a where the condition holds, b elsewhere; both are computed and nothing branches: one thing to type.
 
         `ctcdyn.codegen.link` writes it for every conditional expression of a lane function: a third of their compile
         time.
