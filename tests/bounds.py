@@ -76,7 +76,7 @@ def sample(law: str, rng: np.random.Generator) -> dict[str, float]:
     exec(compile(source, "law", "exec"), m.__dict__)  # noqa: S102
     worst, loose, bare = -np.inf, 1.0, 0
     w = np.zeros(m.ROWS)
-    for _ in range(30):
+    for _ in range(16):
         start = float(rng.choice([0.0, 0.5, 1.0, rng.uniform(0.0, 4.0)]))
         width = float(rng.choice([1e-7, 1 / 16, 0.5, 3.0]))
         w[m.Q_a], w[m.Q_b] = rng.uniform(0.1, 3.0), rng.uniform(0.1, 1.0)
@@ -91,7 +91,7 @@ def sample(law: str, rng: np.random.Generator) -> dict[str, float]:
             limit = float(m.bound(w, 0))
         else:  # steps only: the rate stands still until the next switch
             limit = float(m.prefix(w, 0, start)[-1])
-        times = [start, *np.sort(rng.uniform(start, end, 40))]
+        times = [start, *np.sort(rng.uniform(start, end, 25))]
         rates = np.array([float(m.prefix(w, 0, np.float64(t))[-1]) for t in times])
         if not (rates < np.inf).all():
             continue  # negative or infinite somewhere: a status, not a law

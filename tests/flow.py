@@ -47,10 +47,13 @@ def flow(net: Network, times: Sequence[float], changed: Mapping[str, Any] | None
         assert when.op in (">=", ">")
         return float(evaluate(when.args[0], state(t, x))) - float(evaluate(when.args[1], state(t, x)))
 
-    def act() -> None:
+    def pass_by() -> None:
         for o in net.observables:
             if o.use == "first_passage" and excess(o.options["when"], t, x) >= -1e-9:
                 result.passed.setdefault(o.name, t)
+
+    def act() -> None:
+        pass_by()
         for k, d in enumerate(net.treatments):
             if k in due:
                 if due[k][0] > t + 1e-12 or not due[k][1]:
@@ -66,6 +69,7 @@ def flow(net: Network, times: Sequence[float], changed: Mapping[str, Any] | None
             for q, factor in d.scale:
                 values[net.parameter_names[q]] *= factor
             result.log.append((t, float(k), float(x[d.set[0][0]]) if d.set else 0.0))
+        pass_by()
 
     act()
     while t < t_end:

@@ -81,11 +81,14 @@ def replay(net: Network, t_end: float, seed: int, number: int, window: float = 1
     def state() -> dict[str, float]:
         return values | dict(zip(net.species_names, x, strict=True)) | {"t": t}
 
-    def act() -> None:
-        """Passages, then treatments, as they stand at t."""
+    def pass_by() -> None:
         for o in net.observables:
             if o.use == "first_passage" and evaluate(o.options["when"], state()):
                 path.passed.setdefault(o.name, t)
+
+    def act() -> None:
+        """Passages, then treatments, as they stand at t, then passages that these made true."""
+        pass_by()
         for k, d in enumerate(net.treatments):
             if k in due:
                 when, cycles = due[k]
@@ -103,6 +106,7 @@ def replay(net: Network, t_end: float, seed: int, number: int, window: float = 1
             for q, factor in d.scale:
                 values[net.parameter_names[q]] *= factor
             path.log.append((t, float(k), float(x[d.set[0][0]]) if d.set else 0.0))
+        pass_by()
         path.times.append(t)
         path.states.append(list(x))
 

@@ -19,7 +19,7 @@ from chance import seed_of
 from ctcdyn.codegen.kernel import link
 from ctcdyn.codegen.toy import contract, toy
 from ctcdyn.model.expr import parse
-from ctcdyn.model.network import Treatment
+from ctcdyn.model.network import Observable, Treatment
 from drive import Drive
 from flow import flow
 from mutants import PATIENTS, subject
@@ -171,6 +171,18 @@ def test_log_is_capped_and_says_so(module: Any, method: str) -> None:
     assert not np.isnan(run.rows[[0, 2]]).any()
 
 
+def test_event_cap_is_noticed_at_the_same_event(module: Any) -> None:
+    """Also in windows so wide that nothing but the poll looks at a lane: two widths, the same bytes."""
+    narrow = link(NET, "direct", width=16).compile().module
+    kernels = (module["direct"], narrow)
+    runs = [
+        Drive(m, NET, [0.0, DAYS], count=100, seed=seed_of(), max_events=300, window=7.0).go()
+        for m in kernels
+    ]
+    assert 5 in runs[0].status
+    assert runs[0].bytes() == runs[1].bytes()
+
+
 @pytest.mark.parametrize("method", ["tsit5", "rodas5p"])
 def test_step_cap(module: Any, method: str) -> None:
     run = Drive(module[method], NET, GRID, count=3, max_steps=12).go()
@@ -217,10 +229,15 @@ print(*run.status, known[:, :30].all(), np.isnan(run.rows[:, 45:]).all(), np.isn
 
 
 def test_treatment_at_a_fixed_time_sets_a_species() -> None:
-    """A time given as a number is data as well; at a save that meets a stop the state after it is shown."""
+    """A time given as a number is data as well; a save at a stop shows the state after it; a passage that a
+    treatment makes true is passed at its time.
+    """
     net = network(
         "reset", {"a": 50.0}, {"loss": 1.0}, {"go": ("a ->", "loss")},
         treatments=(Treatment("refill", 0.5, set=((0, parse("a + 100")),), every=0.25, cycles=2),),
+        observables=(
+            Observable("full", None, "first_passage", {"when": parse("a >= 120")}, "d", realised="passage"),
+        ),
     )  # fmt: skip
     kernel = link(net, "direct").compile().module
     grid = np.linspace(0.0, 1.0, 41)
@@ -230,3 +247,5 @@ def test_treatment_at_a_fixed_time_sets_a_species() -> None:
         assert_array_equal(run.state[k], path.at(grid))
         assert_allclose(run.logs(k), path.log, rtol=1e-12)
         assert [t for t, _, _ in run.logs(k)] == [0.5, 0.75]
+        assert run.passed[k, 0] == path.passed["full"]
+        assert run.passed[k, 0] in (0.5, 0.75)
