@@ -24,6 +24,7 @@ from ctcdyn.codegen.toy import toy
 from ctcdyn.config import load_study
 from ctcdyn.ensemble import Range, run_range
 from ctcdyn.model.load import load_model
+from ctcdyn.simulation import Model
 from ctcdyn.model.resolve import resolve
 from ctcdyn.simulation import Model
 from ctcdyn.study import run
@@ -224,7 +225,9 @@ def test_two_networks_of_one_key_share_a_kernel_and_keep_their_numbers() -> None
     network = small("ctc_linear")[0]
     kernels = [link(network.with_values(initial={"growing": x}), "direct").compile() for x in (3.0, 8.0)]
     assert kernels[0].module is kernels[1].module
-    assert [kernel.extra["growing__initial"] for kernel in kernels] == [3.0, 8.0]
+    model = Model(network)
+    found = [model.simulate([0.0, 0.1], method="direct", initial={"growing": x}) for x in (3.0, 8.0)]
+    assert [result.state[0, 0, 3] for result in found] == [3.0, 8.0]
 
 
 def test_a_strided_grid_is_no_new_type() -> None:

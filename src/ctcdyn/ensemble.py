@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ctcdyn.codegen import cache
 from ctcdyn.codegen.kernel import Kernel
+from ctcdyn.codegen.layout import extra_values
 from ctcdyn.codegen.link import library
 from ctcdyn.model.expr import evaluate
 from ctcdyn.model.network import Network
@@ -177,7 +178,7 @@ def plan(ensemble: Ensemble, threads: int) -> list[Range]:
 def run_range(kernel: Kernel, ensemble: Ensemble, span: Range) -> RangeResult | None:
     """Run one range to its end; None where the halt word ended it before."""
     m, space = kernel.module, ensemble.workspace(kernel)
-    values, times = _values(kernel, ensemble, span), np.ascontiguousarray(ensemble.times)
+    values, times = _values(ensemble, span), np.ascontiguousarray(ensemble.times)
     saves, width = len(ensemble.times), m.SPECIES + m.READINGS
     leaves = -(-span.count // LEAF)
     slots = min(space.slots, leaves)
@@ -291,9 +292,11 @@ def draw_values(ensemble: Ensemble, patients: NDArray[np.int64]) -> NDArray[np.f
     return np.stack(columns, axis=1)
 
 
-def _values(kernel: Kernel, ensemble: Ensemble, span: Range) -> NDArray[np.float64]:
+def _values(ensemble: Ensemble, span: Range) -> NDArray[np.float64]:
     """Rows of the kernel's parameter columns: one for all, or one for each trajectory of the range."""
-    base = np.concatenate([ensemble.network.parameter_values(), list(kernel.extra.values())])
+    base = np.concatenate(
+        [ensemble.network.parameter_values(), list(extra_values(ensemble.network).values())]
+    )
     if ensemble.values is not None:
         rows = np.repeat(base[None, :], span.count, axis=0)
         rows[:, : ensemble.values.shape[1]] = ensemble.values[span.first : span.first + span.count]

@@ -12,7 +12,6 @@ from typing import Any
 from ctcdyn import plugins
 from ctcdyn.codegen import cache
 from ctcdyn.codegen.emit import Emission, emit
-from ctcdyn.codegen.layout import extra_values
 from ctcdyn.codegen.link import assemble
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.network import Network
@@ -23,12 +22,11 @@ ALGEBRA = ("jump", "drift", "jacobian")  # what `emit` can write beside the part
 
 @dataclass(frozen=True)
 class Kernel:
-    """One model and one solver, compiled. `values` has these columns: the parameters, then `extra`."""
+    """One model and one solver, compiled. Columns of `values`: the parameters, then `layout.extra_values`."""
 
     method: str
     emission: Emission
     source: str
-    extra: Mapping[str, float]
     module: ModuleType
 
 
@@ -63,7 +61,7 @@ class Linked:
             fix = "run the solver file by itself on the toy model"
             problem = Problem("S605", f"the kernel of {self.solver.name} does not compile: {reason}", fix=fix)
             raise CtcError(problem) from error
-        return Kernel(self.method, self.emission, self.source, extra_values(self.network), module)
+        return Kernel(self.method, self.emission, self.source, module)
 
 
 def link(network: Network, method: str, folder: str | Path = ".", width: int | None = None) -> Linked:

@@ -105,7 +105,7 @@ def sound(w, i):
 def hand_over(w, book, i, k, code, spent, t, status, work, final, passed, ended, log, logged):
     """What trajectory k leaves behind besides its path."""
     status[k] = code
-    work[k] = spent - int64(w[REFUSED + i])
+    work[k] = spent if code == EVENT_LIMIT else spent - int64(w[REFUSED + i])
     ended[k] = t
     for s in range(SHOWN):
         final[k, s] = w[X + s * W + i] if code == OK or code == EXTINCT or code == STOPPED else np.nan
