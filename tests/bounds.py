@@ -99,7 +99,7 @@ def sample(law: str, rng: np.random.Generator) -> dict[str, float]:
             bare += 1
             continue
         worst = max(worst, float((rates - limit).max()))
-        if width == 1e-7 and rates.max() > 1e-3:
+        if width == 1e-7 and start > 0.0 and rates.max() > 1e-3:
             loose = max(loose, limit / rates.max())
     return {"worst": worst, "bare": bare, "loose": loose}
 
