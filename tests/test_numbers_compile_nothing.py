@@ -24,7 +24,6 @@ from ctcdyn.codegen.toy import toy
 from ctcdyn.config import load_study
 from ctcdyn.ensemble import Range, run_range
 from ctcdyn.model.load import load_model
-from ctcdyn.simulation import Model
 from ctcdyn.model.resolve import resolve
 from ctcdyn.simulation import Model
 from ctcdyn.study import run
