@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.rows import Rows
-from ctcdyn.codegen.writer import Body
+from ctcdyn.codegen.writer import Body, prose
 from ctcdyn.model.expr import Call, Expr, Number, text
 
 
@@ -19,7 +19,7 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
     body = Body(lambda name: layout.symbol(name, "U"), right_hand_sides(layout))
     flows = []
     for r, reaction in enumerate(layout.network.reactions):
-        body.lines.append(f"# {reaction.name}: {reaction.equation}")
+        body.lines.append(f"# {reaction.name}: {prose(reaction.equation)}")
         value = body.value(layout.rates[r])
         body.lines.append(f"r{r}__ = {value}")
         flows.append(f"r{r}__")

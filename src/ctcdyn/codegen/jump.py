@@ -13,7 +13,7 @@ from collections.abc import Callable
 from ctcdyn.codegen.interval import Windowed, span
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.rows import Rows
-from ctcdyn.codegen.writer import Body
+from ctcdyn.codegen.writer import Body, prose
 from ctcdyn.model.expr import Call, Expr, Name, Number, text
 from ctcdyn.model.network import Reaction
 
@@ -66,7 +66,7 @@ def _title(reaction: Reaction) -> str:
     )
     place = reaction.place
     where = f" ({place.file.rsplit('/', 1)[-1]}:{place.line})" if place is not None else ""
-    return f"{reaction.equation}, {law}, events/d{where}"
+    return prose(f"{reaction.equation}, {law}, events/d{where}")
 
 
 def _fused(layout: Layout) -> dict[str, str]:

@@ -20,6 +20,12 @@ FUNCTIONS = {"exp": "exp_", "log": "log_", "sqrt": "np.sqrt", "sin": "sin_", "co
 LARGEST_PRODUCT = 8  # whole exponents up to here are written as products
 
 
+def prose(text: str) -> str:
+    """A modeller's words as one line of a docstring or comment, which nothing in them can end."""
+    line = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(line.replace("\\", "/").replace('"', "'").split())
+
+
 class Body:
     """The statements of one generated function. `value` gives an expression, `local` a name for it."""
 
