@@ -11,7 +11,10 @@ import pytest
 @pytest.fixture(scope="session", autouse=True)
 def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The cache of this session and of the processes it starts; CTCDYN_TEST_CACHE keeps it for the next."""
-    folder = os.environ.get("CTCDYN_TEST_CACHE") or str(tmp_path_factory.mktemp("kernels"))
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # one folder for all workers: each kernel is compiled once
+    folder = os.environ.get("CTCDYN_TEST_CACHE") or str(base / "kernels")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CTCDYN_CACHE", folder)
         yield folder
