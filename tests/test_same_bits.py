@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +28,6 @@ COUNT = 7 * LEAF + 40  # a leaf for each of seven threads, and one that is not f
 BAD = LEAF + 44  # the trajectory with a parameter that is not a number
 BY_TRAJECTORY = ("status", "n_steps", "n_reactions", "params", "final_state", "event_time", "event_observed")
 HERE = Path(__file__).parent
-
-
-@pytest.fixture(scope="module", autouse=True)
-def second_core(kernel_cache: str) -> Iterator[None]:
-    """Compiles from the end of the list while the tests compile from its start."""
-    wide = [f"{model}:{method}:{width}" for model, method in WIDE for width in WIDTHS]
-    names = [*(f"{model}:{method}:0" for model, method in CASES), *wide][::-1]
-    command = [sys.executable, str(HERE / "instances.py"), "compile", *names]
-    with subprocess.Popen(command, env=os.environ | {"CTCDYN_CACHE": kernel_cache}) as process:
-        yield
-        assert process.wait(timeout=300) == 0
 
 
 @pytest.fixture(scope="module")
