@@ -29,7 +29,7 @@ _FOLDERS: dict[str, tuple[str, str]] = {
     "observable": ("observables", ".py"),
     "solver": ("solvers", ".py"),
 }
-_HOME = Path(__file__).parent
+_HOME = Path(__file__).resolve().parent
 
 
 def available(kind: Kind) -> tuple[str, ...]:
@@ -44,6 +44,11 @@ def available(kind: Kind) -> tuple[str, ...]:
 def is_path(kind: Kind, name_or_path: str) -> bool:
     """Whether a text means a file of the user's and not a built-in name."""
     return "/" in name_or_path or "\\" in name_or_path or name_or_path.endswith(_FOLDERS[kind][1])
+
+
+def is_built_in(path: Path) -> bool:
+    """Whether a plug-in's file is one of the package."""
+    return path.resolve().is_relative_to(_HOME)
 
 
 def find(
@@ -118,7 +123,7 @@ def import_plugin(path: Path, needs: Iterable[str] = ()) -> ModuleType:
     """The module of a .py plug-in; raises CtcError C113 if it cannot be imported or lacks one of `needs`."""
     path = path.resolve()
     try:
-        if path.is_relative_to(_HOME):
+        if is_built_in(path):
             dotted = ".".join(("ctcdyn", *path.relative_to(_HOME).with_suffix("").parts))
             module = importlib.import_module(dotted)
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,15 +52,15 @@ class Linked:
         return cache.key_of(self.source)
 
     def compile(self, say: Callable[[bool], None] | None = None) -> Kernel:
-        """Compiled, or loaded from the cache; `say(cached)` is called before. CtcError where numba refuses it."""
-        from numba.core.errors import NumbaError
-
+        """Compiled, or loaded from the cache; `say(cached)` is called before. CtcError for a file of the user's
+        that numba refuses."""
         try:
             module = cache.load(self.source, entries, say, self.key)
-        except (NumbaError, NameError) as error:
-            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            fix = "run the solver file by itself on the toy model"
-            problem = Problem("S605", f"the kernel of {self.solver.name} does not compile: {reason}", fix=fix)
+        except Exception as error:
+            if plugins.is_built_in(self.solver):
+                raise
+            what = f"the kernel of {self.solver.name} does not compile: {_reason(error)}"
+            problem = Problem("S605", what, fix="run the solver file by itself on the toy model")
             raise CtcError(problem) from error
         return Kernel(self.method, self.emission, self.source, module)
 
@@ -86,6 +87,13 @@ def solver_facts(solver: Path) -> dict[str, Any]:
             what, fix = f"{solver.name}: {name} = {given!r}", f"there is {', '.join(allowed)}"
             raise CtcError(Problem("C113", what, fix=fix))
     return facts
+
+
+def _reason(error: Exception) -> str:
+    """The line that says something: numba begins with the pass that failed, and colours what it says."""
+    lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()]
+    told = [line for line in lines if line and not line.startswith("Failed in ")]
+    return told[0] if told else type(error).__name__
 
 
 def _width(widths: tuple[tuple[int, int], ...], rows: int) -> int:
