@@ -57,7 +57,11 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
     rows.block("time of a trial state or of a save, days", ["AT"])
     for kind in algebra:
         parts.update(import_module(f"ctcdyn.codegen.{kind}").write(layout, rows))
-    text = {"head": HEAD.format(title=prose(network.title or network.name), name=network.name, semantics=semantics)}
+    text = {
+        "head": HEAD.format(
+            title=prose(network.title or network.name), name=network.name, semantics=semantics
+        )
+    }
     text["layout"] = "\n".join(
         [*_sizes(layout, width), *rows.lines, f"FREE = {rows.count} * W  # rows of the solver"]
     )
