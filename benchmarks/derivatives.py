@@ -3,8 +3,8 @@
     python benchmarks/derivatives.py [--repeats 9]
 
 The network has 36 species and 150 reactions: twelve organs, each with cells in its blood, in its tissue and asleep,
-with saturating, fractional and bimolecular rates. Both ways start from the same right-hand sides and end with source text
-in which shared subexpressions stand once. Counted is CPU time of the process; operations are those of the text.
+with saturating, fractional and bimolecular rates. Both ways start from the same right-hand sides and end with source
+text in which shared subexpressions stand once. Counted is CPU time of the process; operations are those of the text.
 """
 
 from __future__ import annotations
@@ -56,7 +56,12 @@ def network_text() -> str:
             lines += ["[[reaction]]", f'name = "{name}_{k}"', f'equation = "{equation.format(**where)}"']
             lines.append(f'{kind} = "{law.format(**where)}"')
     for k in range(6):  # cells that leave sleep for the blood of the organ opposite
-        lines += ["[[reaction]]", f'name = "escape_{k}"', f'equation = "dormant_{k} -> blood_{k + 6}"', 'k = "wake"']
+        lines += [
+            "[[reaction]]",
+            f'name = "escape_{k}"',
+            f'equation = "dormant_{k} -> blood_{k + 6}"',
+            'k = "wake"',
+        ]
     return "\n".join(lines)
 
 
@@ -109,7 +114,9 @@ def fastest(work: Callable[[], object], repeats: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Our derivative and SymPy's, for 36 species and 150 reactions.")
+    parser = argparse.ArgumentParser(
+        description="Our derivative and SymPy's, for 36 species and 150 reactions."
+    )
     parser.add_argument("--repeats", type=int, default=9)
     repeats = parser.parse_args().repeats
     with TemporaryDirectory() as folder:
@@ -118,7 +125,9 @@ def main() -> None:
         network = load_model(str(path))
     print(f"{len(network.species)} species, {len(network.reactions)} reactions")
     text_of_ours = ours(network)
-    print(f"ctcdyn  {1e3 * fastest(lambda: ours(network), repeats):8.1f} ms  {operations(text_of_ours)} operations")
+    print(
+        f"ctcdyn  {1e3 * fastest(lambda: ours(network), repeats):8.1f} ms  {operations(text_of_ours)} operations"
+    )
     start = time.process_time()
     import sympy
 
@@ -130,7 +139,9 @@ def main() -> None:
 
     text_of_sympy = sympys(network)
     seconds = fastest(without_memory, repeats)
-    print(f"SymPy   {1e3 * seconds:8.1f} ms  {operations(text_of_sympy)} operations  (import {1e3 * loading:.0f} ms)")
+    print(
+        f"SymPy   {1e3 * seconds:8.1f} ms  {operations(text_of_sympy)} operations  (import {1e3 * loading:.0f} ms)"
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """The guides do what they say: their files are written down, their commands run in order, their Python too.
 
-A block that begins with `# NAME: ...` or `# NAME` is the file NAME; `$ ctcdyn ...` in a console block is a command, with
-`# exits with N` behind it where that is not 0; a Python block without a name is a program. The quickstart runs with fewer
-mice than shown, and pictures are left out where no command asks for one.
+A block that begins with `# NAME: ...` or `# NAME` is the file NAME; `$ ctcdyn ...` in a console block is a command,
+with `# exits with N` behind it where that is not 0; a Python block without a name is a program. The quickstart runs
+with fewer mice than shown, and pictures are left out where no command asks for one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import ctcdyn
 from commands import command
 
 ROOT = Path(__file__).parents[1]
-GUIDES = ("tutorial", "extending", "reproducibility", "solvers")
+GUIDES = ("tutorial", "extending", "reproducibility")
 FEWER = ["-s", "ensemble.trajectories=64", "-s", "output.keep=50"]
 NAMED = re.compile(r"# ([\w.]+\.(?:toml|py))\b")
 
@@ -73,7 +73,9 @@ def obey(line: str) -> None:
 
 
 @pytest.fixture(scope="module", params=GUIDES)
-def guide(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, kernel_cache: str) -> Guide:
+def guide(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, kernel_cache: str
+) -> Guide:
     folder = tmp_path_factory.mktemp(request.param)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
