@@ -1,7 +1,6 @@
 """Symbolic derivatives of expression trees, lightly simplified.
 
-Used to see how a model behaves (its time scales, which reactions are linear) without SymPy; the Jacobians of
-the solvers are made at link time. Steps and comparisons have derivative zero, and at a kink of `min`, `max`
+Used for the Jacobians of the solvers, and to see how a model behaves (its time scales), without SymPy. Steps and comparisons have derivative zero, and at a kink of `min`, `max`
 or `abs` the derivative is that of one side.
 """
 

@@ -1,6 +1,6 @@
 """What "the same bytes" means: the content hash of a result, and how two results differ.
 
-Content is every dataset outside /provenance and /summary_state, except wall_time (design.md section 2). Of
+Content is every dataset outside /provenance and /summary_state, except wall_time (docs/reproducibility.md). Of
 each dataset, in order of path, the hash takes path, type, shape and values, as little-endian bytes in C
 order; text as UTF-8 with its length in front. Chunking, compression, attributes and dates do not count.
 """

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ctcdyn.errors import Status
 
 SCHEMA_VERSION = "1.0"
-LEAF = 256  # ids: the unit of reduction (design.md section 4) and the chunk of full paths
+LEAF = 256  # ids: the unit of reduction (docs/design.md) and the chunk of full paths
 BLOCK = 64 * LEAF  # ids in a chunk of one column: 128 KiB of float64
 
 Array = NDArray[Any]
