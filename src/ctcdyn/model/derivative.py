@@ -1,7 +1,7 @@
 """Symbolic derivatives of expression trees, lightly simplified.
 
-Used for the Jacobians of the solvers, and to see how a model behaves (its time scales), without SymPy. Steps and comparisons have derivative zero, and at a kink of `min`, `max`
-or `abs` the derivative is that of one side.
+Used for the Jacobians of the solvers, and to see how a model behaves (its time scales), without SymPy. Steps and
+comparisons have derivative zero, and at a kink of `min`, `max` or `abs` the derivative is that of one side.
 """
 
 from __future__ import annotations
