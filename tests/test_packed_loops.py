@@ -1,0 +1,121 @@
+"""Lane loops are packed: counted in machine code for one fixed CPU, whatever the machine and its load.
+
+A loop that LLVM could not vectorise has a scalar instruction for every packed one that it should have, so a single
+branch in a rate would show. Where buffers might overlap, LLVM keeps a scalar twin of a packed loop and chooses when it
+enters; four lanes fit a register.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from ctcdyn.codegen.kernel import link
+from ctcdyn.codegen.vectors import Function, count_instructions
+from ctcdyn.model.load import load_model
+from ctcdyn.model.network import Network
+from networks import network
+
+
+def forms() -> Network:
+    """Every form that a rate may have, each where it could tempt a compiler to branch."""
+    return network(
+        "forms", {"x": 5.0, "y": 2.0}, {"r": 1.0},
+        {
+            "grow": ("x -> 2 x", "=r * x * (1 - min(x / 100, 1))"),
+            "saturate": ("x -> y", "=hill(y, 5, 2) * x"),
+            "choose": ("y ->", "=where((y > 3) and not (x < 1), y, 0.5 * y)"),
+            "beat": ("-> y", "=2 * (1 + sin(2 * pi * t))"),
+            "begin": ("-> x", "=step(t - 1) * r"),
+            "crowd": ("x ->", "=max(x - 10, 0) * r * exp(-y / 10) + abs(x - y) * x ** 0.7"),
+        },
+    )  # fmt: skip
+
+
+def thirty() -> Network:
+    """30 species and 100 reactions, a third of them bimolecular."""
+    reactions = {}
+    for r in range(100):
+        a, b, c = r % 30, (7 * r + 1) % 30, (11 * r + 5) % 30
+        left = f"s{a} + s{b}" if r % 3 == 0 and a != b else f"s{a}"
+        right = f"s{c}" if c != a else ""
+        reactions[f"r{r}"] = (f"{left} -> {right}", f"k{r}")
+    rates = {f"k{r}": 0.1 + 0.01 * r for r in range(100)}
+    return network("thirty", {f"s{k}": 5.0 for k in range(30)}, rates, reactions)
+
+
+NETWORKS = {"ctc_five": None, "forms": forms, "thirty": thirty}
+CASES = [
+    ("thirty", "direct"),  # longest first: two are compiled at a time
+    ("ctc_five", "rodas5p"),
+    ("forms", "tsit5"),
+    ("forms", "direct"),
+]
+
+
+@pytest.fixture(scope="module")
+def counted() -> dict[tuple[str, str], dict[str, list[Function]]]:
+    """Functions by name, of every case; stages share a name."""
+
+    def count(name: str, method: str) -> dict[str, list[Function]]:
+        made = NETWORKS[name]
+        found: dict[str, list[Function]] = {}
+        for function in count_instructions(link(made() if made else load_model(name), method).source):
+            found.setdefault(function.name, []).append(function)
+        return found
+
+    with ThreadPoolExecutor(2) as pool:
+        jobs: dict[tuple[str, str], Future[dict[str, list[Function]]]] = {
+            c: pool.submit(count, *c) for c in CASES
+        }
+        return {case: job.result() for case, job in jobs.items()}
+
+
+@pytest.mark.parametrize("case", CASES, ids="-".join)
+def test_nothing_is_fused(case: tuple[str, str], counted: dict) -> None:
+    """A multiply-add rounds once where the text rounds twice: the bits would depend on the machine."""
+    functions = [f for same in counted[case].values() for f in same]
+    assert len(functions) >= 4
+    assert sum(f.whole.packed for f in functions) > 100
+    assert [f.name for f in functions if f.whole.fused] == []
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c[1] != "direct"], ids="-".join)
+def test_steps_of_the_ode_methods_have_no_scalar_arithmetic(case: tuple[str, str], counted: dict) -> None:
+    """Right-hand side, stages, linear algebra: what runs at every step."""
+    functions = counted[case]
+    hot = [f for name in ("sweep", "prepare", "ready", "stage", "drift") for f in functions.get(name, [])]
+    assert len(hot) >= 2
+    assert sum(f.whole.packed for f in hot) >= 600
+    assert [f.name for f in hot if f.whole.scalar] == []
+    control = counted[case]["control"][0]
+    assert max(loop.packed for loop in control.loops if loop.scalar == 0) >= 40
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c[1] == "direct"], ids="-".join)
+def test_a_sweep_of_the_exact_process_is_packed(case: tuple[str, str], counted: dict) -> None:
+    """One packed loop with its scalar twin at most, and no more than the odd instruction beside them."""
+    (sweep,) = counted[case]["sweep"]
+    packed = [loop for loop in sweep.loops if loop.scalar == 0]
+    assert sum(loop.packed for loop in packed) >= 25
+    assert all(loop.packed == 0 or loop.scalar == 0 for loop in sweep.loops)  # never mixed
+    assert sweep.whole.scalar <= 1.1 * sweep.whole.packed + 4
+
+
+def test_every_form_of_a_rate_is_in_the_one_packed_loop(counted: dict) -> None:
+    """Hill, min, max, where, step, sine, exponential and power together: far more than a plain network's sixty."""
+    (sweep,) = counted["forms", "direct"]["sweep"]
+    best = max(sweep.loops, key=lambda loop: loop.packed)
+    assert best.packed > 150
+    assert best.scalar == 0
+
+
+def test_thirty_species_and_a_hundred_reactions_stay_packed(counted: dict) -> None:
+    """Summed and applied in groups of reactions, each a loop of its own."""
+    functions = counted["thirty", "direct"]
+    for name, least in (("sums", 233), ("changes", 300)):  # 100 products, 33 second factors, 100 sums
+        (function,) = functions[name]
+        assert function.whole.packed >= least
+        assert function.whole.scalar == 0
+        assert len(function.loops) >= 4
