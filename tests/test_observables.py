@@ -7,7 +7,7 @@ import pytest
 
 from chance import assert_mean
 from ctcdyn import load_model
-from ctcdyn.errors import CtcError
+from ctcdyn.errors import CtcError, Status
 from ctcdyn.plugins import available
 
 GROWTH = """
@@ -79,6 +79,22 @@ def test_jump(tmp_path: Path) -> None:
     assert_mean(births_of, mean, sd=35.0, detect=1.5)
 
 
+@pytest.mark.parametrize("method", ["direct", "tsit5", "rodas5p"])
+def test_stop(tmp_path: Path, method: str) -> None:
+    """A trajectory ends at its passage: status stopped, saves after it missing, the time of the event kept."""
+    line = 'large = { use = "first_passage", when = "tumor >= size", stop = true, unit = "day" }'
+    times = np.linspace(0.0, 5.0, 11)
+    found = load_model(model_of(tmp_path, line)).simulate(times, method=method, n=300, seed=3)
+    stopped = found.status == Status.STOPPED
+    assert stopped.any()
+    for k in range(300):
+        end = found.event_time[k, 0]
+        assert found.event_observed[k, 0] == stopped[k]
+        assert np.array_equal(np.isnan(found.state[k, :, 0]), (times >= end) & stopped[k])
+        assert found.final_state[k, 0] == pytest.approx(30.0, rel=1e-6) or not stopped[k]
+    assert np.array_equal(found.n_valid[0], (~np.isnan(found.state[:, :, 0])).sum(axis=0))
+
+
 @pytest.mark.parametrize(
     ("line", "code"),
     [
@@ -87,6 +103,7 @@ def test_jump(tmp_path: Path) -> None:
         ('born = { use = "fluxx", reaction = "divide" }', "C112"),
         ('born = { use = "flux", reaction = "divide", at = 3 }', "C102"),
         ('late = { use = "first_passage", when = "tumor" }', "M314"),
+        ('late = { use = "first_passage", when = "tumor > 3", stop = 1 }', "C104"),
         ('late = { use = "first_passage", when = "tumour > 3" }', "X408"),
         ('late = { use = "first_passage", when = "birth > 3" }', "U204"),
     ],

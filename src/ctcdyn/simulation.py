@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -62,41 +62,66 @@ class Model:
 
         `parameters` maps names to a number or an array of shape (n,), in the model's units; `initial` species to
         numbers. n defaults to the length of the arrays, or 1. `keep`: paths in the result, "all", "none" or a number.
-        Results.state is (n kept, T, S). Changing numbers compiles nothing. Raises CtcError for unknown names, wrong
-        shapes and values that are not finite.
+        Results.state is (n kept, T, S). Changing numbers compiles nothing. Raises CtcError with all that is wrong:
+        unknown names, shapes, values that are not finite or out of range.
 
         >>> model = load_model("birth_death_immigration")
         >>> model.simulate([0.0, 5.0], method="direct", n=1000, seed=1).state.shape
         (1000, 2, 1)
         """
-        grid = _grid(times)
-        count, values = self._values(parameters or {}, n)
-        network = self.network.with_values(initial=initial or {})
+        told: list[Problem] = []
+        grid = _attempt(told, _grid, times)
+        count, values = _attempt(told, self._values, parameters or {}, n) or (1, None)
+        network = _attempt(told, self._started, initial or {})
+        kept = _attempt(told, _kept, keep, count)
+        seed = secrets.randbits(63) if seed is None else _attempt(told, _whole, "seed", seed)
+        window = DEFAULT_WINDOW if window is None else window
+        threads = local.usable_threads() if threads is None else threads
+        sizes = {"rtol": rtol, "atol": atol, "window": window, "threads": threads}
+        for name, value in (sizes | {"max_steps": max_steps, "max_events": max_events}).items():
+            _attempt(told, _positive, name, value)
+        for q in quantiles:
+            _attempt(told, _share, q)
+        if told:
+            raise CtcError(told)
         if method in METHODS_ODE:
             method = choose_ode(network, float(grid[0]), float(grid[-1])).method
         kernel = self._kernel(method, network)
         ensemble = Ensemble(
             network=network,
-            seed=secrets.randbits(63) if seed is None else _whole("seed", seed),
+            seed=seed,
             count=count,
             times=grid,
             values=values,
-            keep=count if keep == "all" else 0 if keep == "none" else int(keep),
+            keep=kept,
             state_dtype="f8",
             rtol=rtol,
             atol=atol,
-            window=DEFAULT_WINDOW if window is None else window,
+            window=window,
             max_steps=max_steps,
             max_events=max_events,
             sketched=bool(quantiles) and count > 1,
         )
-        return _collect(kernel, ensemble, threads or local.usable_threads(), tuple(quantiles))
+        return _collect(kernel, ensemble, threads, tuple(quantiles))
 
     def _kernel(self, method: str, network: Network) -> Kernel:
         key = "|".join([method, *(type(s.initial).__name__ for s in network.species)])
         if key not in self._kernels:
             self._kernels[key] = link(network, method).compile()
         return self._kernels[key]
+
+    def _started(self, initial: Mapping[str, float]) -> Network:
+        """The network from other initial values."""
+        wrong = [
+            Problem(
+                "C106", f"initial value of {name}: {value!r}", fix="give a finite number that is not negative"
+            )
+            for name, value in initial.items()
+            if not _is_number(value) or value < 0
+        ]
+        if wrong:
+            raise CtcError(wrong)
+        return self.network.with_values(initial=initial)
 
     def _values(
         self, given: Mapping[str, ArrayLike], n: int | None
@@ -112,16 +137,13 @@ class Model:
             if by_name[name].expr is not None:
                 problems.append(derived_is_fixed(by_name[name], by_name))
                 continue
-            array = np.asarray(value, dtype=np.float64)
-            if array.ndim > 1 or not np.isfinite(array).all():
+            array = _array(value)
+            if array is None or array.ndim > 1 or not np.isfinite(array).all():
                 fix = "give a finite number or an array of shape (n,)"
-                problems.append(
-                    Problem(
-                        "C106",
-                        f"parameter {name} has shape {array.shape} or values that are not finite",
-                        fix=fix,
-                    )
-                )
+                is_what = "is not numeric" if array is None else f"has shape {array.shape}"
+                what = f"parameter {name} {is_what} or has values that are not finite"
+                problems.append(Problem("C106", what, fix=fix))
+                continue
             arrays[name] = array
         lengths = {len(a) for a in arrays.values() if a.ndim == 1}
         count = _whole("n", n) if n is not None else max(lengths, default=1)
@@ -167,15 +189,64 @@ def _collect(kernel: Kernel, ensemble: Ensemble, threads: int, quantiles: tuple[
     return Results.from_arrays(schema, arrays, tree.root(), sketch)
 
 
+def _attempt(told: list[Problem], check: Callable[..., Any], *given: Any) -> Any:
+    """What a check gives; None where it raised, with its problems in `told`: all mistakes of a call come at once."""
+    try:
+        return check(*given)
+    except CtcError as error:
+        told += error.problems
+        return None
+
+
 def _grid(times: ArrayLike) -> NDArray[np.float64]:
-    grid = np.ascontiguousarray(times, dtype=np.float64)
-    if grid.ndim != 1 or len(grid) < 2 or not np.isfinite(grid).all() or not (np.diff(grid) > 0).all():
+    grid = _array(times)
+    if (
+        grid is None
+        or grid.ndim != 1
+        or len(grid) < 2
+        or not np.isfinite(grid).all()
+        or not (np.diff(grid) > 0).all()
+    ):
+        shape = "that are no numbers" if grid is None else f"of shape {grid.shape}"
         fix = "give at least two finite times in days, strictly rising; the first is the start"
-        raise CtcError(Problem("C114", f"times of shape {grid.shape} cannot be used", fix=fix))
-    return grid
+        raise CtcError(Problem("C114", f"times {shape} cannot be used", fix=fix))
+    return np.ascontiguousarray(grid)
+
+
+def _array(value: ArrayLike) -> NDArray[np.float64] | None:
+    try:
+        return np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+
+
+def _kept(keep: int | str, count: int) -> int:
+    if keep in ("all", "none"):
+        return count if keep == "all" else 0
+    if isinstance(keep, str):
+        raise CtcError(Problem("C106", f"keep = {keep!r}", fix='give "all", "none" or a number'))
+    return _whole("keep", keep)
+
+
+def _is_number(value: object) -> bool:
+    return (
+        isinstance(value, int | float | np.number)
+        and not isinstance(value, bool)
+        and bool(np.isfinite(value))
+    )
 
 
 def _whole(name: str, value: int) -> int:
-    if isinstance(value, bool) or int(value) != value or value < 0 or value >= 2**64:
+    if not _is_number(value) or int(value) != value or value < 0 or value >= 2**64:
         raise CtcError(Problem("C106", f"{name} = {value!r}", fix="give a whole number that is not negative"))
     return int(value)
+
+
+def _positive(name: str, value: float) -> None:
+    if not _is_number(value) or value <= 0:
+        raise CtcError(Problem("C106", f"{name} = {value!r}", fix="give a finite number above zero"))
+
+
+def _share(value: float) -> None:
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise CtcError(Problem("C106", f"quantiles contain {value!r}", fix="give numbers from 0 to 1"))

@@ -73,7 +73,7 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
     return Emission(
         parts=text,
         observables=(*(c.name for c in layout.counters), *(name for name, _ in layout.readings)),
-        passages=tuple(name for name, _ in layout.passages),
+        passages=tuple(name for name, *_ in layout.passages),
         width=width,
         rows=rows.count,
         semantics=semantics,

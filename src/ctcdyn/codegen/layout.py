@@ -38,7 +38,9 @@ class Layout:
     rates: list[Expr] = field(default_factory=list)  # (R) with coefficients and switches as names
     coefficients: dict[Expr, str] = field(default_factory=dict)
     switches: dict[Expr, str] = field(default_factory=dict)  # time of the flip -> name
-    passages: list[tuple[str, Expr]] = field(default_factory=list)  # (observable, condition)
+    passages: list[tuple[str, Expr, bool]] = field(
+        default_factory=list
+    )  # (observable, condition, whether it ends the run)
     readings: list[tuple[str, Expr]] = field(default_factory=list)  # (name, expression) of computed columns
     extra: dict[str, float] = field(default_factory=dict)  # numbers that are data, as parameters are: by name
 
@@ -59,7 +61,9 @@ class Layout:
             (o.name, self._hoist(o.expr, o.name)) for o in network.observables if o.expr is not None
         ]
         self.passages = [
-            (o.name, _condition(o.options["when"])) for o in network.observables if o.realised == "passage"
+            (o.name, _condition(o.options["when"]), bool(o.options.get("stop")))
+            for o in network.observables
+            if o.realised == "passage"
         ]
 
     # -- names ----------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
     marks += [f"LEFT_{k}" for k in timed]  # cycles that are left
     marks += [f"HELD_{k}" for k in watched]  # 1 while its condition has held since it was applied
     rows.block("marks of stops", marks)
-    passages = [name for name, _ in layout.passages]
+    passages = [name for name, *_ in layout.passages]
     rows.block("time of a first passage, inf before it", [f"PASSED_{name}" for name in passages], "PASSED")
     return {
         "schedule": _schedule(layout, timed, watched),
@@ -54,7 +54,7 @@ def _schedule(layout: Layout, timed: list[int], watched: list[int]) -> str:
         body.lines.append(f"w[DUE_{k} + i] = {at} if {at} >= t else np.inf")
         body.lines.append(f"w[LEFT_{k} + i] = w[Q_{treatment.name}__cycles + i]")
     body.lines += [f"w[HELD_{k} + i] = 0.0" for k in watched]
-    body.lines += [f"w[PASSED_{name} + i] = np.inf" for name, _ in layout.passages]
+    body.lines += [f"w[PASSED_{name} + i] = np.inf" for name, *_ in layout.passages]
     return _function(
         "schedule(w, i, t)", "Every stop of lane i as it stands at the start time t.", body.lines
     )
@@ -80,7 +80,7 @@ def _guard(layout: Layout, watched: list[int]) -> str:
         now = body.keep(f"pick({body.condition(at)}, 1.0, 0.0)")
         body.lines.append(f"w[HELD_{k} + i] = pick({now} > 0.0, w[HELD_{k} + i], 0.0)")
         fired.append(f"({now} > w[HELD_{k} + i])")
-    for name, when in layout.passages:
+    for name, when, _ in layout.passages:
         fired.append(f"({body.condition(when)} & (w[PASSED_{name} + i] == np.inf))")
     lines = [*body.lines, "return " + (f"pick({' | '.join(fired)}, 1.0, 0.0)" if fired else "0.0")]
     return _function(
@@ -125,11 +125,12 @@ def _apply(layout: Layout, timed: list[int]) -> str:
 
 def _passages(layout: Layout) -> list[str]:
     lines = []
-    for name, when in layout.passages:
+    for name, when, stop in layout.passages:
         body = Body(layout.symbol)
         holds = body.condition(when)
         passed = f"w[PASSED_{name} + i]"
         lines += [*body.lines, f"if ({passed} == np.inf) & {holds}:", f"    {passed} = t"]
+        lines += ["    changed |= 2"] if stop else []
     return lines
 
 

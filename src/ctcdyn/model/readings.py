@@ -79,6 +79,18 @@ def _use(
     reader.keys(path, ("use", "unit", "doc", *facts["OPTIONS"]))
     options: dict[str, object] = {}
     for option, kind in facts["OPTIONS"].items():
+        if kind == "flag":
+            value = reader.value((*path, option))
+            if value is not None and not isinstance(value, bool):
+                reader.note(
+                    "C104",
+                    f"{option} must be true or false, not {describe(value)}",
+                    (*path, option),
+                    f"write {option} = true",
+                )
+                return None
+            options[option] = bool(value)
+            continue
         if reader.value((*path, option)) is None:
             fix = f'write {name} = {{ use = "{use}", {option} = "..." }}'
             reader.note("M314", f"observable {name} needs {option}, a {kind}", path, fix)
