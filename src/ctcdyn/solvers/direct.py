@@ -41,7 +41,7 @@ from ctcdyn.kernels.contract import (
     window,
 )
 from ctcdyn.kernels.lanes import CALLED, FAILED, FIRED, FLAG, NEXT, NOT_FINITE, OWN, REFUSED, WINDOW, loop
-from ctcdyn.kernels.machine import block, lane, pick
+from ctcdyn.kernels.machine import block, pick, verbatim
 from ctcdyn.kernels.streams import exponential, uniform
 
 SEMANTICS = "jump"
@@ -76,7 +76,7 @@ def prepare(w, v, i, t, setting, changed):
     return until
 
 
-@lane
+@verbatim
 def accept(w, v, i, t, limit, total):
     """(flag, y) of the candidate at t: y falls into the reaction that fires, and is -1 where none does.
 
@@ -92,14 +92,14 @@ def accept(w, v, i, t, limit, total):
         flag = uint64(FAILED + NOT_FINITE) if broken else flag
         w[REFUSED + i] += pick((y < total) | stop, 0.0, 1.0)
         y = pick(y < total, y, -1.0)
-    w[BUDGET + i] = pick(stop, w[BUDGET + i], fresh)
-    w[TIME + i] = pick(stop, w[TIME + i], t)
+    w[BUDGET + i] = w[BUDGET + i] if stop else fresh
+    w[TIME + i] = w[TIME + i] if stop else t
     v[i] = s0 if stop else v[i]
     v[W + i] = s1 if stop else v[W + i]
     v[2 * W + i] = s2 if stop else v[2 * W + i]
     v[3 * W + i] = s3 if stop else v[3 * W + i]
     v[FLAG + i] = flag
-    return flag, pick(stop, -1.0, y)
+    return flag, -1.0 if stop else y
 
 
 @block
