@@ -17,7 +17,6 @@ PACKAGES = (
     "llvmlite",
     "scipy",
     "h5py",
-    "sympy",
     "pint",
     "pydantic",
     "matplotlib",

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import gc
 import functools
+import gc
 import hashlib
 import importlib.abc
 import importlib.util
