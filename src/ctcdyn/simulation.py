@@ -228,12 +228,9 @@ def _kept(keep: int | str, count: int) -> int:
     return _whole("keep", keep)
 
 
-def _is_number(value: object) -> bool:
-    return (
-        isinstance(value, int | float | np.number)
-        and not isinstance(value, bool)
-        and bool(np.isfinite(value))
-    )
+def _is_number(value: Any) -> bool:
+    numeric = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    return numeric and bool(-np.inf < value < np.inf)
 
 
 def _whole(name: str, value: int) -> int:
