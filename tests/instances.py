@@ -118,7 +118,7 @@ def content(
     """All arrays of all trajectories in order of id, the root of the reduction tree and the histogram."""
     tree, parts = ensemble.tree(), []
     spans = plan(ensemble, threads) if spans is None else spans
-    for result in local.execute(partial(run_range, kernel, ensemble), spans, threads):
+    for result in local.execute(partial(run_range, kernel, ensemble), spans, threads, ensemble.stop):
         assert result is not None
         tree.add_all(result.nodes)
         parts.append(result)

@@ -103,7 +103,7 @@ def judge(w, v, i, e2, exponent, longest):
     size = 0.5 * log_unit(1e-20 if e2 < 1e-20 else e2)
     size = size if e2 < np.inf else 0.0
     past = w[PAST + i]
-    factor = SAFETY * exp_(-exponent * (0.7 * size - (0.4 * past if ok else -0.3 * size)))
+    factor = SAFETY * exp_(-exponent * (0.8 * size - (0.3 * past if ok else -0.2 * size)))
     factor = factor if e2 < np.inf else SHRINK
     factor = factor if factor > SHRINK else SHRINK
     factor = factor if factor < GROW else GROW
