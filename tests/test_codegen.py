@@ -224,7 +224,12 @@ WRONG = {
         "S603",
         "imports ctcdyn.kernels",
     ),
-    "under another name": ("import block, lane, pick", "import block as lane, pick", "S603", "renames"),
+    "under another name": (
+        "import exponential, uniform",
+        "import exponential, uniform as even",
+        "S603",
+        "renames",
+    ),
     "everything": ("import exponential, uniform", "import *", "S603", "renames"),
     "in a function": (
         "    until = np.inf\n",
