@@ -21,6 +21,7 @@ from ctcdyn.model.network import Network, derived_is_fixed, unknown_name
 from ctcdyn.preparation import RNG, make_schema
 from ctcdyn.results import Results
 
+LARGEST = 10**9  # trajectories of one call, whose rows are kept in memory
 QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
@@ -144,11 +145,19 @@ class Model:
                 what = f"parameter {name} {is_what} or has values that are not finite"
                 problems.append(Problem("C106", what, fix=fix))
                 continue
+            low, high = by_name[name].bounds or (-np.inf, np.inf)
+            if array.size and (array.min() < low or array.max() > high):
+                reach = f"from {array.min():g} to {array.max():g}"
+                what = f"parameter {name} reaches {reach}, its bounds are {low:g} to {high:g}"
+                problems.append(
+                    Problem("M306", what, fix="stay within the bounds, or widen them in the model file")
+                )
+                continue
             arrays[name] = array
         lengths = {len(a) for a in arrays.values() if a.ndim == 1}
         count = _whole("n", n) if n is not None else max(lengths, default=1)
-        if count < 1 or lengths - {count}:
-            fix = "arrays and n must have the same length of at least 1"
+        if not 1 <= count <= LARGEST or lengths - {count}:
+            fix = f"arrays and n must have the same length, from 1 to {LARGEST}"
             problems.append(Problem("C106", f"n = {count}, arrays of length {sorted(lengths)}", fix=fix))
         if problems:
             raise CtcError(problems)
