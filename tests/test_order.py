@@ -28,7 +28,7 @@ def rosenbrock() -> tuple[Vector, Vector, Vector, Vector]:
     a, c = np.zeros((n, n)), np.zeros((n, n))
     for s in range(2, n + 1):
         for z in range(1, s):
-            row = 7 if s == 8 else s  # stages 7 and 8 add one stage each to the argument of stage 6
+            row = min(s, 6)  # stages 7 and 8 add one stage each to the argument of stage 6
             a[s - 1, z - 1] = getattr(rodas5p, f"A{row}{z}", 1.0)
             c[s - 1, z - 1] = getattr(rodas5p, f"C{s}{z}")
     gamma = np.linalg.inv(np.eye(n) / rodas5p.GAMMA - c)

@@ -97,13 +97,13 @@ def misfit(w, i, o, rtol, atol):
 
 
 @lane
-def judge(w, v, i, e2, exponent, longest):
+def judge(w, v, i, e2, share, rise, memory, longest):
     """Accept or refuse the step of lane i, choose the next one, flag whom the loop must serve. e2: its mean square."""
     ok = e2 <= 1.0  # false where not finite
     size = 0.5 * log_unit(1e-20 if e2 < 1e-20 else e2)
     size = size if e2 < np.inf else 0.0
     past = w[PAST + i]
-    factor = SAFETY * exp_(-exponent * (0.8 * size - (0.3 * past if ok else -0.2 * size)))
+    factor = SAFETY * exp_(share * (memory * past - rise * size if ok else -size))
     factor = factor if e2 < np.inf else SHRINK
     factor = factor if factor > SHRINK else SHRINK
     factor = factor if factor < GROW else GROW
@@ -148,12 +148,15 @@ def watch(w, v, i):
 
 
 @block
-def control(w, v, setting, exponent):
-    """What follows a step of every lane: verdicts, states, flags; returns the sum of the flags."""
+def control(w, v, setting, share, rise, memory):
+    """What follows a step of every lane: verdicts, states, flags; returns the sum of the flags.
+
+    share: 1 / (order of the error estimate + 1); rise, memory: weights of this error and the last in the PI law.
+    """
     rtol = setting[RTOL]
     atol = setting[ATOL]
     longest = setting[LONGEST_STEP]
-    share = 1.0 / SPECIES
+    one = 1.0 / SPECIES
     for i in range(W):
         w[PASS + i] = 0.0
     for s in range(SPECIES):
@@ -161,7 +164,7 @@ def control(w, v, setting, exponent):
             w[PASS + i] += misfit(w, i, s * W + i, rtol, atol)
     flags = uint64(0)
     for i in range(W):
-        flags += judge(w, v, i, w[PASS + i] * share, exponent, longest)
+        flags += judge(w, v, i, w[PASS + i] * one, share, rise, memory, longest)
     for s in range(SPECIES):
         for i in range(W):
             settle(w, i, s * W + i)

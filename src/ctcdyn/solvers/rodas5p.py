@@ -335,7 +335,7 @@ def sweep(w, v, setting):
         for s in range(SPECIES):
             for i in range(W):
                 close(w, i, s * W + i)
-    return control(w, v, setting, 0.2)
+    return control(w, v, setting, 0.2, 0.8, 0.3)
 
 
 @lane

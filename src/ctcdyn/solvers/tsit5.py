@@ -189,7 +189,7 @@ def sweep(w, v, setting):
             w[P4 + s * W + i] = h * (
                 D4[0] * k1 + D4[1] * k2 + D4[2] * k3 + D4[3] * k4 + D4[4] * k5 + D4[5] * k6 + D4[6] * k7
             )
-    flags = control(w, v, setting, 0.2)
+    flags = control(w, v, setting, 0.2, 0.7, 0.4)
     for s in range(SPECIES):
         for i in range(W):
             w[K1 + s * W + i] = w[K7 + s * W + i] if w[PASS + i] > 0.0 else w[K1 + s * W + i]
