@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from ctcdyn.model.expr import Call, Expr, Name, Number
+from ctcdyn.model.expr import Call, Expr, Name, Number, walk
 
 INFIX = {"+": 1, "-": 1, "*": 2, "/": 2}
 ATOM = 9
@@ -111,11 +111,19 @@ class Body:
             a, b = self.local(args[0]), self.local(args[1])
             return f"pick(({a} {sign} {b}) | ({a} != {a}), {a}, {b})", 8
         if op == "where":
-            return f"pick({self.condition(args[0])}, {self.value(args[1])}, {self.value(args[2])})", 8
+            chosen = f"pick({self.condition(args[0])}, {self.value(args[1])}, {self.value(args[2])})"
+            return self._with_waves(chosen, args[0])
         if op == "step":
-            return f"pick({self.value(args[0], 1)} >= 0.0, 1.0, 0.0)", 8
+            return self._with_waves(f"pick({self.value(args[0], 1)} >= 0.0, 1.0, 0.0)", args[0])
         assert op in BOOLEAN, op
-        return f"pick({self.condition(e)}, 1.0, 0.0)", 8
+        return self._with_waves(f"pick({self.condition(e)}, 1.0, 0.0)", e)
+
+    def _with_waves(self, text: str, condition: Expr) -> tuple[str, int]:
+        """A selection, and NaN where a sine or cosine in its condition is: a comparison would hide it."""
+        waves = [x for x in walk(condition) if isinstance(x, Call) and x.op in ("sin", "cos")]
+        if not waves:
+            return text, 8
+        return " + ".join([text, *(f"0.0 * {self.value(x, 3)}" for x in waves)]), 1
 
     def _power(self, base: Expr, exponent: Expr) -> tuple[str, int]:
         if isinstance(exponent, Number):
