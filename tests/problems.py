@@ -284,5 +284,22 @@ def main() -> None:
             print(f"| {name} | {rtol:.0e} | {rtol * problem.absolute:.0e} | {digits:.1f} | {steps} |")
 
 
+def five(_: float, x: Vector, k: Mapping[str, float]) -> list[float]:
+    """The head of models/ctc_five.toml."""
+    t, b, e, q, g = x
+    enter, reseed = k["intravasation"] * t, k["reseeding"] * g
+    return [
+        k["growth_rate"] * t * (1.0 - t / k["carrying_capacity"]) - enter,
+        enter + reseed - (k["shear_death"] + k["nk_kill"] + k["extravasation"]) * b,
+        k["extravasation"] * b - (k["dormancy_entry"] + k["colonisation"] + k["tissue_death"]) * e,
+        k["dormancy_entry"] * e - (k["dormancy_exit"] + k["dormant_death"]) * q,
+        k["colonisation"] * e
+        + k["dormancy_exit"] * q
+        - reseed
+        - k["growing_death"] * g
+        + k["metastasis_growth"] * g * (1.0 - g / k["metastasis_capacity"]),
+    ]
+
+
 if __name__ == "__main__":
     main()

@@ -20,7 +20,7 @@ from ctcdyn.codegen.kernel import link
 from ctcdyn.model.load import load_model
 from drive import Drive
 from networks import network
-from problems import laws
+from problems import five, laws
 
 Vector = NDArray[np.float64]
 METHODS = ("tsit5", "rodas5p")
@@ -200,23 +200,6 @@ def test_conserved_sums_do_not_drift(modules: dict[str, ModuleType], method: str
 
 
 # ---- drawn parameters ---------------------------------------------------------------------------
-def five(_: float, x: Vector, k: Mapping[str, float]) -> list[float]:
-    """The head of models/ctc_five.toml."""
-    t, b, e, q, g = x
-    enter, reseed = k["intravasation"] * t, k["reseeding"] * g
-    return [
-        k["growth_rate"] * t * (1.0 - t / k["carrying_capacity"]) - enter,
-        enter + reseed - (k["shear_death"] + k["nk_kill"] + k["extravasation"]) * b,
-        k["extravasation"] * b - (k["dormancy_entry"] + k["colonisation"] + k["tissue_death"]) * e,
-        k["dormancy_entry"] * e - (k["dormancy_exit"] + k["dormant_death"]) * q,
-        k["colonisation"] * e
-        + k["dormancy_exit"] * q
-        - reseed
-        - k["growing_death"] * g
-        + k["metastasis_growth"] * g * (1.0 - g / k["metastasis_capacity"]),
-    ]
-
-
 def breast(_: float, x: Vector, k: Mapping[str, float]) -> list[float]:
     """The head of models/human_breast_min.toml."""
     p, b, t, d, g = x[:5]

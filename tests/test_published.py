@@ -19,8 +19,11 @@ from ctcdyn.model.load import load_model
 from drive import Drive
 
 ROOT = Path(__file__).parents[1]
+from problems import five
+
 METHODS = ("tsit5", "rodas5p")
 KUZNETSOV, DE_PILLIS, FIVE = (load_model(name) for name in ("kuznetsov_1994", "de_pillis_2005", "ctc_five"))
+
 Vector = NDArray[np.float64]
 
 
@@ -199,23 +202,6 @@ def test_table_of_human_breast_sizes(tmp_path: Path) -> None:
 
 
 # ---- the reference of the benchmarks --------------------------------------------------------------
-def five(_: float, x: Vector, k: dict[str, float]) -> list[float]:
-    """The head of models/ctc_five.toml."""
-    t, b, e, q, g = x
-    enter, reseed = k["intravasation"] * t, k["reseeding"] * g
-    return [
-        k["growth_rate"] * t * (1.0 - t / k["carrying_capacity"]) - enter,
-        enter + reseed - (k["shear_death"] + k["nk_kill"] + k["extravasation"]) * b,
-        k["extravasation"] * b - (k["dormancy_entry"] + k["colonisation"] + k["tissue_death"]) * e,
-        k["dormancy_entry"] * e - (k["dormancy_exit"] + k["dormant_death"]) * q,
-        k["colonisation"] * e
-        + k["dormancy_exit"] * q
-        - reseed
-        - k["growing_death"] * g
-        + k["metastasis_growth"] * g * (1.0 - g / k["metastasis_capacity"]),
-    ]
-
-
 BENCHMARK_RTOL = (
     2e-6  # with atol the same number of cells; benchmarks take the loosest that reaches 1e-5, 2e-6 to 4e-6
 )

@@ -72,11 +72,11 @@ def run(
     finally:
         reporter.finish()
     with results:
-        _tell(plan, results)
+        _tell(plan, results, overwrite)
         _judge(plan, results)
 
 
-def _tell(plan: Study, results: Results) -> None:
+def _tell(plan: Study, results: Results, overwrite: bool) -> None:
     """Print what was found and where it is."""
     from ctcdyn.model.load import load_model
     from ctcdyn.summary import summary
@@ -87,8 +87,14 @@ def _tell(plan: Study, results: Results) -> None:
     if plan.output.picture and any(status.ok for status in results.counts):
         from ctcdyn.cli.pictures import draw_cascade
 
-        saved.append(saved[0].with_suffix(".png"))
-        draw_cascade(results, network.published, saved[1])
+        picture = saved[0].with_suffix(".png")
+        if picture.exists() and not overwrite:
+            print(
+                f"{picture} exists and is kept: ctcdyn plot {saved[0]} -o another.png draws", file=sys.stderr
+            )
+        else:
+            saved.append(picture)
+            draw_cascade(results, network.published, picture)
     sizes = (f"{path} ({path.stat().st_size / 1e6:.2g} MB)" for path in saved)
     print(f"\nsaved    {'   '.join(sizes)}")
     print(f"next     ctcdyn inspect {saved[0]}   ctcdyn plot {saved[0]} --kind paths", file=sys.stderr)
