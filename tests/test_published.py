@@ -17,9 +17,9 @@ from chance import seed_of
 from ctcdyn.codegen.kernel import link
 from ctcdyn.model.load import load_model
 from drive import Drive
+from problems import five
 
 ROOT = Path(__file__).parents[1]
-from problems import five
 
 METHODS = ("tsit5", "rodas5p")
 KUZNETSOV, DE_PILLIS, FIVE = (load_model(name) for name in ("kuznetsov_1994", "de_pillis_2005", "ctc_five"))
