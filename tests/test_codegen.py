@@ -225,12 +225,12 @@ WRONG = {
         "imports ctcdyn.kernels",
     ),
     "under another name": (
-        "import exponential, uniform",
-        "import exponential, uniform as even",
+        "seed_stream, uniform",
+        "seed_stream, uniform as even",
         "S603",
         "renames",
     ),
-    "everything": ("import exponential, uniform", "import *", "S603", "renames"),
+    "everything": ("import EVENTS, exponential, seed_stream, uniform", "import *", "S603", "renames"),
     "in a function": (
         "    until = np.inf\n",
         "    import os\n    until = np.inf\n",

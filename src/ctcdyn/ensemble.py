@@ -22,7 +22,7 @@ from ctcdyn.codegen.layout import extra_values
 from ctcdyn.codegen.link import library
 from ctcdyn.model.expr import evaluate
 from ctcdyn.model.network import Network
-from ctcdyn.reduction import HIGHEST, LEAF, LOWEST, LeafNode, Sketch, Tree, bin_edges, bins, sketch_bits
+from ctcdyn.reduction import LEAF, LOWEST, LeafNode, Sketch, Tree, bin_edges, bins, sketch_bits
 
 OPEN_BYTES = 64 << 20  # of open leaves in one worker
 LARGEST_RANGE = 128  # leaves
@@ -156,7 +156,7 @@ class Workspace:
         self.counts = np.zeros((*shape, bins(self.bits) if ensemble.sketched else 0), np.uint32)
         self.sums = [np.zeros(shape) for _ in range(5)]
         self.leaves = leaf_functions()
-        self.scratch = aligned(5 * self.leaves.BLOCK, np.float64)
+        self.scratch = aligned(6 * self.leaves.BLOCK, np.float64)
 
 
 def aligned(size: int, dtype: type[np.generic]) -> Array:
@@ -260,7 +260,7 @@ def reduce_leaf(space: Workspace, ensemble: Ensemble, rows: NDArray[np.float64],
     columns = space.columns // saves
     space.leaves.moments(rows, first, arms, space.scratch, number, shift, total, square, zeros)
     if ensemble.sketched:
-        space.leaves.tally(rows, first, arms, space.counts, space.bits, LOWEST, HIGHEST)
+        space.leaves.tally(rows, first, arms, space.counts, space.bits, LOWEST)
     shape = (arms, saves, columns)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         there = number > 0
@@ -339,6 +339,6 @@ def _leaf_entries(_module: Any) -> dict[str, Any]:
     i = types.int64
     return {
         "moments": (f2, i, i, types.float64[::1], f2, f2, f2, f2, f2),
-        "tally": (f2, i, i, types.uint32[:, :, ::1], i, i, i),
+        "tally": (f2, i, i, types.uint32[:, :, ::1], i, i),
         "draw_uniforms": (i, i, i, f2),
     }

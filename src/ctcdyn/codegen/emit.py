@@ -55,6 +55,8 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
     parts = stops.write(layout, rows)
     rows.block("time of the state, days", ["TIME"])
     rows.block("time of a trial state or of a save, days", ["AT"])
+    columns = len(layout.species) + len(layout.readings)
+    rows.flat("HERE", columns, width, "the columns of one save of one lane, next to each other")
     for kind in algebra:
         parts.update(import_module(f"ctcdyn.codegen.{kind}").write(layout, rows))
     text = {
@@ -141,14 +143,14 @@ def _coefficients(layout: Layout) -> str:
 
 
 def _observe(layout: Layout) -> str:
-    """Readings see the state as it stands in the output, so that they fit any solver's way to a save."""
+    """Readings see the state as it goes to the output, so that they fit any solver's way to a save."""
     index = {name: s for s, name in enumerate(layout.species)}
-    body = Body(lambda name: f"out[at + {index[name]}]" if name in index else layout.symbol(name))
+    body = Body(lambda name: f"w[HERE + {index[name]}]" if name in index else layout.symbol(name))
     for k, (name, e) in enumerate(layout.readings):
-        body.lines.append(f"out[at + SPECIES + {k}] = {body.value(e)}  # {name}")
-    doc = "Readings at time t of the state at out[at : at + SPECIES], written behind it."
-    return _function("observe(w, i, out, at, t)", doc, body.lines or ["pass"])
+        body.lines.append(f"w[HERE + SPECIES + {k}] = {body.value(e)}  # {name}")
+    doc = "Readings of lane i at time t, from the state in HERE and written behind it."
+    return _function("observe(w, i, t)", doc, body.lines or ["pass"], "lane")
 
 
-def _function(head: str, doc: str, lines: list[str]) -> str:
-    return f"@block\ndef {head}:\n" + "\n".join("    " + line for line in [f'"""{doc}"""', *lines])
+def _function(head: str, doc: str, lines: list[str], kind: str = "block") -> str:
+    return f"@{kind}\ndef {head}:\n" + "\n".join("    " + line for line in [f'"""{doc}"""', *lines])

@@ -86,7 +86,7 @@ def span(e: Expr, body: Body, windowed: Windowed | None) -> Interval:
         choose = _least if op == "min" else _most
         return choose(body, a, c), choose(body, b, d)
     assert op == "abs", op
-    low, high = _hull(body, [f"np.abs({a})", f"np.abs({b})"])
+    low, high = _hull(body, [f"abs({a})", f"np.abs({b})"])
     return body.keep(f"pick(({a} <= 0.0) & ({b} >= 0.0), 0.0, {low})"), high
 
 

@@ -78,7 +78,7 @@ def _finite(slope: Expr, body: Body) -> str:
     value = body.value(slope)
     if any(isinstance(e, Call) and e.op in ("**", "sqrt", "log") for e in walk(slope)):
         value = body.keep(value)
-        value = f"pick(np.abs({value}) < np.inf, {value}, 0.0)"
+        value = f"pick(abs({value}) < np.inf, {value}, 0.0)"
     return value
 
 

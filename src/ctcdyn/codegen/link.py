@@ -186,22 +186,46 @@ class _Fold(ast.NodeTransformer):
         self.flags = flags
         self.folded = False
 
+    def known(self, node: ast.expr) -> bool | None:
+        """The truth of a flag or a literal; None of anything else."""
+        value = node.value if isinstance(node, ast.Constant) else None
+        if isinstance(node, ast.Name):
+            value = self.flags.get(node.id)
+        return value if isinstance(value, bool) else None
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        self.generic_visit(node)
+        decides = isinstance(node.op, ast.Or)  # the truth that ends the chain
+        left = [value for value in node.values if self.known(value) is not (not decides)]
+        if any(self.known(value) is decides for value in left):
+            left = [ast.Constant(decides)]
+        self.folded |= len(left) < len(node.values)
+        node.values = left
+        return node if len(left) > 1 else left[0] if left else ast.Constant(not decides)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        self.generic_visit(node)
+        value = self.known(node.operand)
+        if not isinstance(node.op, ast.Not) or value is None:
+            return node
+        self.folded = True
+        return ast.Constant(not value)
+
     def visit_If(self, node: ast.If) -> ast.stmt | list[ast.stmt]:
         self.generic_visit(node)
-        value = node.test.value if isinstance(node.test, ast.Constant) else None
-        if isinstance(node.test, ast.Name):
-            value = self.flags.get(node.test.id)
-        if not isinstance(value, bool):
+        value = self.known(node.test)
+        if value is None:
             return node
         self.folded = True
         return (node.body if value else node.orelse) or [ast.Pass()]
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         self.generic_visit(node)
-        if isinstance(node.test, ast.Constant) and isinstance(node.test.value, bool):
-            self.folded = True
-            return node.body if node.test.value else node.orelse
-        return node
+        value = self.known(node.test)
+        if value is None:
+            return node
+        self.folded = True
+        return node.body if value else node.orelse
 
 
 class _Select(ast.NodeTransformer):

@@ -27,6 +27,11 @@ class Rows:
             line.append(name)
         self._write(line)
 
+    def flat(self, name: str, size: int, width: int, doc: str) -> None:
+        """Room for `size` doubles next to each other, in as many whole rows as they take at `width` lanes."""
+        self.lines.append(f"{name} = {self.count} * W  # {doc}")
+        self.count += -(-size // width)
+
     def _write(self, names: list[str]) -> None:
         if names:
             end = self.count + len(names)

@@ -16,7 +16,7 @@ INFIX = {"+": 1, "-": 1, "*": 2, "/": 2}
 ATOM = 9
 COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 BOOLEAN = COMPARISONS | {"and", "or", "not"}
-FUNCTIONS = {"exp": "exp_", "log": "log_", "sqrt": "np.sqrt", "sin": "sin_", "cos": "cos_", "abs": "np.abs"}
+FUNCTIONS = {"exp": "exp_", "log": "log_", "sqrt": "np.sqrt", "sin": "sin_", "cos": "cos_", "abs": "abs"}
 LARGEST_PRODUCT = 8  # whole exponents up to here are written as products
 
 

@@ -39,24 +39,25 @@ PASSED = 23 * W  # time of a first passage, inf before it
 PASSED_detection = 23 * W
 TIME = 24 * W
 AT = 25 * W
-FROM, TO = range(26 * W, 28 * W, W)
-CANDIDATE, LIMIT, CHOICE = range(28 * W, 31 * W, W)
-TOTAL = 31 * W  # the last of the running sums
-LOW_0, HIGH_0 = range(31 * W, 33 * W, W)
-U = 33 * W  # trial state of a stage
-U_blood, U_tissue, U_arrivals = range(33 * W, 36 * W, W)
-F = 36 * W  # derivative at the trial state
-F_blood, F_tissue, F_arrivals = range(36 * W, 39 * W, W)
-J = 39 * W  # entries of the Jacobian, 1/d
-J_0_0, J_1_0, J_1_1, J_2_0 = range(39 * W, 43 * W, W)
-L = 43 * W  # entries of the LU factors of I/(gamma h) - J
-L_0_0, L_1_0, L_1_1, L_2_0, L_2_2 = range(43 * W, 48 * W, W)
-B = 48 * W  # right-hand side, then solution, of `solve`
-B_blood, B_tissue, B_arrivals = range(48 * W, 51 * W, W)
-SHIFT = 51 * W
-T = 52 * W  # partial derivative of the drift by time
-T_blood, T_tissue, T_arrivals = range(52 * W, 55 * W, W)
-FREE = 55 * W  # rows of the solver
+HERE = 26 * W  # the columns of one save of one lane, next to each other
+FROM, TO = range(27 * W, 29 * W, W)
+CANDIDATE, LIMIT, CHOICE = range(29 * W, 32 * W, W)
+TOTAL = 32 * W  # the last of the running sums
+LOW_0, HIGH_0 = range(32 * W, 34 * W, W)
+U = 34 * W  # trial state of a stage
+U_blood, U_tissue, U_arrivals = range(34 * W, 37 * W, W)
+F = 37 * W  # derivative at the trial state
+F_blood, F_tissue, F_arrivals = range(37 * W, 40 * W, W)
+J = 40 * W  # entries of the Jacobian, 1/d
+J_0_0, J_1_0, J_1_1, J_2_0 = range(40 * W, 44 * W, W)
+L = 44 * W  # entries of the LU factors of I/(gamma h) - J
+L_0_0, L_1_0, L_1_1, L_2_0, L_2_2 = range(44 * W, 49 * W, W)
+B = 49 * W  # right-hand side, then solution, of `solve`
+B_blood, B_tissue, B_arrivals = range(49 * W, 52 * W, W)
+SHIFT = 52 * W
+T = 53 * W  # partial derivative of the drift by time
+T_blood, T_tissue, T_arrivals = range(53 * W, 56 * W, W)
+FREE = 56 * W  # rows of the solver
 
 
 @block
@@ -87,12 +88,12 @@ def coefficients(w, i):
     w[C_shed + i] = 1.0 - 0.5 * s_0
 
 
-@block
-def observe(w, i, out, at, t):
-    """Readings at time t of the state at out[at : at + SPECIES], written behind it."""
-    blood = out[at + 0]
-    tissue = out[at + 1]
-    out[at + SPECIES + 0] = blood + tissue  # load
+@lane
+def observe(w, i, t):
+    """Readings of lane i at time t, from the state in HERE and written behind it."""
+    blood = w[HERE + 0]
+    tissue = w[HERE + 1]
+    w[HERE + SPECIES + 0] = blood + tissue  # load
 
 
 @block

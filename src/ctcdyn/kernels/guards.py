@@ -4,10 +4,7 @@ The dense output of the method is searched, so the time is as accurate as that; 
 again within one step is not seen.
 """
 
-from numba import uint64
-
 from ctcdyn.kernels.contract import SPECIES, TIME, W, X, apply, guard
-from ctcdyn.kernels.lanes import FIRED, FLAG
 from ctcdyn.kernels.machine import block
 from ctcdyn.kernels.steps import BEFORE, NEW, place
 
@@ -16,9 +13,7 @@ HALVINGS = 60  # of the step: beyond the last bit of a time
 
 @block
 def reach(w, v, i):
-    """Time up to which lane i is known: the end of its step, or the moment at which a condition became true."""
-    if v[FLAG + i] != uint64(FIRED):
-        return w[TIME + i]
+    """The moment in the last step of lane i at which its condition became true."""
     low = w[BEFORE + i]
     high = w[TIME + i]
     for _ in range(HALVINGS):

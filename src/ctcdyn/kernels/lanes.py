@@ -7,13 +7,13 @@ are not interrupts: they are read from what is known of the path and change noth
 
 `loop` makes the kernel of a solver from its hooks:
 
-- `begin(w, v, i, setting) -> status` starts a lane whose state, parameters and time are in place;
+- `begin(w, v, i, seed, number, setting) -> status` starts a lane whose state, parameters and time are in place; its
+  random streams have the address (seed, number, purpose);
 - `prepare(w, v, i, t, setting, changed) -> time` after a stop at t: the solver's own next stop (inf if none);
 - `sweep(w, v, setting) -> flags` one step of every lane; FLAG rows of v: 0 nothing, CALLED, FIRED, or FAILED + status;
-- `reach(w, i) -> time` up to which the path of a flagged lane is known;
+- `reach(w, v, i) -> time` up to which the path of a flagged lane is known (dense: of one whose condition became true);
 - `ready(w)` prepares `read` for all lanes, once after each sweep that flagged one;
-- `near(w, i)` prepares `read` for lane i, before its saves;
-- `read(w, i, t, out, at)` writes the state of lane i at a time it has passed to out[at : at + SPECIES];
+- `read(w, i, t)` puts the state of lane i at a time it has passed into HERE;
 - `arrive(w, v, book, i, t) -> bits` puts the lane at t and applies what is due there.
 
 `dense` says that a sweep is a step of known length (ODE); otherwise it is an event, and the state stands still between.
@@ -24,6 +24,8 @@ from numba import int64, uint64
 
 from ctcdyn.kernels.contract import (
     FREE,
+    GUARDED,
+    HERE,
     LOGS,
     PARAMETERS,
     PASSAGES,
@@ -44,8 +46,7 @@ from ctcdyn.kernels.contract import (
     schedule,
     upcoming,
 )
-from ctcdyn.kernels.machine import block, kernel
-from ctcdyn.kernels.streams import EVENTS, seed_stream
+from ctcdyn.kernels.machine import block, kernel, lane
 
 # Rows of the work buffer w that belong to the loop
 STOP = FREE  # next stop of the lane, days
@@ -80,12 +81,20 @@ POLL = 1024  # sweeps between looks at the halt word and the caps
 OK, EXTINCT, NOT_FINITE, STEP_LIMIT, EVENT_LIMIT, OVERFLOW, LOG_FULL, STOPPED = 0, 1, 2, 4, 5, 6, 7, 8
 
 
+@lane
+def put(w, i, t, out, at):
+    """The state in HERE and its readings at t to one row of the output."""
+    observe(w, i, t)
+    for s in range(SPECIES + READINGS):
+        out[uint64(at) + uint64(s)] = w[HERE + s]  # unsigned: a signed index is looked at for its sign
+
+
 @block
 def record(w, i, out, at, t):
     """The state of lane i as it stands, and its readings at t, to one row of the output."""
     for s in range(SPECIES):
-        out[at + s] = w[X + s * W + i]
-    observe(w, i, out, at, t)
+        w[HERE + s] = w[X + s * W + i]
+    put(w, i, t, out, at)
 
 
 @block
@@ -94,7 +103,7 @@ def sound(w, i):
     code = OK
     for s in range(SPECIES):
         x = w[X + s * W + i]
-        if not (np.abs(x) < np.inf) or (WHOLE and x < 0.0):
+        if not (abs(x) < np.inf) or (WHOLE and x < 0.0):
             code = NOT_FINITE
         elif WHOLE and x >= LARGEST_COUNT:
             code = OVERFLOW
@@ -122,7 +131,7 @@ def earliest(a, b, c):
     return c if c < a else a
 
 
-def loop(begin, prepare, sweep, reach, ready, near, read, arrive, dense):
+def loop(begin, prepare, sweep, reach, ready, read, arrive, dense):
     """The kernel of a solver: see the head of this module for the hooks."""
 
     @block
@@ -141,9 +150,8 @@ def loop(begin, prepare, sweep, reach, ready, near, read, arrive, dense):
         initial(w, i)
         schedule(w, i, t)
         coefficients(w, i)
-        seed_stream(v, i, uint64(task[SEED]), uint64((task[FIRST] + k) // task[ARMS]), EVENTS)
         bits = apply(w, book, i, t)
-        code = begin(w, v, i, setting)
+        code = begin(w, v, i, uint64(task[SEED]), uint64((task[FIRST] + k) // task[ARMS]), setting)
         limit = prepare(w, v, i, t, setting, 1)
         w[STOP + i] = earliest(upcoming(w, i), limit, setting[END])
         w[NEXT + i] = w[STOP + i]
@@ -228,7 +236,9 @@ def loop(begin, prepare, sweep, reach, ready, near, read, arrive, dense):
                     code = int64(flag) - FAILED
                 else:
                     fired = flag == uint64(FIRED)
-                    known = reach(w, v, i)
+                    known = w[TIME + i]
+                    if not dense or (GUARDED and fired):
+                        known = reach(w, v, i)
                     stop = w[STOP + i]
                     stops = fired or (known >= stop if dense else known > stop)
                     until = known if fired or dense or known < stop else stop
@@ -243,11 +253,9 @@ def loop(begin, prepare, sweep, reach, ready, near, read, arrive, dense):
                             code = sound(w, i)
                             until = -np.inf  # nothing that is unsound is saved
                     j = n[SAVE + i]
-                    if j < saves and grid[j] <= until:
-                        near(w, i)
                     while j < saves and (grid[j] < until or (dense and not stops and grid[j] == until)):
-                        read(w, i, grid[j], out, base + j * columns)
-                        observe(w, i, out, base + j * columns, grid[j])
+                        read(w, i, grid[j])
+                        put(w, i, grid[j], out, base + j * columns)
                         j += 1
                     n[SAVE + i] = j
                     if stops and code < 0:

@@ -2,42 +2,62 @@
 
 Compiled once for all models. Sums are taken of differences to the first valid row of an arm, so that the variance
 does not cancel; a column that is not finite in a valid trajectory has a mean that is not finite either.
+
+A leaf is megabytes, so it is walked in tiles that stay in the first-level cache, and always along rows: rows are
+slices, because of an index of which its sign is not known LLVM makes gathers (four times the time).
 """
 
 import numpy as np
 from numba import int64, uint32, uint64
 
-from ctcdyn.kernels.machine import bits_from_float, kernel
+from ctcdyn.kernels.machine import bits_from_float, kernel, lane
 
-BLOCK = 256  # columns
+BLOCK = 256  # columns of a tile of moments
+TILE = 128  # columns of a tile of the histogram
+
+
+@lane
+def add(work, k, x):
+    """One value of column k of the tile; a missing one (NaN) counts nowhere."""
+    d = x - work[k]
+    d = d if x == x else 0.0
+    work[BLOCK + k] += 1.0 if x == x else 0.0
+    work[2 * BLOCK + k] += d
+    work[3 * BLOCK + k] += d * d
+    work[4 * BLOCK + k] += 1.0 if x == 0.0 else 0.0
 
 
 @kernel
 def moments(rows, first, arms, work, number, shift, total, square, zeros):
-    """Sums over rows (n, K) of one leaf, by arm; work (5 * BLOCK,) is scratch.
+    """Sums over rows (n, K) of one leaf, by arm; work (6 * BLOCK,) is scratch.
 
     number (arms, K) valid values, shift the values subtracted, total and square the sums of the differences and of
     their squares, zeros the values that are exactly 0. The arm of row b is (first + b) % arms.
     """
-    wide = rows.shape[1]
+    n = rows.shape[0]
     for a in range(arms):
         lead = (a - first) % arms
-        for start in range(0, wide, BLOCK):  # so many columns that their sums stay in the first-level cache
-            size = min(BLOCK, wide - start)
-            for k in range(BLOCK):
-                x = rows[lead, start + k] if lead < rows.shape[0] and k < size else 0.0
-                work[k] = x if np.abs(x) < np.inf else 0.0
-            for k in range(BLOCK, 5 * BLOCK):
-                work[k] = 0.0
-            for b in range(lead, rows.shape[0], arms):
+        for start in range(0, rows.shape[1], BLOCK):
+            end = min(start + BLOCK, rows.shape[1])
+            size = end - start
+            work[:] = 0.0
+            missing = work[5 * BLOCK : 5 * BLOCK + size]
+            missing[:] = np.nan
+            if lead < n:
                 for k in range(size):
-                    x = rows[b, start + k]
-                    d = x - work[k]
-                    d = d if x == x else 0.0
-                    work[BLOCK + k] += 1.0 if x == x else 0.0
-                    work[2 * BLOCK + k] += d
-                    work[3 * BLOCK + k] += d * d
-                    work[4 * BLOCK + k] += 1.0 if x == 0.0 else 0.0
+                    x = rows[lead, start + k]
+                    work[k] = x if abs(x) < np.inf else 0.0
+            for b in range(lead, n, 4 * arms):  # four rows in one pass over the sums
+                one = rows[b, start:end]
+                two = rows[b + arms, start:end] if b + arms < n else missing
+                three = rows[b + 2 * arms, start:end] if b + 2 * arms < n else missing
+                four = rows[b + 3 * arms, start:end] if b + 3 * arms < n else missing
+                for k in range(size):
+                    p, q, r, s = one[k], two[k], three[k], four[k]  # all read before the first sum is written
+                    add(work, k, p)
+                    add(work, k, q)
+                    add(work, k, r)
+                    add(work, k, s)
             for k in range(size):
                 shift[a, start + k] = work[k]
                 number[a, start + k] = work[BLOCK + k]
@@ -47,25 +67,33 @@ def moments(rows, first, arms, work, number, shift, total, square, zeros):
 
 
 @kernel
-def tally(rows, first, arms, counts, bits, lowest, highest):
+def tally(rows, first, arms, counts, bits, lowest):
     """Adds rows (n, K) to the histogram counts (arms, K, B).
 
-    Bins: below zero, zero, up to 2**lowest, then 2**bits to each octave, from 2**highest on; a missing value counts
-    nowhere.
+    Bins: below zero, zero, up to 2**lowest, then 2**bits to each octave, the last without end; a missing value
+    counts nowhere.
     """
     move = uint64(52 - bits)
     base = int64((lowest + 1023) << bits) - 3
-    last = int64(counts.shape[2] - 1)
-    for k in range(rows.shape[1]):  # column by column: one histogram stays in the first-level cache
+    wide, bins = rows.shape[1], counts.shape[2]
+    last = int64(bins - 1)
+    flat = counts.reshape(counts.size)
+    found = np.empty(TILE, np.uint32)
+    for start in range(0, wide, TILE):
+        end = min(start + TILE, wide)
         a = first % arms
         for b in range(rows.shape[0]):
-            x = rows[b, k]
-            at = int64(bits_from_float(x) >> move) - base
-            at = at if at > 2 else 2
-            at = at if at < last else last
-            at = 1 if x == 0.0 else at
-            at = 0 if x < 0.0 else at
-            if x == x:
-                counts[a, k, at] += uint32(1)
+            row = rows[b, start:end]
+            tile = flat[(a * wide + start) * bins : (a * wide + end) * bins]
+            for k in range(end - start):
+                x = row[k]
+                at = int64(bits_from_float(x) >> move) - base
+                at = at if at > 2 else 2
+                at = at if at < last else last
+                at = 1 if x == 0.0 else at
+                at = 0 if x < 0.0 else at
+                found[k] = uint32(k * bins + at)
+            for k in range(end - start):
+                tile[found[k]] += uint32(1 if row[k] == row[k] else 0)
             a += 1
             a = 0 if a == arms else a

@@ -9,7 +9,7 @@ it, the polynomial of its dense output, P0 .. P4, in the share of the step.
 import numpy as np
 from numba import uint64
 
-from ctcdyn.kernels.contract import AT, GUARDED, SPECIES, TIME, F, U, W, X, drift, guard
+from ctcdyn.kernels.contract import AT, GUARDED, HERE, SPECIES, TIME, F, U, W, X, drift, guard
 from ctcdyn.kernels.lanemath import exp_, log_unit
 from ctcdyn.kernels.lanes import (
     ATOL,
@@ -33,10 +33,7 @@ PACE = OWN + 2 * W  # 1 / SPAN
 BEFORE = OWN + 3 * W  # time at which the step began
 PAST = OWN + 4 * W  # logarithm of the last accepted error, for the PI law
 PASS = OWN + 5 * W  # 1 where the step was accepted
-NEAR = OWN + 6 * W  # the polynomials of one lane, species next to each other, while its saves are read
-NEAR_1, NEAR_2, NEAR_3, NEAR_4 = NEAR + SPECIES, NEAR + 2 * SPECIES, NEAR + 3 * SPECIES, NEAR + 4 * SPECIES
-HERE = NEAR + 5 * SPECIES  # the state at a save, before it goes to the output
-OLD = NEAR + 6 * SPECIES * W  # state at the beginning of the step
+OLD = OWN + 6 * W  # state at the beginning of the step
 NEW = OLD + SPECIES * W  # state at its end
 ERROR = NEW + SPECIES * W  # error estimate
 P1 = ERROR + SPECIES * W  # dense output: OLD + x (P1 + x (P2 + x (P3 + x P4)))
@@ -63,7 +60,7 @@ def first_step(w, i, setting):
     pace = 0.0
     for s in range(SPECIES):
         o = s * W + i
-        weight = setting[ATOL] + setting[RTOL] * np.abs(w[X + o])
+        weight = setting[ATOL] + setting[RTOL] * abs(w[X + o])
         a = w[X + o] / weight
         b = w[F + o] / weight
         size += a * a
@@ -90,8 +87,8 @@ def choose_span(w, i):
 @lane
 def misfit(w, i, o, rtol, atol):
     """Square of the weighted error of one species."""
-    a = np.abs(w[OLD + o])
-    b = np.abs(w[NEW + o])
+    a = abs(w[OLD + o])
+    b = abs(w[NEW + o])
     e = w[ERROR + o] / (atol + rtol * (a if a > b else b))
     return e * e
 
@@ -116,7 +113,7 @@ def judge(w, v, i, e2, share, rise, memory, longest):
     end = t + h
     stop = w[STOP + i]
     end = stop if (end > stop) | (h == stop - t) else end
-    small = (not ok) & ((after < ROUNDING * np.abs(t)) | (after < SMALLEST))
+    small = (not ok) & ((after < ROUNDING * abs(t)) | (after < SMALLEST))
     small = small | (ok & (end == t))  # a step lost in rounding would be accepted for ever
     w[STEP + i] = after
     w[PAST + i] = size if ok else past
@@ -175,28 +172,20 @@ def control(w, v, setting, share, rise, memory):
     return flags
 
 
-@block
-def near(w, i):
-    """Brings the polynomials of lane i together, so that a save reads neighbours."""
-    for s in range(SPECIES):
-        o = s * W + i
-        w[NEAR + s] = w[OLD + o]
-        w[NEAR_1 + s] = w[P1 + o]
-        w[NEAR_2 + s] = w[P2 + o]
-        w[NEAR_3 + s] = w[P3 + o]
-        w[NEAR_4 + s] = w[P4 + o]
+@lane
+def along(w, i, o, x):
+    """One species of lane i in its last step, at x in [0, 1] of its span."""
+    p = w[P3 + o] + x * w[P4 + o]
+    p = w[P1 + o] + x * (w[P2 + o] + x * p)
+    return w[OLD + o] + x * p
 
 
-@block
-def read(w, i, t, out, at):
-    """The state of lane i, brought near, at a time t within its last step."""
+@lane
+def read(w, i, t):
+    """The state of lane i at a time t within its last step, in HERE."""
     x = (t - w[BEFORE + i]) * w[PACE + i]
     for s in range(SPECIES):
-        p = w[NEAR_3 + s] + x * w[NEAR_4 + s]
-        p = w[NEAR_1 + s] + x * (w[NEAR_2 + s] + x * p)
-        w[HERE + s] = w[NEAR + s] + x * p
-    for s in range(SPECIES):
-        out[at + s] = w[HERE + s]
+        w[HERE + s] = along(w, i, s * W + i, x)
 
 
 @block
@@ -204,7 +193,4 @@ def place(w, i, t):
     """Puts the state of lane i at a time t within its last step into X."""
     x = (t - w[BEFORE + i]) * w[PACE + i]
     for s in range(SPECIES):
-        o = s * W + i
-        p = w[P3 + o] + x * w[P4 + o]
-        p = w[P1 + o] + x * (w[P2 + o] + x * p)
-        w[X + o] = w[OLD + o] + x * p
+        w[X + s * W + i] = along(w, i, s * W + i, x)

@@ -22,6 +22,7 @@ from ctcdyn.kernels.contract import (
     FROM,
     FUSED,
     GUARDED,
+    HERE,
     LIMIT,
     SPECIES,
     TIME,
@@ -41,8 +42,8 @@ from ctcdyn.kernels.contract import (
     window,
 )
 from ctcdyn.kernels.lanes import CALLED, FAILED, FIRED, FLAG, NEXT, NOT_FINITE, OWN, REFUSED, WINDOW, loop
-from ctcdyn.kernels.machine import block, pick, verbatim
-from ctcdyn.kernels.streams import exponential, uniform
+from ctcdyn.kernels.machine import block, lane, pick, verbatim
+from ctcdyn.kernels.streams import EVENTS, exponential, seed_stream, uniform
 
 SEMANTICS = "jump"
 ALGEBRA = ("jump",)
@@ -56,7 +57,8 @@ ROWS = OWN + W
 
 
 @block
-def begin(w, v, i, setting):
+def begin(w, v, i, seed, number, setting):
+    seed_stream(v, i, seed, number, EVENTS)
     w[BUDGET + i] = exponential(v, i)
     return 0 if valid(w, i) > 0.0 else NOT_FINITE
 
@@ -164,16 +166,11 @@ def ready(w):
     w[TIME] = w[TIME]
 
 
-@block
-def near(w, i):
-    w[TIME + i] = w[TIME + i]
-
-
-@block
-def read(w, i, t, out, at):
+@lane
+def read(w, i, t):
     """The state stands still since the last event."""
     for s in range(SPECIES):
-        out[at + s] = w[X + s * W + i]
+        w[HERE + s] = w[X + s * W + i]
 
 
 @block
@@ -189,4 +186,4 @@ def arrive(w, v, book, i, t):
     return bits
 
 
-run = loop(begin, prepare, sweep, reach, ready, near, read, arrive, False)
+run = loop(begin, prepare, sweep, reach, ready, read, arrive, False)

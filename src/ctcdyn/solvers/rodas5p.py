@@ -51,7 +51,6 @@ from ctcdyn.kernels.steps import (
     choose_span,
     control,
     first_step,
-    near,
     read,
 )
 
@@ -115,7 +114,7 @@ H3 = (
 
 
 @block
-def begin(w, v, i, setting):
+def begin(w, v, i, seed, number, setting):
     first_step(w, i, setting)
     return OK
 
@@ -359,4 +358,4 @@ def ready(w):
             bend(w, i, s * W + i)
 
 
-run = loop(begin, prepare, sweep, reach, ready, near, read, arrive, True)
+run = loop(begin, prepare, sweep, reach, ready, read, arrive, True)

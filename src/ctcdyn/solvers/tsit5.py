@@ -28,7 +28,6 @@ from ctcdyn.kernels.steps import (
     choose_span,
     control,
     first_step,
-    near,
     read,
 )
 
@@ -96,7 +95,7 @@ D1, D2, D3, D4 = (
 
 
 @block
-def begin(w, v, i, setting):
+def begin(w, v, i, seed, number, setting):
     first_step(w, i, setting)
     for s in range(SPECIES):
         w[K1 + s * W + i] = w[F + s * W + i]
@@ -202,4 +201,4 @@ def ready(w):
     w[TIME] = w[TIME]
 
 
-run = loop(begin, prepare, sweep, reach, ready, near, read, arrive, True)
+run = loop(begin, prepare, sweep, reach, ready, read, arrive, True)
