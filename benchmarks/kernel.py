@@ -36,9 +36,9 @@ def timed(ensemble: Ensemble, method: str, target: str) -> tuple[int, int, float
         ensemble, keep=0 if target == "-" else ensemble.count, state_dtype="f8", sketched=False
     )
     spans = plan(ensemble, 1)
-    run_range(kernel, ensemble, replace(spans[0], count=min(256, spans[0].count)))
+    list(run_range(kernel, ensemble, replace(spans[0], count=min(256, spans[0].count))))
     start = time.process_time()
-    results = [run_range(kernel, ensemble, span) for span in spans]
+    results = [result for span in spans for result in run_range(kernel, ensemble, span)]
     seconds = time.process_time() - start
     if any((result.status > 1).any() for result in results):
         raise SystemExit("kernel: a trajectory failed")

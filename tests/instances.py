@@ -117,10 +117,12 @@ def content(
 ) -> Content:
     """All arrays of all trajectories in order of id, the root of the reduction tree and the histogram."""
     tree, parts = ensemble.tree(), []
+    histogram = ensemble.histogram(len(ensemble.network.species) + len(kernel.emission.observables))
     spans = plan(ensemble, threads) if spans is None else spans
     for result in local.execute(partial(run_range, kernel, ensemble), spans, threads, ensemble.stop):
-        assert result is not None
         tree.add_all(result.nodes)
+        if histogram is not None:
+            histogram.add(result.sketch)
         parts.append(result)
     parts.sort(key=lambda part: part.first)
     names = ("status", "n_steps", "n_reactions", "params", "final_state", "event_time", "event_observed")
@@ -134,9 +136,8 @@ def content(
         arrays["logged"] = np.array([len(entry) for entry in logs])
     root = tree.root()
     arrays |= {f"root_{name}": getattr(root, name) for name in ("n", "mean", "m2", "zeros")}
-    sketch = ensemble.sketch()
-    if sketch is not None:
-        arrays["counts"] = sketch.counts
+    if histogram is not None:
+        arrays["counts"] = histogram.sketch().counts
     return arrays
 
 

@@ -20,12 +20,13 @@ from ctcdyn.errors import CtcError, Exit, Problem
 
 # What design.md fixed, as far as this version goes: an option that does nothing may not exist.
 OPTIONS = {
-    "run": {"--output", "--set", "--threads", "--seed", "--keep", "--overwrite", "--progress"},
+    "run": {"--output", "--set", "--threads", "--seed", "--keep", "--overwrite", "--resume", "--progress"},
     "check": {"--set", "--explain"},
     "init": {"--output", "--schema"},
     "models": {"--source"},
     "codegen": {"--set", "--part", "--vectors", "--path"},
     "inspect": {"--json", "--failures"},
+    "verify": {"--json"},
     "compare": {"--json"},
     "plot": {"--kind", "--species", "--output"},
     "doctor": set(),
@@ -91,7 +92,7 @@ def test_version() -> None:
         [],
         ["nonsense"],
         ["run"],
-        ["run", "x.toml", "--resume"],
+        ["run", "x.toml", "--resumed"],
         ["run", "x.toml", "--threads", "0"],
         ["run", "x.toml", "--seed", "-1"],
         ["run", "x.toml", "--keep", "some"],
@@ -151,17 +152,18 @@ def test_an_interrupt_is_130(study_module: ModuleType, study_file: Path) -> None
 def test_options_of_run_reach_the_study(study_module: ModuleType, study_file: Path, tmp_path: Path) -> None:
     seen: dict[str, Any] = {}
 
-    def run(plan: Any, *, threads: int | None, overwrite: bool, progress: object) -> None:
-        seen.update(plan=plan, threads=threads, overwrite=overwrite, progress=type(progress).__name__)
+    def run(plan: Any, *, threads: int | None, overwrite: bool, resume: bool, progress: object, **_: Any) -> None:
+        seen.update(plan=plan, threads=threads, overwrite=overwrite, resume=resume)
+        seen.update(progress=type(progress).__name__)
         raise CtcError(Problem("R503", "seen enough"), exit=Exit.OUTPUT)
 
     study_module.run = run  # type: ignore[attr-defined]
     target = tmp_path / 'with "quotes" and spaces.h5'
-    arguments = ["--threads", 3, "--seed", 7, "--keep", "all", "--overwrite", "--progress", "json"]
+    arguments = ["--threads", 3, "--seed", 7, "--keep", "all", "--overwrite", "--resume", "--progress", "json"]
     code, _, _ = command("run", study_file, "-o", target, "-s", "simulate.t_end=2 days", *arguments)
     assert code == Exit.OUTPUT
     plan = seen.pop("plan")
-    assert seen == {"threads": 3, "overwrite": True, "progress": "JsonLines"}
+    assert seen == {"threads": 3, "overwrite": True, "resume": True, "progress": "JsonLines"}
     assert (plan.output.file, plan.output.keep) == (str(target), "all")
     assert (plan.ensemble.seed, plan.simulate.t_end) == (7, 2.0)
 

@@ -233,5 +233,5 @@ def test_a_strided_grid_is_no_new_type() -> None:
     """An array that is not contiguous is another type to numba: it is copied, and what is compiled stays."""
     case = Case("ctc_linear", "direct", 3)
     before = compilations(case.kernel.module)
-    run_range(case.kernel, replace(case.ensemble(), times=np.linspace(0.0, 4.0, 9)[::2]), Range(0, 3))
+    list(run_range(case.kernel, replace(case.ensemble(), times=np.linspace(0.0, 4.0, 9)[::2]), Range(0, 3)))
     assert compilations(case.kernel.module) == before

@@ -13,7 +13,7 @@ import xarray
 
 from ctcdyn.errors import CtcError, Exit, Status
 from ctcdyn.results import open_results
-from ctcdyn.store import Schema, Store
+from ctcdyn.store import PathCoder, Schema, Store
 from ctcdyn.store.chunks import encode
 from ctcdyn.store.content import content_hash
 from ctcdyn.store.layout import BLOCK, LEAF, VARIABLES
@@ -80,7 +80,7 @@ def test_packed_ranges_give_the_same_content_from_several_threads(
     whole = content_hash(cohort.write(tmp_path / "whole.h5"))
     cuts = [(0, 300), (300, 1024), (1024, 1400), (1400, 1500), (1500, 2000)]
     with Store.open(tmp_path / "packed.h5", cohort.schema) as store, ThreadPoolExecutor(3) as threads:
-        packed = list(threads.map(lambda cut: store.pack(cohort.cut(*cut)), cuts))
+        packed = list(threads.map(lambda cut: PathCoder(cohort.schema).pack(cohort.cut(*cut)), cuts))
         assert (
             sum(len(one.chunks) for one in packed) == 2 * 4
         )  # leaves that lie in one cut, state and observables
@@ -94,7 +94,7 @@ def test_long_paths_are_split_in_time(tmp_path: Path, rng: np.random.Generator) 
     plan = schema(count=260, keep=260, times=np.linspace(0, 60, 1500), state_dtype="f8", quantiles=())
     cohort = Cohort(plan, rng)
     with Store.open(tmp_path / "a.h5", plan) as store:
-        store.append(store.pack(cohort.cut(0, 260)))
+        store.append(PathCoder(plan).pack(cohort.cut(0, 260)))
         store.finish(cohort.root(), None)
     with open_results(tmp_path / "a.h5") as results:
         np.testing.assert_array_equal(results.state, cohort.state)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,9 +22,10 @@ from ctcdyn.codegen.layout import extra_values
 from ctcdyn.codegen.link import library
 from ctcdyn.model.expr import evaluate
 from ctcdyn.model.network import Network
-from ctcdyn.reduction import LEAF, LOWEST, LeafNode, Sketch, Tree, bin_edges, bins, sketch_bits
+from ctcdyn.reduction import LEAF, LOWEST, Histogram, LeafNode, Placed, Sparse, Tree, bins, sketch_bits
 
 OPEN_BYTES = 64 << 20  # of open leaves in one worker
+HELD_BYTES = 64 << 20  # of finished leaves that wait to be given
 LARGEST_RANGE = 128  # leaves
 # Days over which a bound of time-dependent rates holds; assumed: finer than a daily rhythm.
 SLICE = (
@@ -71,7 +72,8 @@ class RangeResult:
     kept_ids: NDArray[np.int64]
     state: Array
     observables: Array
-    nodes: list[tuple[int, LeafNode]]
+    nodes: list[Placed]
+    sketch: Sparse | None
     log: list[NDArray[np.float64]]
 
 
@@ -110,6 +112,11 @@ class Ensemble:
         """Make kernels that are running return as soon as they look: within milliseconds."""
         self.halt[0] = 1
 
+    @property
+    def halted(self) -> bool:
+        """Whether it was asked to stop."""
+        return bool(self.halt[0])
+
     def tree(self) -> Tree:
         """An empty reduction tree for this ensemble."""
         return Tree(self.leaves)
@@ -123,18 +130,9 @@ class Ensemble:
             self.workers.append(space)
         return space
 
-    def sketch(self) -> Sketch | None:
-        """The histogram over all ranges run so far, by all workers."""
-        if not self.sketched or not self.workers:
-            return None
-        counts = self.workers[0].counts.copy()
-        for other in self.workers[1:]:
-            counts += other.counts
-        arms, columns, bin_count = counts.shape
-        saves = len(self.times)
-        return Sketch(
-            counts.reshape(arms, saves, columns // saves, bin_count), bin_edges(self.workers[0].bits)
-        )
+    def histogram(self, columns: int) -> Histogram | None:
+        """An empty histogram for this ensemble, with so many columns (species and observables) at each save."""
+        return Histogram(self.arms, len(self.times), columns) if self.sketched else None
 
 
 class Workspace:
@@ -158,6 +156,14 @@ class Workspace:
         self.leaves = leaf_functions()
         self.scratch = aligned(6 * self.leaves.BLOCK, np.float64)
 
+    def drain(self) -> Sparse:
+        """What was counted since the last time."""
+        flat = self.counts.reshape(-1)
+        index = np.flatnonzero(flat)
+        found = Sparse(index.astype(np.uint32), flat[index])
+        flat[index] = 0
+        return found
+
 
 def aligned(size: int, dtype: type[np.generic]) -> Array:
     """Zeros at a multiple of 64 bytes: a vector that straddles two cache lines costs two loads (7 % of a run)."""
@@ -166,20 +172,33 @@ def aligned(size: int, dtype: type[np.generic]) -> Array:
     return raw[start : start + 8 * size].view(dtype)
 
 
-def plan(ensemble: Ensemble, threads: int) -> list[Range]:
-    """Ranges of 2**k leaves in order of id: enough for all threads, large enough for refill."""
+def plan(ensemble: Ensemble, threads: int, done: NDArray[np.bool_] | None = None) -> list[Range]:
+    """Ranges of 2**k leaves in order of id: enough for all threads, large enough for refill.
+
+    `done` (leaves,) says which leaves an earlier run has finished: ranges are made of the others.
+    """
+    missing = np.arange(ensemble.leaves) if done is None else np.flatnonzero(~done)
     size = LARGEST_RANGE
-    while size > 1 and size * threads * 4 > ensemble.leaves:
+    while threads > 1 and size > 1 and size * threads * 4 > len(missing):
         size //= 2
-    step = size * LEAF
-    return [Range(first, min(step, ensemble.count - first)) for first in range(0, ensemble.count, step)]
+    spans = []
+    for run in np.split(missing, np.flatnonzero(np.diff(missing) != 1) + 1):
+        for start in range(0, len(run), size):
+            first = int(run[start]) * LEAF
+            stop = min((int(run[min(start + size, len(run)) - 1]) + 1) * LEAF, ensemble.count)
+            spans.append(Range(first, stop - first))
+    return spans
 
 
-def run_range(kernel: Kernel, ensemble: Ensemble, span: Range) -> RangeResult | None:
-    """Run one range to its end; None where the halt word ended it before."""
+def run_range(
+    kernel: Kernel, ensemble: Ensemble, span: Range, due: Callable[[], bool] = lambda: False
+) -> Iterator[RangeResult]:
+    """Run one range and give what is finished: neighbouring leaves together, when `due()` says so and at the end.
+
+    Where the halt word is set it gives the leaves that are finished and ends; no leaf is given in part.
+    """
     m, space = kernel.module, ensemble.workspace(kernel)
     values, times = _values(ensemble, span), np.ascontiguousarray(ensemble.times)
-    saves, width = len(ensemble.times), m.SPECIES + m.READINGS
     leaves = -(-span.count // LEAF)
     slots = min(space.slots, leaves)
     task = np.zeros(m.PATIENCE + 1, np.int64)
@@ -199,9 +218,7 @@ def run_range(kernel: Kernel, ensemble: Ensemble, span: Range) -> RangeResult | 
     work, logged = np.zeros(span.count, np.int64), np.zeros(span.count, np.int64)
     final, ended = np.zeros((span.count, m.SHOWN)), np.zeros(span.count)
     passed, log = np.zeros((span.count, m.PASSAGES)), np.zeros((span.count, m.LOGS * 3))
-    kept = np.arange(span.first, min(span.first + span.count, max(ensemble.keep, span.first)), dtype=np.int64)
-    paths = np.zeros((len(kept), saves, width), ensemble.state_dtype)
-    nodes: list[tuple[int, LeafNode]] = []
+    done = _Finished(kernel, ensemble, span, values, status, work, final, passed, ended, log, logged)
     space.n[:] = -1
     space.w[m.NEXT : m.NEXT + m.W] = -np.inf
     code = -1
@@ -214,43 +231,79 @@ def run_range(kernel: Kernel, ensemble: Ensemble, span: Range) -> RangeResult | 
             left_before[leaf] = 0
             rows = min(LEAF, span.count - leaf * LEAF)
             start = slot[leaf] * LEAF * space.columns
-            block = space.out[start : start + rows * space.columns].reshape(rows, space.columns)
-            node = reduce_leaf(space, ensemble, block, span.first + leaf * LEAF)
-            nodes.append((span.first // LEAF + leaf, node))
-            keep = min(max(len(kept) - leaf * LEAF, 0), rows)
-            if keep:
-                paths[leaf * LEAF : leaf * LEAF + keep] = block[:keep].reshape(keep, saves, width)
+            done.add(space, leaf, space.out[start : start + rows * space.columns].reshape(rows, space.columns))
             free[task[m.SLOTS]] = slot[leaf]
             task[m.SLOTS] += 1
         if code == m.HALTED:  # the halt word, or only the end of a slice, in which Python can see a signal
             if ensemble.halt[0]:
-                return None
+                break
             task[m.PATIENCE] = SLICE
-    events = kernel.emission.semantics == "jump"
-    return RangeResult(
-        first=span.first,
-        status=status,
-        n_steps=np.minimum(work, 2**32 - 1).astype(np.uint32),
-        n_reactions=work.astype(np.uint64) if events else np.zeros(span.count, np.uint64),
-        params=_shown_parameters(ensemble.network, values, span.count),
-        final_state=final,
-        event_time=np.where(passed < np.inf, passed, ended[:, None]),
-        event_observed=(passed < np.inf).astype(np.uint8),
-        kept_ids=kept,
-        state=paths[:, :, : m.SHOWN],
-        observables=paths[:, :, m.SHOWN :],
-        nodes=nodes,
-        log=[log[k, : 3 * min(logged[k], m.LOGS)].reshape(-1, 3) for k in range(span.count)]
-        if m.LOGS
-        else [],
-    )
+        if done.bytes > HELD_BYTES or (done.leaves and due()):
+            yield from done.give(space)
+    yield from done.give(space)
 
 
-def completed(result: RangeResult | None) -> RangeResult:
-    """The result of a range that ran to its end. Raises KeyboardInterrupt for one that the halt word ended before."""
-    if result is None:
-        raise KeyboardInterrupt
-    return result
+class _Finished:
+    """The finished leaves of a range that were not given yet."""
+
+    def __init__(self, kernel: Kernel, ensemble: Ensemble, span: Range, values: Array, *arrays: Array) -> None:
+        self.kernel, self.ensemble, self.span, self.values = kernel, ensemble, span, values
+        self.status, self.work, self.final, self.passed, self.ended, self.log, self.logged = arrays
+        self.leaves: list[int] = []
+        self.nodes: dict[int, LeafNode] = {}
+        self.paths: dict[int, Array] = {}
+        self.bytes = 0
+
+    def add(self, space: Workspace, leaf: int, rows: Array) -> None:
+        """Reduce leaf number `leaf` of the range, rows (n, T * C), and copy the paths that are kept."""
+        ensemble, first = self.ensemble, self.span.first + leaf * LEAF
+        self.leaves.append(leaf)
+        self.nodes[leaf] = reduce_leaf(space, ensemble, rows, first)
+        keep = min(max(ensemble.keep - first, 0), len(rows))
+        saves = len(ensemble.times)
+        with np.errstate(over="ignore"):  # a count beyond float32 is stored as infinity
+            self.paths[leaf] = rows[:keep].reshape(keep, saves, space.columns // saves).astype(ensemble.state_dtype)
+        self.bytes += self.paths[leaf].nbytes + self.nodes[leaf].mean.nbytes * 3
+
+    def give(self, space: Workspace) -> Iterator[RangeResult]:
+        """What was added since the last time; the histogram of all of it goes with the first."""
+        sketch = space.drain() if self.leaves and self.ensemble.sketched else None
+        self.leaves.sort()
+        cuts = [0, *(k for k in range(1, len(self.leaves)) if self.leaves[k] != self.leaves[k - 1] + 1)]
+        for start, stop in zip(cuts, [*cuts[1:], len(self.leaves)]):
+            if start < stop:
+                yield self._result(self.leaves[start:stop], sketch)
+                sketch = None
+        self.leaves, self.nodes, self.paths, self.bytes = [], {}, {}, 0
+
+    def _result(self, leaves: list[int], sketch: Sparse | None) -> RangeResult:
+        m, span, ensemble = self.kernel.module, self.span, self.ensemble
+        here = slice(leaves[0] * LEAF, min((leaves[-1] + 1) * LEAF, span.count))
+        count, first = here.stop - here.start, span.first + here.start
+        tree = ensemble.tree()
+        for leaf in leaves:
+            tree.add(span.first // LEAF + leaf, self.nodes[leaf])
+        paths = np.concatenate([self.paths[leaf] for leaf in leaves])
+        values = self.values[here] if len(self.values) > 1 else self.values
+        passed, ended, work = self.passed[here], self.ended[here], self.work[here]
+        events = self.kernel.emission.semantics == "jump"
+        cut = [3 * min(n, m.LOGS) for n in self.logged[here].tolist()]
+        return RangeResult(
+            first=first,
+            status=self.status[here],
+            n_steps=np.minimum(work, 2**32 - 1).astype(np.uint32),
+            n_reactions=work.astype(np.uint64) if events else np.zeros(count, np.uint64),
+            params=_shown_parameters(ensemble.network, values, count),
+            final_state=self.final[here],
+            event_time=np.where(passed < np.inf, passed, ended[:, None]),
+            event_observed=(passed < np.inf).astype(np.uint8),
+            kept_ids=np.arange(first, first + len(paths), dtype=np.int64),
+            state=paths[:, :, : m.SHOWN],
+            observables=paths[:, :, m.SHOWN :],
+            nodes=tree.waiting(),
+            sketch=sketch,
+            log=[row[:n].reshape(-1, 3) for row, n in zip(self.log[here], cut)] if m.LOGS else [],
+        )
 
 
 def reduce_leaf(space: Workspace, ensemble: Ensemble, rows: NDArray[np.float64], first: int) -> LeafNode:

@@ -129,6 +129,11 @@ CODES: dict[str, str] = {
     "R507": "not enough disk space",
     "R508": "not enough memory",
     "R509": "the result does not hold what was asked for",
+    "R510": "another process writes this result",
+    "R511": "an unfinished run cannot be read",
+    "R512": "an unfinished run lies where the result should go",
+    "R513": "an unfinished run cannot be resumed by this one",
+    "R514": "the process that writes the result died",
     "S601": "more trajectories failed than allowed",
     "S602": "some trajectories failed",
     "S603": "the solver cannot run this model",
@@ -204,6 +209,10 @@ class CtcError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(problem.report() for problem in self.problems)
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run that was asked to stop: what is finished is committed, and `--resume` goes on from there (exit 75)."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

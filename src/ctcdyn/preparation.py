@@ -7,6 +7,8 @@ import os
 import platform
 import secrets
 import sys
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -14,22 +16,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctcdyn.codegen.emit import Emission
-from ctcdyn.codegen.kernel import Linked
+from ctcdyn.codegen.kernel import Kernel, Linked
 from ctcdyn.config import Study
-from ctcdyn.ensemble import DEFAULT_WINDOW, Ensemble
+from ctcdyn.ensemble import DEFAULT_WINDOW, Ensemble, Range, run_range
 from ctcdyn.errors import Status
 from ctcdyn.model.network import Network
 from ctcdyn.model.resolve import Resolved
 from ctcdyn.reduction import bin_edges, sketch_bits
-from ctcdyn.store import Schema
+from ctcdyn.store import Packed, PathCoder, Schema
+from ctcdyn.store.journal import SECONDS, seed_of
 
 RNG = "xoshiro256++ keyed by Philox4x32-10 (seed; id // arms, purpose)"
 
 
-def ensemble_of(study: Study, resolved: Resolved) -> Ensemble:
-    """What the study asks for, with a seed drawn from the system where it gives none."""
+def ensemble_of(study: Study, resolved: Resolved, resume: bool = False) -> Ensemble:
+    """What the study asks for.
+
+    Where it gives no seed: with `resume` that of the unfinished run, else one drawn from the system.
+    """
     simulate, limits = study.simulate, study.limits
     seed = study.ensemble.seed
+    if seed is None and resume:
+        seed = seed_of(study.output.file)
     return Ensemble(
         network=resolved.network,
         seed=secrets.randbits(63) if seed is None else seed,
@@ -133,6 +141,21 @@ def versions() -> dict[str, str | int | float]:
 def describe_end(threads: int) -> dict[str, str | int | float]:
     """What is known of a run only when it is over."""
     return {"end": datetime.now(UTC).isoformat(timespec="seconds"), "threads": threads}
+
+
+def packed_range(kernel: Kernel, ensemble: Ensemble, coder: PathCoder, span: Range) -> Iterator[Packed]:
+    """Finished leaves of a range about once a second, their paths compressed on the thread that computed them."""
+    last = time.monotonic()
+
+    def due() -> bool:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < SECONDS:
+            return False
+        last = now
+        return True
+
+    return map(coder.pack, run_range(kernel, ensemble, span, due))
 
 
 def failed(status: NDArray[np.uint8]) -> int:

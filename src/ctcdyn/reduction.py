@@ -7,6 +7,7 @@ from integer counts on bins that are log-linear in the value, so their order doe
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -30,6 +31,17 @@ class LeafNode:
     mean: NDArray[np.float64]
     m2: NDArray[np.float64]
     zeros: NDArray[np.uint64]
+
+
+Placed = tuple[int, int, LeafNode]  # level, position: the node stands for leaves position << level and on
+
+
+@dataclass(frozen=True)
+class Sparse:
+    """Part of a histogram: count[k] values in the bin with flat number index[k] of (A, T, C, B), each bin once."""
+
+    index: NDArray[np.uint32]
+    count: NDArray[np.uint32]
 
 
 @dataclass(frozen=True)
@@ -59,9 +71,8 @@ class Tree:
         self._leaves = leaves
         self._nodes: dict[tuple[int, int], LeafNode] = {}  # (level, position): waiting for its sibling
 
-    def add(self, leaf: int, node: LeafNode) -> None:
-        """Take the node of one leaf and merge what is complete."""
-        level, position = 0, leaf
+    def add(self, position: int, node: LeafNode, level: int = 0) -> None:
+        """Take the node of one leaf, or one that stands for 2**level of them, and merge what is complete."""
         while True:
             count = -(-self._leaves >> level)  # nodes of this level
             sibling = position ^ 1
@@ -77,15 +88,40 @@ class Tree:
             level, position = level + 1, position >> 1
         self._nodes[level, position] = node
 
-    def add_all(self, nodes: Iterable[tuple[int, LeafNode]]) -> None:
-        """Take the nodes of several leaves."""
-        for leaf, node in nodes:
-            self.add(leaf, node)
+    def add_all(self, nodes: Iterable[Placed]) -> None:
+        """Take nodes that another tree over the same leaves gave."""
+        for level, position, node in nodes:
+            self.add(position, node, level)
+
+    def waiting(self) -> list[Placed]:
+        """The nodes that have no sibling yet, as few as stand for all leaves that were added."""
+        return [(level, position, node) for (level, position), node in sorted(self._nodes.items(), key=_place)]
 
     def root(self) -> LeafNode:
-        """The node of all leaves."""
-        (node,) = self._nodes.values()
-        return node
+        """The node of all leaves that were added: of a part of them, what waits is merged from the left."""
+        nodes = [node for *_, node in sorted(self.waiting(), key=lambda placed: placed[1] << placed[0])]
+        return functools.reduce(merge, nodes)
+
+
+def _place(item: tuple[tuple[int, int], LeafNode]) -> tuple[int, int]:
+    return item[0]
+
+
+class Histogram:
+    """Sum of the counts that workers hand over, (A, T, C, B)."""
+
+    def __init__(self, arms: int, saves: int, columns: int) -> None:
+        self._bits = sketch_bits(arms * saves * columns)
+        self._counts = np.zeros((arms, saves, columns, bins(self._bits)), np.uint32)
+
+    def add(self, part: Sparse | None) -> None:
+        """Add one part, in any order."""
+        if part is not None:
+            self._counts.reshape(-1)[part.index] += part.count  # an index occurs once
+
+    def sketch(self) -> Sketch:
+        """All that was added."""
+        return Sketch(self._counts, bin_edges(self._bits))
 
 
 def sketch_bits(columns: int) -> int:

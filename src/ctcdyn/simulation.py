@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ctcdyn.codegen.choose import METHODS_ODE, choose_ode
 from ctcdyn.codegen.kernel import Kernel, link
-from ctcdyn.ensemble import DEFAULT_WINDOW, Ensemble, completed, plan, run_range
+from ctcdyn.ensemble import DEFAULT_WINDOW, Ensemble, plan, run_range
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.execute import local
 from ctcdyn.model.load import load_model as load_network
@@ -173,8 +173,11 @@ def _collect(kernel: Kernel, ensemble: Ensemble, threads: int, quantiles: tuple[
     network, tree = ensemble.network, ensemble.tree()
     parts = []
     run_one = partial(run_range, kernel, ensemble)
-    for result in map(completed, local.execute(run_one, plan(ensemble, threads), threads, ensemble.stop)):
+    histogram = ensemble.histogram(len(network.species) + len(kernel.emission.observables))
+    for result in local.execute(run_one, plan(ensemble, threads), threads, ensemble.stop):
         tree.add_all(result.nodes)
+        if histogram is not None:
+            histogram.add(result.sketch)
         parts.append(result)
     parts.sort(key=lambda part: part.first)
     names = ["status", "n_steps", "n_reactions", "params", "final_state"]
@@ -186,7 +189,7 @@ def _collect(kernel: Kernel, ensemble: Ensemble, threads: int, quantiles: tuple[
         arrays[name] = np.concatenate(rows) if len(rows) > 1 else rows[0]
     if not kernel.emission.observables:
         arrays.pop("observables", None)
-    sketch = ensemble.sketch()
+    sketch = histogram.sketch() if histogram is not None else None
     schema = make_schema(
         network,
         kernel.emission,

@@ -24,7 +24,7 @@ class Commands(TyperGroup):
         return list(self.commands)  # in the order of work, not of the alphabet
 
     def invoke(self, ctx: Any) -> Any:
-        from ctcdyn.errors import CtcError, Exit
+        from ctcdyn.errors import CtcError, Exit, Interrupted
 
         try:
             with warnings.catch_warnings():
@@ -33,8 +33,11 @@ class Commands(TyperGroup):
         except CtcError as error:
             print(error, file=sys.stderr)
             raise SystemExit(int(error.exit)) from None
+        except Interrupted as stopped:
+            print(f"stopped: {stopped}\nnext     the same command with --resume goes on", file=sys.stderr)
+            raise SystemExit(int(Exit.INTERRUPTED)) from None
         except KeyboardInterrupt:
-            print("interrupted: no result was written", file=sys.stderr)
+            print("interrupted", file=sys.stderr)
             raise SystemExit(int(Exit.KILLED)) from None
         except BrokenPipeError:
             # the reader of our output has enough (`ctcdyn models | head`): nobody is left to be told
@@ -103,6 +106,7 @@ for _command in (
     library.models,
     library.codegen,
     files.inspect,
+    files.verify,
     files.compare,
     files.plot,
     health.doctor,

@@ -22,11 +22,31 @@ def inspect(
     """Show what is in a result file and how it was made."""
     from ctcdyn import inspection
 
+    halfway = inspection.unfinished(file)
+    if halfway is not None:
+        print(json.dumps(halfway, indent=2) if as_json else inspection.unfinished_text(halfway))
+        return
     found = inspection.failures(file) if failures else inspection.inspect(file)
     if as_json:
         print(json.dumps(found, indent=2))
     else:
         print(inspection.failures_text(found) if failures else inspection.inspection_text(found))
+
+
+def verify(
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE.h5", help="A result, or one that is not finished.", show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Prove what is there: read all of a result, or every segment of an unfinished run."""
+    from ctcdyn import inspection
+    from ctcdyn.errors import Exit
+
+    found = inspection.verification(file)
+    print(json.dumps(found, indent=2) if as_json else inspection.verification_text(found))
+    if found["damaged"]:
+        raise typer.Exit(int(Exit.NO))
 
 
 def compare(

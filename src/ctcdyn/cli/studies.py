@@ -6,13 +6,15 @@ import json
 import sys
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from ctcdyn.config import Study
+    from ctcdyn.interruption import Interruption
     from ctcdyn.model.network import Network
+    from ctcdyn.progress import Progress
     from ctcdyn.results import Results
 
 StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.toml", help="The study.", show_default=False)]
@@ -45,6 +47,7 @@ def run(
         str | None, typer.Option(metavar="all|N|none", help="Paths kept in the file.", show_default=False)
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing result.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
     progress: Annotated[str, typer.Option(metavar="auto|plain|json|none", help="How to report.")] = "auto",
 ) -> None:
     """Run a study: result file, picture and a summary."""
@@ -60,20 +63,36 @@ def run(
     if keep is not None:
         changes.append(f"output.keep={_keep_as_toml(keep)}")
 
-    from ctcdyn.model.load import prepare
+    from ctcdyn.interruption import Interruption
 
-    plan, resolved = prepare(study_file, changes)  # every mistake is told before anything heavy is imported
-    reporter = show(progress)
-    reporter.note(_line(plan, resolved.network))
-    from ctcdyn import study
-
-    try:
-        results = study.run(plan, threads=threads, overwrite=overwrite, progress=reporter)
-    finally:
-        reporter.finish()
+    with Interruption() as interruption:
+        plan, results = _compute(
+            study_file, changes, interruption, show(progress), threads=threads, overwrite=overwrite, resume=resume
+        )
     with results:
         _tell(plan, results, overwrite)
         _judge(plan, results)
+
+
+def _compute(
+    study_file: Path, changes: list[str], interruption: Interruption, reporter: Progress, **options: Any
+) -> tuple[Study, Results]:
+    """Check the study, claim its output, and only then load what computes."""
+    from ctcdyn.model.load import prepare
+
+    plan, resolved = prepare(study_file, changes)  # every mistake is told before anything heavy is imported
+    reporter.note(_line(plan, resolved.network))
+    from ctcdyn.store import claim
+
+    lock = claim(plan.output.file, options["overwrite"] or options["resume"])  # a second starter is told at once
+    interruption.at_last(lock.release)
+    try:
+        from ctcdyn import study
+
+        return plan, study.run(plan, progress=reporter, lock=lock, interruption=interruption, **options)
+    finally:
+        lock.release()
+        reporter.finish()
 
 
 def _tell(plan: Study, results: Results, overwrite: bool) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctcdyn.errors import CtcError, Exit, Problem
+from ctcdyn.store.manifest import sync_folder
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
@@ -69,7 +70,7 @@ class PlainFile(io.RawIOBase):
 class DraftFile(io.RawIOBase):
     """A new file `NAME.xxxxxxxx.part` that becomes `NAME` by `publish`, or disappears by `discard`."""
 
-    def __init__(self, path: Path, overwrite: bool) -> None:
+    def __init__(self, path: Path, overwrite: bool, folder: Path | None = None) -> None:
         self.path, self.overwrite = path, overwrite
         self.error: OSError | None = None
         # where and what since the first error: at most one append and the closing
@@ -77,11 +78,11 @@ class DraftFile(io.RawIOBase):
         self._position = 0
         self._size = 0
         check_target(path, overwrite)
-        self.draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+        self.draft = (folder or path.parent) / f"{path.name}.{secrets.token_hex(4)}.part"
         try:
             self._handle = os.open(self.draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise _failure(error, path) from None
+            raise failure(error, path) from None
 
     def readable(self) -> bool:
         return True
@@ -139,7 +140,7 @@ class DraftFile(io.RawIOBase):
     def check(self) -> None:
         """Raise the first error that HDF5 was not told of."""
         if self.error is not None:
-            raise _failure(self.error, self.path, self._size)
+            raise failure(self.error, self.path, self._size)
 
     def publish(self) -> None:
         """Make the file durable and give it its name. Without `overwrite` an existing file is never
@@ -154,13 +155,13 @@ class DraftFile(io.RawIOBase):
                 self.draft.replace(self.path)
             else:
                 _rename_to_new(self.draft, self.path)
-            _sync_directory(self.path.parent)
+            sync_folder(self.path.parent)
         except FileExistsError:
             what = f"{self.path} appeared while this run was computing; the result is in {self.draft}"
             raise CtcError(Problem("R502", what, fix=f"mv {self.draft} OTHER_NAME"), Exit.OUTPUT) from None
         except OSError as error:
             self.discard()
-            raise _failure(error, self.path, self._size) from None
+            raise failure(error, self.path, self._size) from None
 
     def discard(self) -> None:
         """Remove the draft."""
@@ -176,7 +177,7 @@ def check_target(path: Path, overwrite: bool) -> None:
     try:
         parent_is_there, is_directory, exists = path.parent.is_dir(), path.is_dir(), os.path.lexists(path)
     except OSError as error:
-        raise _failure(error, path) from None
+        raise failure(error, path) from None
     if not parent_is_there:
         what = f"{path} cannot be written: {path.parent} is not a directory"
         raise CtcError(Problem("R503", what, fix=f"mkdir -p {path.parent}"), Exit.OUTPUT)
@@ -201,18 +202,8 @@ def _rename_to_new(draft: Path, path: Path) -> None:
         draft.unlink()
 
 
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # some network file systems cannot sync a directory
-            raise
-    finally:
-        os.close(handle)
-
-
-def _failure(error: OSError, path: Path, size: int = 0) -> CtcError:
+def failure(error: OSError, path: Path, size: int = 0) -> CtcError:
+    """What an error of the operating system means for a result: a full disk is exit 5, all else exit 6."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in _FULL:
         what = f"{path} cannot be written: {reason} (after {size / 1e6:.1f} MB)"

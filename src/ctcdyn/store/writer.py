@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
@@ -29,7 +28,6 @@ from ctcdyn.store.layout import (
     BLOCK,
     COORDINATES,
     LEAF,
-    PATH_NAMES,
     RESERVED,
     ROW_NAMES,
     SCHEMA_VERSION,
@@ -37,9 +35,9 @@ from ctcdyn.store.layout import (
     Schema,
     Variable,
 )
+from ctcdyn.store.paths import Packed, PathCoder, chunk_shape
 from ctcdyn.store.summary import Counts, Moments, relative_error, summarise
 
-_PATH_CHUNK = 2 << 20  # bytes of one chunk of full paths: the time axis is split beyond it
 _SKETCH_CHUNK = 1 << 20
 _SHORT = 256  # characters: longer text goes into a dataset, since HDF5 limits attributes to 64 KiB
 
@@ -60,14 +58,6 @@ class Range(Protocol):
     def kept_ids(self) -> Array: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """A range whose full paths are compressed: bytes by array, first row and first time of the chunk."""
-
-    result: Range
-    chunks: dict[tuple[str, int, int], bytes]
-
-
 class Store:
     """One result file under construction; `append` and `finish` are for one thread."""
 
@@ -79,23 +69,22 @@ class Store:
         self._open = True
         present = schema.variables()
         self._row_names = [name for name in ROW_NAMES if name in present]
-        self._path_names = [name for name in PATH_NAMES if name in present]
-        self._path_chunks = {
-            name: (self._chunk(variable, shape), variable.dtype, variable.fill)
-            for name in self._path_names
-            for variable, shape in [(present[name], tuple(schema.sizes[axis] for axis in present[name].axes))]
-        }
+        self._coder = PathCoder(schema)
         self._rows = Rows(schema.count, BLOCK, self._shapes(present, self._row_names))
-        self._paths = Rows(schema.kept, LEAF, self._shapes(present, self._path_names))
+        self._paths = Rows(schema.kept, LEAF, self._shapes(present, self._coder.names))
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], schema: Schema, overwrite: bool = False) -> Self:
-        """Begin a result file at `path`. An existing file or a directory that cannot be written is a
-        CtcError with Exit.OUTPUT, at once; with `overwrite` the old file stays until the new one is whole.
+    def open(
+        cls, path: str | os.PathLike[str], schema: Schema, overwrite: bool = False, draft_in: Path | None = None
+    ) -> Self:
+        """Begin a result file at `path`, under a temporary name beside it or in the folder `draft_in`.
+
+        An existing file or a directory that cannot be written is a CtcError with Exit.OUTPUT, at once; with
+        `overwrite` the old file stays until the new one is whole.
         """
         import h5py
 
-        draft = DraftFile(Path(path), overwrite)
+        draft = DraftFile(Path(path), overwrite, draft_in)
         store = cls(draft, h5py.File(draft, "w", libver=("earliest", "v108")), schema)
         try:
             store._lay_out()
@@ -116,20 +105,6 @@ class Store:
             if kind is None:
                 raise CtcError(Problem("B901", f"{self.path} was left before it was finished"), Exit.BUG)
 
-    def pack(self, result: Range) -> Packed:
-        """Compress the full paths of a range. Safe on many threads at once; zlib lets go of Python's lock.
-
-        Worth its call where many paths are kept, on the thread that computed them: 7 kB of path take 0.1 ms.
-        """
-        chunks: dict[tuple[str, int, int], bytes] = {}
-        for start, length, paths in self._runs(result):
-            for row in range(-(-start // LEAF) * LEAF, start + length, LEAF):
-                stop = min(row + LEAF, self.schema.kept)
-                if stop <= start + length:
-                    whole = {name: values[row - start : stop - start] for name, values in paths.items()}
-                    chunks.update(self._encode(row, whole))
-        return Packed(result, chunks)
-
     def append(self, ready: Range | Packed) -> None:
         """Take the rows of one range; a row may come only once. A full disk is a CtcError, Exit.RESOURCES."""
         packed = ready if isinstance(ready, Packed) else Packed(ready, {})
@@ -138,23 +113,30 @@ class Store:
         columns = self._columns(result, self._row_names, rows)
         for block in self._rows.add(result.first - self.schema.first, rows, columns):
             self._write_rows(block)
-        for start, length, paths in self._runs(result):
+        self._columns(result, self._coder.names, len(result.kept_ids))
+        for start, length, paths in self._coder.runs(result):
             for block in self._paths.add(start, length, paths):
                 self._write_paths(block, chunks)
         self._draft.check()
 
     def finish(
-        self, root: Moments, sketch: Counts | None, provenance: Mapping[str, str | int | float] | None = None
+        self,
+        root: Moments,
+        sketch: Counts | None,
+        provenance: Mapping[str, str | int | float] | None = None,
+        nodes: Sequence[tuple[int, int, Moments]] | None = None,
     ) -> None:
-        """Write the summary and what is known only now (`provenance`: end of the run), then publish the
-        file.
+        """Write the summary and what is known only now (`provenance`: end of the run), then publish the file.
+
+        `nodes`: (level, position, moments) from which `root` was merged, for results that others are merged with.
         """
         for block in self._rows.rest():
             self._write_rows(block)
         for block in self._paths.rest():
             self._write_paths(block, {})
         self._write_identity()
-        self._write_summary(root, sketch)
+        levels = (max(1, -(-self.schema.count // LEAF)) - 1).bit_length()
+        self._write_summary(root, sketch, nodes or [(levels, self.schema.first // LEAF >> levels, root)])
         write_provenance(self._file["provenance"], provenance or {})
         self._draft.check()
         self._file.close()
@@ -193,19 +175,6 @@ class Store:
                 raise CtcError(Problem("B901", what), Exit.BUG)
             columns[name] = values
         return columns
-
-    def _runs(self, result: Range) -> Iterator[tuple[int, int, dict[str, Array]]]:
-        """Kept paths as runs of consecutive rows: first row, length, arrays."""
-        if not self._path_names or not len(result.kept_ids):
-            return
-        ids = np.asarray(result.kept_ids, dtype=np.int64)
-        columns = self._columns(result, self._path_names, len(ids))
-        order = np.argsort(ids, kind="stable")
-        breaks = np.flatnonzero(np.diff(ids[order]) != 1) + 1
-        for run in np.split(order, breaks):
-            whole = len(run) == len(ids) and (np.diff(run) == 1).all()
-            piece = columns if whole else {name: values[run] for name, values in columns.items()}
-            yield int(ids[run[0]]) - self.schema.first, len(run), piece
 
     def _lay_out(self) -> None:
         """Create every dataset at its full size, coordinates and attributes included."""
@@ -262,9 +231,7 @@ class Store:
     def _chunk(variable: Variable, shape: tuple[int, ...]) -> tuple[int, ...]:
         if len(shape) < 3:
             return (min(BLOCK, shape[0]), *(1 for _ in shape[1:]))
-        rows = min(LEAF, shape[0])
-        times = _PATH_CHUNK // (rows * shape[2] * np.dtype(variable.dtype).itemsize)
-        return rows, min(max(times, 1), shape[1]), shape[2]
+        return chunk_shape(variable, shape)
 
     def _write_rows(self, block: Block) -> None:
         for name, values in block.columns.items():
@@ -285,21 +252,10 @@ class Store:
 
     def _write_paths(self, block: Block, chunks: Mapping[tuple[str, int, int], bytes]) -> None:
         if not all((name, block.start, 0) in chunks for name in block.columns):
-            chunks = dict(self._encode(block.start, block.columns))
+            chunks = dict(self._coder.encode(block.start, block.columns))
         for (name, row, time), data in chunks.items():
             if row == block.start:
                 self._file[name].id.write_direct_chunk((row, time, 0), data)
-
-    def _encode(self, row: int, columns: Mapping[str, Array]) -> Iterator[tuple[tuple[str, int, int], bytes]]:
-        """Chunks of a leaf of paths that begins at `row`."""
-        for name, values in columns.items():
-            shape, dtype, fill = self._path_chunks[name]
-            for time in range(0, values.shape[1], shape[1]):
-                chunk = np.full(shape, fill, dtype=dtype)
-                piece = values[:, time : time + shape[1]]
-                with np.errstate(over="ignore"):  # a count beyond float32 is stored as infinity
-                    chunk[: len(piece), : piece.shape[1]] = piece
-                yield (name, row, time), encode(chunk)
 
     def _write_identity(self) -> None:
         schema = self.schema
@@ -312,21 +268,22 @@ class Store:
             self._write_columns("kept", start, rows["trajectory"])
             self._write_columns("kept_arm", start, rows["arm_index"])
 
-    def _write_summary(self, root: Moments, sketch: Counts | None) -> None:
+    def _write_summary(
+        self, root: Moments, sketch: Counts | None, nodes: Sequence[tuple[int, int, Moments]]
+    ) -> None:
         schema, file = self.schema, self._file
         summary = summarise(root, sketch, len(schema.species), schema.quantiles)
         for name, values in summary.items():
             if name in file:
                 file[name][...] = values
-        leaves = max(1, -(-schema.count // LEAF))
         columns = (*schema.species, *schema.observables)
-        self._state("node", np.arange(1), ())
+        self._state("node", np.arange(len(nodes)), ())
         self._state("column", list(columns), ())
-        self._state("node_first", np.array([schema.first // LEAF]), ("node",))
-        self._state("node_level", np.array([(leaves - 1).bit_length()]), ("node",))
-        self._state("node_n", np.asarray(root.n)[None], ("node", "arm", "time"))
+        self._state("node_first", np.array([position << level for level, position, _ in nodes]), ("node",))
+        self._state("node_level", np.array([level for level, *_ in nodes]), ("node",))
+        self._state("node_n", np.stack([np.asarray(node.n) for *_, node in nodes]), ("node", "arm", "time"))
         for name in ("mean", "m2", "zeros"):
-            values = np.asarray(getattr(root, name))[None]
+            values = np.stack([np.asarray(getattr(node, name)) for *_, node in nodes])
             self._state(f"node_{name}", values, ("node", "arm", "time", "column"))
         if sketch is None:
             return

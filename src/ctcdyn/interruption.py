@@ -1,0 +1,90 @@
+"""Signals that ask a run to stop: it commits what is finished and ends within seconds, whatever it is doing.
+
+    with Interruption() as interruption:
+        interruption.stop_by(ensemble.stop)     # how to stop from now on; None: raise Interrupted at once
+
+Python sees a signal only between its own instructions, so a thread waits on the descriptor that the interpreter writes
+to when a signal arrives: if the process is still there after GRACE seconds (LLVM compiles, a disk hangs), or at the
+second signal, that thread ends it. Nothing is lost by that: what is committed is on disk.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Self
+
+from ctcdyn.errors import Exit, Interrupted
+
+GRACE = 4.0  # s
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+
+
+class Interruption:
+    """Handles SIGINT, SIGTERM, SIGHUP and SIGUSR1 (those the system has) while the context lasts; main thread only."""
+
+    def __init__(self) -> None:
+        self.asked = ""
+        self._last: Callable[[], None] = lambda: None
+        self._stop: Callable[[], None] | None = None
+        self._before: dict[int, object] = {}
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
+
+    def at_last(self, last: Callable[[], None]) -> None:
+        """What is called before the process is ended by force: it gives up the lock."""
+        self._last = last
+
+    def stop_by(self, stop: Callable[[], None] | None) -> None:
+        """How the work that begins now is stopped. Where a signal has come already, it is stopped at once."""
+        self._stop = stop
+        if self.asked and stop is not None:
+            stop()
+
+    def __enter__(self) -> Self:
+        for name in _SIGNALS:
+            number = getattr(signal, name, None)
+            if number is not None:
+                self._before[number] = signal.signal(number, self._handle)
+        self._wakeup = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        threading.Thread(target=self._watch, name="ctcdyn-signals", daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(self._wakeup)
+        for number, before in self._before.items():
+            signal.signal(number, before)  # type: ignore[arg-type]
+        os.close(self._write)  # ends the thread
+
+    def _handle(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked:
+            return  # the thread that watches has seen it too
+        self.asked = signal.Signals(number).name
+        if self._stop is None:
+            raise Interrupted(self.asked)
+        self._stop()
+
+    def _watch(self) -> None:
+        watched = set(self._before)
+        while (data := os.read(self._read, 1)) and data[0] not in watched:
+            continue
+        if data:
+            second = threading.Thread(target=self._second, args=(watched,), daemon=True)
+            second.start()
+            second.join(GRACE)
+            if second.is_alive():
+                self._leave(Exit.INTERRUPTED, f"{self.asked or 'signal'}: stopped at once")
+
+    def _second(self, watched: set[int]) -> None:
+        while data := os.read(self._read, 1):
+            if data[0] in watched:
+                self._leave(Exit.KILLED, "stopped at once by a second signal")
+
+    def _leave(self, code: Exit, why: str) -> None:
+        self._last()
+        print(f"{why}; what was committed is safe, --resume goes on", file=sys.stderr, flush=True)
+        os._exit(int(code))

@@ -1,0 +1,225 @@
+"""Finished trajectories on disk before the run is over: segments, each durable before it counts.
+
+While a run into `NAME.h5` is not finished there is a folder `NAME.h5.parts` beside it, with a lock, a manifest and the
+segments. A segment counts when its file is synced and has its name, its folder is synced, and the manifest names it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctcdyn.errors import CtcError, Exit, Problem
+from ctcdyn.store.disk import check_target, failure
+from ctcdyn.store.identity import as_json, differences, identity
+from ctcdyn.store.layout import LEAF, Schema
+from ctcdyn.store.lock import NAME as LOCK
+from ctcdyn.store.lock import Lock
+from ctcdyn.store.manifest import NAME as MANIFEST
+from ctcdyn.store.manifest import Entry, Manifest
+from ctcdyn.store.paths import Packed
+from ctcdyn.store.reader import FileArrays
+from ctcdyn.store.segments import image, read_checked, write_durably
+
+SUFFIX = ".parts"
+SECONDS = 1.0  # between commits: what a kill may cost of finished leaves
+BYTES = 96 << 20  # of rows and paths in one segment
+_NAME = re.compile(r"\d{6,}\.h5(\.tmp)?")
+
+
+def folder_of(path: str | os.PathLike[str]) -> Path:
+    """Where the segments of an unfinished result are."""
+    return Path(os.fspath(path) + SUFFIX)
+
+
+class Journal:
+    """The segments of one run that this process writes; `add` and `commit` are for one thread."""
+
+    def __init__(self, path: Path, lock: Lock, manifest: Manifest, schema: Schema) -> None:
+        self.path, self.folder, self.schema = path, manifest.path.parent, schema
+        self.manifest = manifest
+        self._lock = lock
+        self._waiting: list[Packed] = []
+        self._bytes = 0
+        self._last = time.monotonic()
+        numbers = [int(found.name.partition(".")[0]) for found in self.folder.iterdir() if _NAME.fullmatch(found.name)]
+        self._next = max(numbers, default=0) + 1
+
+    @property
+    def rows(self) -> int:
+        """Trajectories that are committed."""
+        return sum(entry.rows for entry in self.manifest.entries)
+
+    def done(self) -> NDArray[np.bool_]:
+        """(leaves,) bool: which leaves of the run are committed."""
+        found = np.zeros(-(-self.schema.count // LEAF), dtype=np.bool_)
+        for entry in self.manifest.entries:
+            for first, count in entry.runs:
+                start = (first - self.schema.first) // LEAF
+                found[start : start + -(-count // LEAF)] = True
+        return found
+
+    def add(self, packed: Packed) -> None:
+        """Take finished leaves; they are committed with others about once a second."""
+        self._waiting.append(packed)
+        self._bytes += packed.size
+        if self._bytes > BYTES or time.monotonic() - self._last > SECONDS:
+            self.commit()
+
+    def commit(self) -> None:
+        """Make durable what was added. A full disk is a CtcError, exit 5; what was committed stays."""
+        if self._waiting:
+            name = f"{self._next:06d}.h5"
+            self._next += 1
+            self._waiting.sort(key=lambda packed: packed.result.first)
+            data = image(self.schema, self._waiting)
+            runs = tuple((packed.result.first, len(packed.result.status)) for packed in self._waiting)
+            entry = Entry(name, hashlib.sha256(data).hexdigest(), len(data), runs)
+            try:
+                write_durably(self.folder / name, data)
+                self.manifest.append(entry)
+            except OSError as error:
+                raise failure(error, self.folder, len(data)) from None
+            self._waiting, self._bytes = [], 0
+        self._last = time.monotonic()
+
+    def remove(self) -> None:
+        """The result has its name: the segments are no longer needed. The manifest goes last."""
+        for entry in sorted(self.folder.iterdir()):
+            if _NAME.fullmatch(entry.name):
+                entry.unlink()
+        self._lock.release()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            with contextlib.suppress(CtcError):
+                self.commit()
+        if self.folder.exists() and not self.manifest.entries:  # nothing to go on from
+            for found in self.folder.iterdir():
+                if found.name != LOCK:
+                    found.unlink()
+        self._lock.release()
+
+
+def claim(path: str | os.PathLike[str], overwrite: bool = False) -> Lock:
+    """The right to write a result at `path`, before anything is computed. CtcError (exit 6): R502, R503, R510."""
+    target, folder = Path(path), folder_of(path)
+    for attempt in range(3):
+        check_target(target, overwrite)
+        try:
+            folder.mkdir(exist_ok=True)
+            return Lock(folder)
+        except FileNotFoundError as error:  # another run has just ended and removed its folder
+            if attempt == 2:
+                raise failure(error, target) from None
+        except OSError as error:
+            raise failure(error, target) from None
+    raise AssertionError
+
+
+def is_finished(path: str | os.PathLike[str], schema: Schema, lock: Lock) -> bool:
+    """Whether the result of this very run is there already; segments that were left over are removed then.
+
+    Raises CtcError (exit 6, R513) where there is a result of another run.
+    """
+    if not Path(path).exists():
+        return False
+    try:
+        arrays = FileArrays(path)
+        try:
+            there = arrays.schema()
+        finally:
+            arrays.close()
+        told = differences(_plain(identity(there)), _plain(identity(schema)))
+        if told:
+            raise CtcError([Problem("R513", f"{path} is of another run: {line}") for line in told], Exit.OUTPUT)
+    finally:
+        lock.release()
+    shutil.rmtree(folder_of(path), ignore_errors=True)
+    return True
+
+
+def seed_of(path: str | os.PathLike[str]) -> int | None:
+    """The seed of the run into `path`, finished or not; None where there is none."""
+    if Path(path).exists():
+        arrays = FileArrays(path)
+        try:
+            return int(arrays.provenance()["seed"])
+        finally:
+            arrays.close()
+    if not (folder_of(path) / MANIFEST).exists():
+        return None
+    return int(Manifest.read(folder_of(path)).header["identity"]["seed"])
+
+
+def _plain(found: dict[str, Any]) -> Any:
+    return json.loads(json.dumps(found))
+
+
+def begin(
+    path: str | os.PathLike[str], schema: Schema, lock: Lock, *, overwrite: bool = False, resume: bool = False
+) -> Journal:
+    """The journal of a run into `path`, which `lock` gives the right to: a new one, or with `resume` the one there.
+
+    Raises CtcError (exit 6): R502 where the result exists; R512 where an unfinished run lies there and neither `resume`
+    nor `overwrite` says what to do with it; R513 where that run was of another model, study, seed or version.
+    """
+    try:
+        check_target(Path(path), overwrite)
+        manifest = _manifest(Path(path), schema, overwrite, resume)
+    except BaseException:
+        lock.release()
+        raise
+    return Journal(Path(path), lock, manifest, schema)
+
+
+def _manifest(path: Path, schema: Schema, overwrite: bool, resume: bool) -> Manifest:
+    folder = folder_of(path)
+    there = (folder / MANIFEST).exists()
+    if there and not resume and not overwrite:
+        what = f"{folder} holds an unfinished run into {path}"
+        fix = "go on with --resume, or begin again with --overwrite"
+        raise CtcError(Problem("R512", what, fix=fix), Exit.OUTPUT)
+    if not (there and resume):
+        _clear(folder, frozenset())
+        return Manifest.create(folder, {"identity": identity(schema), "schema": as_json(schema)})
+    manifest = Manifest.read(folder)
+    told = differences(manifest.header["identity"], _plain(identity(schema)))
+    if told:
+        raise CtcError([Problem("R513", f"{folder} cannot be resumed: {line}") for line in told], Exit.OUTPUT)
+    _repair(folder, manifest)
+    return manifest
+
+
+def _repair(folder: Path, manifest: Manifest) -> None:
+    """Set aside what is damaged, so that it is computed again; remove what was never committed."""
+    good = [entry for entry in manifest.entries if read_checked(folder, entry) is not None]
+    for entry in manifest.entries:
+        if entry not in good:
+            with contextlib.suppress(OSError):
+                (folder / entry.name).rename(folder / f"{entry.name}.damaged")
+    if len(good) < len(manifest.entries) or manifest.damaged:
+        manifest.rewrite(good)
+    _clear(folder, frozenset(entry.name for entry in good))
+
+
+def _clear(folder: Path, known: frozenset[str]) -> None:
+    """Remove what was begun and never committed."""
+    for found in sorted(folder.iterdir()):
+        orphan = _NAME.fullmatch(found.name) and found.name not in known
+        if orphan or found.suffix in (".part", ".tmp"):
+            found.unlink()

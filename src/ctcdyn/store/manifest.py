@@ -1,0 +1,149 @@
+"""What is committed: one line for each segment, appended and synced, each with its checksum.
+
+A line is `crc32 json`. The first says what the run is; the others name a segment file with its sha256, size and the
+runs of trajectories in it. A torn last line was never committed and is cut off; any other line that does not match its
+checksum is damage, and what it named is computed again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ctcdyn.errors import CtcError, Exit, Problem
+
+NAME = "manifest.jsonl"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One committed segment: `runs` are (first id, count) of neighbouring trajectories."""
+
+    name: str
+    sha256: str
+    size: int
+    runs: tuple[tuple[int, int], ...]
+
+    @property
+    def rows(self) -> int:
+        return sum(count for _, count in self.runs)
+
+
+@dataclass
+class Manifest:
+    """The manifest of a folder of segments, read whole. `damaged`: numbers of lines that cannot be believed."""
+
+    path: Path
+    header: dict[str, Any]
+    entries: list[Entry] = field(default_factory=list)
+    damaged: list[int] = field(default_factory=list)
+
+    @classmethod
+    def create(cls, folder: Path, header: dict[str, Any]) -> Manifest:
+        """Begin one, durable when this returns."""
+        manifest = cls(folder / NAME, header)
+        draft = manifest.path.with_suffix(".tmp")
+        with draft.open("wb") as file:
+            file.write(_line(header))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(manifest.path)
+        sync_folder(folder)
+        return manifest
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest:
+        """Raises CtcError (R511) where there is none, or its first line is damaged."""
+        path = folder / NAME
+        try:
+            lines = path.read_bytes().split(b"\n")
+        except OSError as error:
+            what = f"{path} cannot be read: {os.strerror(error.errno or 0)}"
+            raise CtcError(Problem("R511", what), Exit.OUTPUT) from None
+        parsed = [_parse(line) for line in lines[:-1]]  # what has no end of line was not committed
+        if not parsed or parsed[0] is None:
+            fix = f"what the run was cannot be known: remove {folder} and begin again"
+            raise CtcError(Problem("R511", f"{path} is damaged in its first line", fix=fix), Exit.OUTPUT)
+        manifest = cls(path, parsed[0])
+        for number, found in enumerate(parsed[1:], 2):
+            entry = _entry(found)
+            if entry is None:
+                manifest.damaged.append(number)
+            else:
+                manifest.entries.append(entry)
+        return manifest
+
+    def append(self, entry: Entry) -> None:
+        """Commit a segment whose file is durable already."""
+        runs = [list(run) for run in entry.runs]
+        line = _line({"segment": entry.name, "sha256": entry.sha256, "size": entry.size, "runs": runs})
+        handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            end = self._cut(handle)
+            done = 0
+            while done < len(line):
+                done += os.pwrite(handle, line[done:], end + done)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        self.entries.append(entry)
+
+    def rewrite(self, entries: list[Entry]) -> None:
+        """Replace the list of segments, as after damage."""
+        fresh = Manifest.create(self.path.parent, self.header)
+        for entry in entries:
+            fresh.append(entry)
+        self.entries, self.damaged = fresh.entries, []
+
+    def _cut(self, handle: int) -> int:
+        """Where the next line goes: behind the last whole one."""
+        size = os.fstat(handle).st_size
+        end = size
+        while end and os.pread(handle, 1, end - 1) != b"\n":
+            end -= 1
+        if end < size:
+            os.ftruncate(handle, end)
+        return end
+
+
+def sync_folder(folder: Path) -> None:
+    """Make names in a folder durable, where the file system can."""
+    import errno
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # some network file systems cannot sync a folder
+            raise
+    finally:
+        os.close(handle)
+
+
+def _line(content: dict[str, Any]) -> bytes:
+    text = json.dumps(content, separators=(",", ":"), sort_keys=True).encode()
+    return b"%08x " % zlib.crc32(text) + text + b"\n"
+
+
+def _parse(line: bytes) -> dict[str, Any] | None:
+    check, _, text = line.partition(b" ")
+    try:
+        if int(check, 16) != zlib.crc32(text) or len(check) != 8:
+            return None
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _entry(found: dict[str, Any] | None) -> Entry | None:
+    try:
+        assert found is not None
+        runs = tuple((int(first), int(count)) for first, count in found["runs"])
+        return Entry(str(found["segment"]), str(found["sha256"]), int(found["size"]), runs)
+    except (AssertionError, KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,78 @@
+"""What is provably there: a result whose every chunk can be read, or an unfinished run, segment by segment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from ctcdyn.errors import CtcError, Exit, Problem
+from ctcdyn.store.content import content_hash
+from ctcdyn.store.journal import SUFFIX, folder_of
+from ctcdyn.store.manifest import Manifest
+from ctcdyn.store.reader import FileArrays
+from ctcdyn.store.segments import read_checked
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """An unfinished run: trajectories that are committed, of how many, and what is damaged."""
+
+    folder: Path
+    rows: int
+    count: int
+    segments: int
+    size: int
+    damaged: tuple[str, ...]
+    header: dict[str, object]
+
+    @property
+    def whole(self) -> bool:
+        return not self.damaged
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A finished result that was read from end to end."""
+
+    path: Path
+    count: int
+    hash: str
+
+
+def unfinished(path: str | os.PathLike[str], check: bool = True) -> Unfinished | None:
+    """The unfinished run into `path` (or in that folder), None where there is none; `check`: every segment's sha256."""
+    given = Path(path)
+    folder = given if given.suffix == SUFFIX else folder_of(given)
+    if not folder.is_dir():
+        return None
+    manifest = Manifest.read(folder)
+    bad = [f"manifest line {number}" for number in manifest.damaged]
+    if check:
+        bad += [entry.name for entry in manifest.entries if read_checked(folder, entry) is None]
+    good = [entry for entry in manifest.entries if entry.name not in bad]
+    identity = manifest.header["identity"]
+    size = sum(entry.size for entry in good)
+    rows = sum(entry.rows for entry in good)
+    return Unfinished(folder, rows, int(identity["count"]), len(good), size, tuple(bad), manifest.header)
+
+
+def verify(path: str | os.PathLike[str]) -> Whole | Unfinished:
+    """Read all that is there. Raises CtcError (exit 6) for a result that is damaged or not there."""
+    given = Path(path)
+    if given.is_file():
+        digest = content_hash(given)
+        arrays = FileArrays(given)
+        try:
+            schema = arrays.schema()
+            missing = int((arrays["status"] == 255).sum())
+        finally:
+            arrays.close()
+        if missing:
+            what = f"{given} is whole, but {missing} of its trajectories were never run"
+            raise CtcError(Problem("R505", what), Exit.OUTPUT)
+        return Whole(given, schema.count, digest)
+    found = unfinished(given)
+    if found is None:
+        raise CtcError(Problem("R504", f"{given} does not exist, and no unfinished run into it"), Exit.OUTPUT)
+    return found
