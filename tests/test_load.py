@@ -224,3 +224,64 @@ def test_reading_imports_nothing_heavy(toy: Path) -> None:
         [sys.executable, "-c", script, str(toy)], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == ""
+
+
+def test_the_exact_process_refuses_parts_of_cells_where_they_were_set(toy: Path) -> None:
+    """`check` and `run` refuse the same, at the line or option that gave the value."""
+    toy.write_text(STUDY.replace('"ode"', '"direct"').replace("ctc = 5", "ctc = 5.5"), encoding="utf-8")
+    with pytest.raises(CtcError) as caught:
+        prepare(toy)
+    (problem,) = caught.value.problems
+    assert problem.place is not None
+    assert (problem.code, problem.key, problem.place.text) == ("M313", "initial.ctc", "ctc = 5.5")
+    with pytest.raises(CtcError) as caught:
+        prepare(toy, ["initial.ctc=7.25"])
+    (problem,) = caught.value.problems
+    assert problem.place is not None
+    assert (problem.place.file, problem.key) == ("--set", "initial.ctc")
+    assert "7.25" in problem.what
+    assert prepare(toy, ["initial.ctc=7"])[0].simulate.method == "direct"
+    assert prepare(toy, ["simulate.method=ode"])[0].initial["ctc"] == 5.5
+
+
+@pytest.mark.parametrize(
+    "value, right", [("shed=0.2 days", ("5 /d", "3.466 /d")), ("shed=12 h", ("2 /d", "1.386 /d"))]
+)
+def test_a_time_for_a_rate_is_told_as_a_rate(toy: Path, value: str, right: tuple[str, str]) -> None:
+    """A mean time T is the rate 1/T: the number that was given is wrong with any unit of a rate."""
+    with pytest.raises(CtcError) as caught:
+        prepare(toy, [f"parameters.{value}"])
+    (problem,) = caught.value.problems
+    assert problem.code == "U201"
+    assert all(f'"{text}"' in problem.fix for text in right), problem.fix
+    for number in right:
+        prepare(toy, [f"parameters.shed={number}"])
+
+
+def test_rates_are_tried_although_another_reaction_is_wrong(tmp_path: Path) -> None:
+    model = MODEL.replace(CLEAR, 'rate = "shed"').replace('"tumor -> ctc"', '"tumr => cct"')
+    toy = write(tmp_path, STUDY, model.replace('unit = "day", source', 'unit = "mL", source'))
+    with pytest.raises(CtcError) as caught:
+        prepare(toy)
+    told = sorted(problem.code for problem in caught.value.problems)
+    assert told == ["M302", "M302", "M303", "M310", "U205"]
+
+
+def test_a_solver_that_is_not_there_is_answered_with_those_that_are(toy: Path) -> None:
+    for name, answer in (("ssa", '"direct"'), ("Gillespie", '"direct"'), ("Ode", 'did you mean "ode"')):
+        with pytest.raises(CtcError) as caught:
+            prepare(toy, [f"simulate.method={name}"])
+        (problem,) = caught.value.problems
+        assert problem.code == "C112"
+        assert answer in problem.fix
+    with pytest.raises(CtcError, match=r"built in: ode, direct, rodas5p, tsit5"):
+        prepare(toy, ["simulate.method=xyz"])
+
+
+def test_a_model_for_a_study_is_one_error(toy: Path) -> None:
+    with pytest.raises(CtcError) as caught:
+        prepare(toy.parent / "toy.model.toml", ["simulate.t_end=3", "ensemble.seed=1"])
+    (problem,) = caught.value.problems
+    assert "is a model" in problem.what
+    assert "ctcdyn check" in problem.fix
+    assert 'file = "toy.model.toml"' in problem.fix

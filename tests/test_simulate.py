@@ -139,6 +139,7 @@ WRONG: dict[str, tuple[dict[str, Any], list[str]]] = {
     "keep": ({"keep": "some"}, ["keep = 'some'"]),
     "tolerance": ({"rtol": 0.0, "atol": np.nan}, ["rtol = 0.0", "atol = nan"]),
     "window": ({"window": -1.0}, ["window = -1.0"]),
+    "short window": ({"window": 1e-12}, ["C105.*window = 1e-12"]),
     "threads": ({"threads": 0}, ["threads = 0"]),
     "caps": ({"max_steps": 0, "max_events": -1}, ["max_steps = 0", "max_events = -1"]),
     "quantiles": ({"quantiles": (0.5, 1.5)}, ["quantiles contain 1.5"]),
@@ -161,6 +162,22 @@ def test_a_mistake_is_told_with_what_to_do(case: str, model: Model) -> None:
     text = str(caught.value).replace("\n", " ")
     assert [pattern for pattern in expected if not re.search(pattern, text)] == []
     assert all(problem.fix for problem in caught.value.problems)
+
+
+@pytest.mark.parametrize("method", ["direct", "ode"])
+def test_parts_of_cells_are_refused_by_the_exact_process_each_time(method: str) -> None:
+    """The kernel is linked once, but each call brings numbers of its own."""
+    model = ctcdyn.load_model("birth_death_immigration")
+    model.simulate(TIMES, method=method, initial={"colony": 10})
+    if method == "ode":
+        assert model.simulate(TIMES, method=method, initial={"colony": 10.5}).state[0, 0, 0] == 10.5
+        return
+    for _ in range(2):
+        with pytest.raises(CtcError, match=r"M313.*starts with 10\.5") as caught:
+            model.simulate(TIMES, method=method, initial={"colony": 10.5})
+        (problem,) = caught.value.problems
+        assert (problem.key, problem.place) == ("initial.colony", None)
+    assert model.simulate(TIMES, method=method, initial={"colony": 10.0}).state[0, 0, 0] == 10.0
 
 
 def test_all_mistakes_come_at_once(model: Model) -> None:

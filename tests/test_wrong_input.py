@@ -152,6 +152,8 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         ("a.a.a.a.a.a.a.a.a=1", "C110"),
         ("simulate.t_end=" + "[" * 5000, "U203"),
         ("x=1\ny=2", "C110"),
+        ("simulate.window=1e-12", "C105"),
+        ("simulate.method=gillespie", "C112"),
     ],
 )
 def test_overrides_are_checked_like_the_file(override: str, code: str, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ _FOLDERS: dict[str, tuple[str, str]] = {
     "observable": ("observables", ".py"),
     "solver": ("solvers", ".py"),
 }
+_BESIDE = {"solver": ("ode",)}  # names that stand for a choice among the files of a kind
+_EXACT = ("gillespie", "gillespie_direct", "ssa", "exact", "stochastic", "kmc", "ctmc")
 _HOME = Path(__file__).resolve().parent
 
 
@@ -82,6 +84,7 @@ def find(
     if text in names:
         home, ending = _FOLDERS[kind]
         return _HOME / home / f"{text}{ending}"
+    names = (*_BESIDE.get(kind, ()), *names)
     near = nearest(text, names)
     fix = (
         f'did you mean "{near}"?'
@@ -90,6 +93,8 @@ def find(
     )
     if not near:
         fix += _FOLDERS[kind][1]
+    if kind == "solver" and text.casefold().replace("-", "_") in _EXACT:
+        fix = f'the exact method of Gillespie is "direct"; built in: {", ".join(names)}'
     raise CtcError(Problem("C112", f'there is no {kind} "{text[:200]}"', place, key, fix, word=text[:200]))
 
 

@@ -12,12 +12,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ctcdyn.codegen.choose import METHODS_ODE, choose_ode
-from ctcdyn.codegen.kernel import Kernel, link
+from ctcdyn.codegen.kernel import Kernel, link, solver_facts
+from ctcdyn.config.values import SHORTEST_WINDOW
 from ctcdyn.ensemble import DEFAULT_WINDOW, Ensemble, plan, run_range
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.execute import local
 from ctcdyn.model.load import load_model as load_network
 from ctcdyn.model.network import Network, derived_is_fixed, unknown_name
+from ctcdyn.model.rates import parts_of_cells
+from ctcdyn.plugins import find
 from ctcdyn.preparation import RNG, make_schema
 from ctcdyn.results import Results
 
@@ -36,6 +39,7 @@ class Model:
     def __init__(self, network: Network) -> None:
         self.network = network
         self._kernels: dict[str, Kernel] = {}
+        self._semantics: dict[str, str] = {}  # of each method: jump or ode
 
     def __repr__(self) -> str:
         n = self.network
@@ -81,13 +85,15 @@ class Model:
         sizes = {"rtol": rtol, "atol": atol, "window": window, "threads": threads}
         for name, value in (sizes | {"max_steps": max_steps, "max_events": max_events}).items():
             _attempt(told, _positive, name, value)
+        if not told and window < SHORTEST_WINDOW:
+            told.append(Problem("C105", f"window = {window!r}", fix=f"give at least {SHORTEST_WINDOW:g} days"))
         for q in quantiles:
             _attempt(told, _share, q)
         if told:
             raise CtcError(told)
         if method in METHODS_ODE:
             method = choose_ode(network, float(grid[0]), float(grid[-1])).method
-        kernel = self._kernel(method, network)
+        kernel = self._kernel(method, network, initial or {})
         ensemble = Ensemble(
             network=network,
             seed=seed,
@@ -105,7 +111,14 @@ class Model:
         )
         return _collect(kernel, ensemble, threads, tuple(quantiles))
 
-    def _kernel(self, method: str, network: Network) -> Kernel:
+    def _kernel(self, method: str, network: Network, initial: Mapping[str, float]) -> Kernel:
+        """The compiled kernel of a method, once it is known that it can start from `network`."""
+        if method not in self._semantics:
+            self._semantics[method] = str(solver_facts(find("solver", method))["SEMANTICS"])
+        if self._semantics[method] == "jump":
+            parts = parts_of_cells(network, dict.fromkeys(initial))  # each time: these are numbers, no part of a kernel
+            if parts:
+                raise CtcError(parts)
         key = "|".join([method, *(type(s.initial).__name__ for s in network.species)])
         if key not in self._kernels:
             self._kernels[key] = link(network, method).compile()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from ctcdyn.config import Study
+    from ctcdyn.config import Override, Study
     from ctcdyn.interruption import Interruption
     from ctcdyn.model.network import Network
     from ctcdyn.progress import Progress
@@ -55,15 +55,17 @@ def run(
 
     if progress not in MODES:
         raise typer.BadParameter(f"{progress!r} is none of {', '.join(MODES)}", param_hint="--progress")
-    changes = list(overrides or [])
-    if output is not None:
-        changes.append(f"output.file={json.dumps(str(output), ensure_ascii=False)}")
-    if seed is not None:
-        changes.append(f"ensemble.seed={seed}")
-    if keep is not None:
-        changes.append(f"output.keep={_keep_as_toml(keep)}")
-
+    from ctcdyn.config import Override
     from ctcdyn.interruption import Interruption
+
+    changes: list[str | Override] = [*(overrides or [])]
+    if output is not None:
+        text = f"output.file={json.dumps(str(output), ensure_ascii=False)}"
+        changes.append(Override(text, "--output", str(output)))
+    if seed is not None:
+        changes.append(Override(f"ensemble.seed={seed}", "--seed", str(seed)))
+    if keep is not None:
+        changes.append(Override(f"output.keep={_keep_as_toml(keep)}", "--keep", keep))
 
     with Interruption() as interruption:
         plan, results = _compute(
@@ -75,7 +77,7 @@ def run(
 
 
 def _compute(
-    study_file: Path, changes: list[str], interruption: Interruption, reporter: Progress, **options: Any
+    study_file: Path, changes: list[str | Override], interruption: Interruption, reporter: Progress, **options: Any
 ) -> tuple[Study, Results]:
     """Check the study, claim its output, and only then load what computes."""
     from ctcdyn.model.load import prepare

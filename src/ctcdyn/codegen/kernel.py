@@ -15,8 +15,8 @@ from ctcdyn.codegen import cache
 from ctcdyn.codegen.emit import Emission, emit
 from ctcdyn.codegen.link import assemble
 from ctcdyn.errors import CtcError, Problem
-from ctcdyn.model.expr import Number
 from ctcdyn.model.network import Network
+from ctcdyn.model.rates import parts_of_cells
 
 FACTS = ("SEMANTICS", "ALGEBRA", "GRID_FREE", "ORDER", "SOURCE", "WIDTHS")
 ALGEBRA = ("jump", "drift", "jacobian")  # what `emit` can write beside the parts that every solver needs
@@ -71,29 +71,14 @@ def link(network: Network, method: str, folder: str | Path = ".", width: int | N
     solver = plugins.find("solver", method, folder)
     facts = solver_facts(solver)
     if facts["SEMANTICS"] == "jump":
-        _refuse_parts_of_cells(network)
+        problems = parts_of_cells(network)
+        if problems:
+            raise CtcError(problems)
     if width is None:
         probe = emit(network, facts["SEMANTICS"], facts["ALGEBRA"], 16)
         width = _width(facts["WIDTHS"], probe.rows)
     emission = emit(network, facts["SEMANTICS"], facts["ALGEBRA"], width)
     return Linked(method, network, solver, facts, emission)
-
-
-def _refuse_parts_of_cells(network: Network) -> None:
-    """A jump process counts whole cells. Initial values given as expressions are rounded to the nearest whole one."""
-    problems = [
-        Problem(
-            "M313",
-            f"{species.name} starts with {species.initial.value:g}, but the exact process counts whole cells",
-            species.place,
-            f"species.{species.name}.initial",
-            f"write {round(species.initial.value)}, or take an ODE method",
-        )
-        for species in network.species
-        if isinstance(species.initial, Number) and species.initial.value % 1.0
-    ]
-    if problems:
-        raise CtcError(problems)
 
 
 def solver_facts(solver: Path) -> dict[str, Any]:

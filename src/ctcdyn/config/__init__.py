@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctcdyn.config.inheritance import apply_overrides, read_merged
+from ctcdyn.config.inheritance import Override, apply_overrides, read_merged
 from ctcdyn.config.problems import UNKNOWN_MODEL, validate
 from ctcdyn.config.tables import (
     Distribution,
@@ -25,6 +25,7 @@ from ctcdyn.config.tables import (
     json_schema,
 )
 from ctcdyn.errors import CtcError, Problem
+from ctcdyn.places import Document
 
 __all__ = [
     "UNKNOWN_MODEL",
@@ -33,6 +34,7 @@ __all__ = [
     "Limits",
     "ModelChoice",
     "Output",
+    "Override",
     "Population",
     "Save",
     "Simulate",
@@ -43,7 +45,7 @@ __all__ = [
 ]
 
 
-def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
+def load_study(path: str | Path, overrides: Sequence[str | Override] = ()) -> Study:
     """The study at `path`, with "a.b=v" overrides. Raises CtcError with every problem of the text.
 
     >>> study = load_study("quickstart.toml", ["ensemble.seed=7"])  # doctest: +SKIP
@@ -54,7 +56,9 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     return study
 
 
-def read_study(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Study | None, list[Problem]]:
+def read_study(
+    path: str | Path, overrides: Sequence[str | Override] = ()
+) -> tuple[Study | None, list[Problem]]:
     """Like `load_study`, but gives what can be used of a study with problems, so that the model is checked
     as well.
 
@@ -64,6 +68,8 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Study |
         document = read_merged(path)
     except CtcError as error:
         return None, list(error.problems)
+    if "species" in document.data and not {"model", "simulate"} & document.data.keys():
+        return None, [_is_a_model(document)]
     document, problems = apply_overrides(document, overrides)
     output = document.data.setdefault("output", {})
     if isinstance(output, dict):
@@ -76,3 +82,12 @@ def read_study(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Study |
     order = list(dict.fromkeys(problem.place.file for problem in more if problem.place is not None))
     more.sort(key=lambda p: (order.index(p.place.file), p.place.line) if p.place is not None else (-1, 0))
     return study, problems + more
+
+
+def _is_a_model(document: Document) -> Problem:
+    """A model where a study is wanted: one problem instead of one for each of its keys."""
+    name = Path(document.path).name
+    fix = f'`ctcdyn check {document.path}` checks it; to run it, write a study with [model] file = "{name}"'
+    why = "a study says which model is run, how long and how often; `ctcdyn init` writes one to begin with"
+    what = f"{document.path} is a model, and a study is needed"
+    return Problem("C103", what, document.place("species"), "species", fix, why, word="species")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -100,13 +101,23 @@ def read_merged(path: str | Path) -> Document:
     return Document(chain[0].path, chain[0].text, merged, places)
 
 
-def apply_overrides(document: Document, overrides: Sequence[str]) -> tuple[Document, list[Problem]]:
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A change of the study from the command line: "a.b=v", the option that made it, and what was typed."""
+
+    text: str
+    option: str = "--set"
+    typed: str = ""
+
+
+def apply_overrides(document: Document, overrides: Sequence[str | Override]) -> tuple[Document, list[Problem]]:
     """`document` with each "a.b=v" put in; v is TOML (1e5, true, [1, 2]) or else taken as text."""
     data = _merge({}, document.data, (), {})
     places = dict(document.places)
     problems = []
-    for override in overrides:
-        here = Place("--set", 1, override)
+    for given in overrides:
+        override = given.text if isinstance(given, Override) else given
+        here = Place(given.option, 0, given.typed) if isinstance(given, Override) else Place("--set", 0, override)
         try:
             key, path, value = _parse_override(override)
         except ValueError as error:

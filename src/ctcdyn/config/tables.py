@@ -28,6 +28,7 @@ from ctcdyn.config.values import (
     result_name,
     rising,
     some_time,
+    some_window,
     tuple_of,
 )
 from ctcdyn.errors import Place, nearest
@@ -161,7 +162,7 @@ class Simulate(Table):
     save: Save = Save(n=101)  # 101: one point per percent of the horizon, enough for a smooth picture
     rtol: Annotated[float, Field(ge=1e-13, le=0.1)] = 1e-6  # below 1e-13 rounding decides, not the method
     atol: Annotated[float, Field(gt=0, le=1e30)] = 1e-6  # in the units of the species: a millionth of a cell
-    window: Annotated[Days, Check(some_time("C105"))] | None = None  # of thinning; None: 1/16 d
+    window: Annotated[Days, Check(some_window)] | None = None  # of thinning; None: 1/16 d
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:

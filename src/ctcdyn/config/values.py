@@ -21,6 +21,7 @@ from ctcdyn.units import TIME, parse_quantity
 NUMBER_OR_TEXT: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string"}]}
 
 COUNT_LIMIT = 2**53  # ids and counts are exact in every part of the result file
+SHORTEST_WINDOW = 1e-6  # days, a tenth of a second: no rate of a biological clock changes within it
 _TEXT_LIMIT = 10_000  # characters: initial values may be expressions, and those have this limit
 _BYTES = {
     "B": 1,
@@ -116,6 +117,14 @@ def some_time(code: str) -> Callable[[float], float]:
     return check
 
 
+def some_window(value: float) -> float:
+    """A check for the window (days) of thinning: a shorter one would only be a loop over empty windows."""
+    if value < SHORTEST_WINDOW:
+        what = f"must be at least {SHORTEST_WINDOW:g} days, not {value:g} days"
+        refuse("C105", what, 'write a time such as "0.1 day", or leave it out: 1/16 day')
+    return value
+
+
 def rising(code: str) -> Callable[[tuple[float, ...]], tuple[float, ...]]:
     """A check for values of which each is above the one before."""
 
@@ -140,7 +149,7 @@ def result_name(value: str) -> str:
     """The name of a result file."""
     name = PurePath(value).name
     if not value.endswith((".h5", ".hdf5", ".nc")) or "\0" in value or len(name) > 200 or len(value) > 4000:
-        refuse("C105", "must be a file name that ends in .h5", 'write file = "study.h5"')
+        refuse("C105", "must be a file name that ends in .h5", 'give a name such as "study.h5"')
     return value
 
 

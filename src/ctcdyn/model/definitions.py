@@ -76,7 +76,7 @@ def _value(reader: Reader, path: KeyPath, unit: Unit | None) -> tuple[Unit | Non
     value, given = quantity
     if given is not None and unit is not None and given.dimension != unit.dimension:
         what = f'{path[1]} has unit {unit.text}, but "{reader.value(path)}" was given'
-        reader.note("U201", what, path, f'write "{value:g} {unit.text}"')
+        reader.note("U201", what, path, inverse(value, given, unit) or f'write "{value:g} {unit.text}"')
         return unit, math.nan
     declared = unit if unit is not None else given
     measured = given if given is not None else unit
@@ -105,7 +105,8 @@ def _bounds(reader: Reader, path: KeyPath, unit: Unit, value: float) -> tuple[fl
         number, given = quantity
         if given is not None and given.dimension != unit.dimension:
             what = f"bounds of {path[1]} have unit {given.text}, its value has {unit.text}"
-            reader.note("U201", what, path, f'write "{number:g} {unit.text}"', word=str(entry[position]))
+            fix = inverse(number, given, unit) or f'write "{number:g} {unit.text}"'
+            reader.note("U201", what, path, fix, word=str(entry[position]))
             return None
         ends.append((given or unit).to_base(number) if math.isfinite(number) else number)
     if len(ends) < 2:
@@ -283,9 +284,28 @@ def in_base(
         what = f'{item.name} has unit {item.declared}, but "{reader.value(path)}" was given'
         plain = item.dimension == DIMENSIONLESS
         fix = f"write {value:g}" if plain else f'write "{value:g} {item.declared.removeprefix("1")}"'
+        if path[-1] != "sd":  # the spread of 1/T is not 1 over the spread of T
+            fix = inverse(value, unit, parse_unit(item.declared)) or fix
         reader.note("U201", what, path, fix, why=f"{given} cannot be converted to {item.unit}")
         return None
     return unit.to_base(value)
+
+
+def inverse(value: float, given: Unit, wanted: Unit) -> str:
+    """What to write where a time was given for a rate, or a rate for a time; empty where it is neither.
+
+    `value` is in `given`; the text has the number in `wanted`. The same number with the other unit would be wrong.
+    """
+    if not value > 0 or {given.dimension, wanted.dimension} != {TIME, DIMENSIONLESS / TIME}:
+        return ""
+    mean = wanted.from_base(1.0 / given.to_base(value))
+    half = mean * math.log(2.0)
+    unit = wanted.text.removeprefix("1")
+    if given.dimension == TIME:
+        first = f'a mean time T of {value:g} {given.text} is the rate 1/T: write "{mean:.4g} {unit}"'
+        return f'{first}; a half-life is log(2)/T: "{half:.4g} {unit}"'
+    first = f'a rate k of {value:g} {given.text} has the mean time 1/k: write "{mean:.4g} {unit}"'
+    return f'{first}; its half-life log(2)/k is "{half:.4g} {unit}"'
 
 
 def check_initial_unit(

@@ -40,9 +40,11 @@ def parse_equation(
     sides = text.split("->")
     for arrow, hint in _ARROWS.items():
         if arrow in text and not (arrow == "=" and "->" in text):
-            raise CtcError(
-                Problem("M303", f'"{arrow}" is not an arrow of equations', place, key, hint, word=arrow)
-            )
+            wrong = [Problem("M303", f'"{arrow}" is not an arrow of equations', place, key, hint, word=arrow)]
+            beside: list[Problem] = []
+            for side in text.split(arrow):
+                _side(side, species, place, key, beside)
+            raise CtcError([*wrong, *(problem for problem in beside if problem.code == "M302")])
     if len(sides) != 2:
         many = "has more than one arrow" if len(sides) > 2 else 'has no "->"'
         raise CtcError(Problem("M303", f'equation "{text[:100]}" {many}', place, key, example))

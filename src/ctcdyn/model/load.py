@@ -5,19 +5,20 @@ Numbers become base units (days, mL, cm, nmol) here, and nowhere behind this pag
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ctcdyn import plugins
-from ctcdyn.config import UNKNOWN_MODEL, ModelChoice, Study, read_study
+from ctcdyn.config import UNKNOWN_MODEL, ModelChoice, Override, Study, read_study
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.definitions import check_initial_unit, read_parameters, read_tests, shown_unit
 from ctcdyn.model.equation import parse_equation
 from ctcdyn.model.expr import Expr, Number, dimension, names
-from ctcdyn.model.network import Network, Reaction, Species
-from ctcdyn.model.rates import check_rates, rate_problems
+from ctcdyn.model.network import Network, Parameter, Reaction, Species
+from ctcdyn.model.rates import check_rates, rate_problems, vanishing_problems
 from ctcdyn.model.reader import Reader
 from ctcdyn.model.readings import read_observables, read_published
 from ctcdyn.model.resolve import Draw, Resolved, read_resolved, resolve
@@ -76,13 +77,13 @@ def read_model(model: str | Path | ModelChoice) -> tuple[Network | None, list[Pr
     reader = Reader(document)
     network = _read(reader)
     problems = reader.problems
-    if network is not None and not problems:
-        problems += rate_problems(network)
+    if network is not None:
+        problems += vanishing_problems(_sound_part(network, reader)) if problems else rate_problems(network)
     problems.sort(key=lambda problem: problem.place.line if problem.place is not None else 0)
     return (network if not problems else None), problems
 
 
-def prepare(path: str | Path, overrides: Sequence[str] = ()) -> tuple[Study, Resolved]:
+def prepare(path: str | Path, overrides: Sequence[str | Override] = ()) -> tuple[Study, Resolved]:
     """A study and its model, read and compared. Raises one CtcError with the problems of both texts.
 
     What `load_study`, `load_model`, `resolve` and `check_rates` find one after the other is found at once.
@@ -139,6 +140,25 @@ def _read(reader: Reader) -> Network | None:
         units_checked=checked,
     )
     return read_tests(reader, network)
+
+
+def _sound_part(network: Network, reader: Reader) -> Network:
+    """`network` without parameters that have no certain value, and without reactions that are wrong or use these."""
+    parameters: list[Parameter] = []
+    known = {*network.species_names, "t"} - reader.broken
+    for q in (*(q for q, p in enumerate(network.parameters) if p.expr is None), *network.derived_order()):
+        item = network.parameters[q]
+        needs = names(item.expr) if item.expr is not None else frozenset()
+        if item.name not in reader.broken and math.isfinite(item.value) and needs <= known:
+            parameters.append(item)
+            known.add(item.name)
+    wrong = {problem.place for problem in reader.problems}
+    reactions = [
+        item
+        for item in network.reactions
+        if item.place not in wrong and item.rate is not None and names(item.rate) <= known
+    ]
+    return replace(network, parameters=tuple(parameters), reactions=tuple(reactions))
 
 
 def _check_head(reader: Reader) -> None:

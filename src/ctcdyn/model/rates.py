@@ -8,13 +8,14 @@ times from 0 to 100 days. A rate that vanishes at all of them by accident would 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctcdyn.errors import CtcError, Problem
-from ctcdyn.model.expr import evaluate, names
+from ctcdyn.errors import CtcError, Place, Problem
+from ctcdyn.model.expr import Number, evaluate, names
 from ctcdyn.model.network import Network, Reaction
 
 Points = dict[str, Any]
@@ -48,6 +49,32 @@ def rate_problems(network: Network) -> list[Problem]:
                 continue
         if sound:
             problems += _at_start(reaction, network, start)
+    return problems
+
+
+def vanishing_problems(network: Network) -> list[Problem]:
+    """Every rate that does not vanish without its reactants (M310). Initial values are not looked at."""
+    points = _sample(network)
+    found = (_vanishing(reaction, network, points) for reaction in network.reactions if reaction.rate is not None)
+    return [problem for problem in found if problem is not None]
+
+
+def parts_of_cells(network: Network, given: Mapping[str, Place | None] | None = None) -> list[Problem]:
+    """Every initial value that a jump process cannot start from (M313): it counts whole cells.
+
+    `given` names the species whose value did not come from the model file, with the place where it was set. Initial
+    values that are expressions are rounded to the nearest whole number, and so are never refused.
+    """
+    problems = []
+    for species in network.species:
+        if not isinstance(species.initial, Number) or not species.initial.value % 1.0:
+            continue
+        name, value = species.name, float(species.initial.value)
+        ours = given is not None and name in given
+        place = given[name] if given is not None and name in given else species.place
+        what = f"{name} starts with {value!r}, but the exact process counts whole cells"
+        key = f"initial.{name}" if ours else f"species.{name}.initial"
+        problems.append(Problem("M313", what, place, key, f"write {round(value)}, or take an ODE method", word=name))
     return problems
 
 

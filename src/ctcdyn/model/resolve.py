@@ -13,6 +13,7 @@ from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.definitions import check_initial_unit, in_base, read_parameter_value, shown_unit
 from ctcdyn.model.expr import Expr, Number
 from ctcdyn.model.network import Network, Parameter, derived_is_fixed, unknown_name
+from ctcdyn.model.rates import parts_of_cells
 from ctcdyn.model.reader import Reader
 from ctcdyn.units import UnitError, parse_quantity
 
@@ -78,7 +79,7 @@ def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Proble
         if draw is not None:
             draws.append(draw)
     _check_derived(reader, changed, parameters)
-    _check_method(reader, study)
+    _check_method(reader, study, changed)
     return Resolved(changed, tuple(sorted(draws, key=lambda draw: draw.parameter))), reader.problems
 
 
@@ -233,7 +234,8 @@ def _check_derived(reader: Reader, network: Network, given: dict[str, float]) ->
             reader.note("M306", what, ("parameters",), f"change what {item.name} is derived from", word="")
 
 
-def _check_method(reader: Reader, study: Study) -> None:
+def _check_method(reader: Reader, study: Study, network: Network) -> None:
+    """The solver is there, and what it simulates can start where the study starts it."""
     method, path = study.simulate.method, ("simulate", "method")
     if method in ("ode", "auto"):
         return
@@ -243,6 +245,8 @@ def _check_method(reader: Reader, study: Study) -> None:
         return
     try:
         place = reader.document.place(*path)
-        plugins.find("solver", method, Path(study.path).parent, place, "simulate.method")
+        solver = plugins.find("solver", method, Path(study.path).parent, place, "simulate.method")
+        if plugins.constants(solver, ("SEMANTICS",))["SEMANTICS"] == "jump":
+            reader.problems += parts_of_cells(network, {name: study.place("initial", name) for name in study.initial})
     except CtcError as error:
         reader.problems += error.problems
