@@ -20,13 +20,15 @@ from ctcdyn.errors import CtcError, Exit, Problem
 
 # What design.md fixed, as far as this version goes: an option that does nothing may not exist.
 OPTIONS = {
-    "run": {"--output", "--set", "--threads", "--seed", "--keep", "--overwrite", "--resume", "--progress"},
+    "run": {"--output", "--set", "--threads", "--seed", "--keep", "--overwrite", "--resume", "--shard", "--progress"},
     "check": {"--set", "--explain"},
+    "estimate": {"--set", "--threads", "--shard", "--json"},
     "init": {"--output", "--schema"},
     "models": {"--source"},
     "codegen": {"--set", "--part", "--vectors", "--path"},
     "inspect": {"--json", "--failures"},
     "verify": {"--json"},
+    "merge": {"--overwrite"},
     "compare": {"--json"},
     "plot": {"--kind", "--species", "--output"},
     "doctor": set(),

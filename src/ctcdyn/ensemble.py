@@ -172,12 +172,14 @@ def aligned(size: int, dtype: type[np.generic]) -> Array:
     return raw[start : start + 8 * size].view(dtype)
 
 
-def plan(ensemble: Ensemble, threads: int, done: NDArray[np.bool_] | None = None) -> list[Range]:
+def plan(ensemble: Ensemble, threads: int, leaves: NDArray[np.int64] | None = None) -> list[Range]:
     """Ranges of 2**k leaves in order of id: enough for all threads, large enough for refill.
 
-    `done` (leaves,) says which leaves an earlier run has finished: ranges are made of the others.
+    `leaves`: numbers of the leaves to run, rising; None runs all.
     """
-    missing = np.arange(ensemble.leaves) if done is None else np.flatnonzero(~done)
+    missing = np.arange(ensemble.leaves) if leaves is None else leaves
+    if not len(missing):
+        return []
     size = LARGEST_RANGE
     while threads > 1 and size > 1 and size * threads * 4 > len(missing):
         size //= 2

@@ -9,6 +9,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 
@@ -19,10 +20,10 @@ from ctcdyn.codegen.emit import Emission
 from ctcdyn.codegen.kernel import Kernel, Linked
 from ctcdyn.config import Study
 from ctcdyn.ensemble import DEFAULT_WINDOW, Ensemble, Range, run_range
-from ctcdyn.errors import Status
+from ctcdyn.errors import CtcError, Problem, Status
 from ctcdyn.model.network import Network
 from ctcdyn.model.resolve import Resolved
-from ctcdyn.reduction import bin_edges, sketch_bits
+from ctcdyn.reduction import LEAF, bin_edges, sketch_bits
 from ctcdyn.store import Packed, PathCoder, Schema
 from ctcdyn.store.journal import SECONDS, seed_of
 
@@ -57,8 +58,18 @@ def ensemble_of(study: Study, resolved: Resolved, resume: bool = False) -> Ensem
     )
 
 
-def schema_of(study: Study, linked: Linked, ensemble: Ensemble) -> Schema:
-    """What the result file of the study will hold."""
+def part_of(ensemble: Ensemble, shard: tuple[int, int]) -> tuple[int, int]:
+    """First id and number of trajectories of shard (i, n), i from 1 to n: whole leaves, as even as they can be."""
+    i, n = shard
+    if not 1 <= i <= n or n > ensemble.leaves:
+        what = f"there is no shard {i}/{n} of {ensemble.leaves} leaves of {LEAF} trajectories"
+        raise CtcError(Problem("C117", what, fix=f"give i/N with i from 1 to N and N up to {ensemble.leaves}"))
+    first, stop = (ensemble.leaves * k // n * LEAF for k in (i - 1, i))
+    return first, min(stop, ensemble.count) - first
+
+
+def schema_of(study: Study, linked: Linked, ensemble: Ensemble, shard: tuple[int, int] = (1, 1)) -> Schema:
+    """What the result file of the study, or of one shard of it, will hold."""
     network = ensemble.network
     provenance: dict[str, str | int | float] = {
         "config_toml": study.text,
@@ -71,7 +82,7 @@ def schema_of(study: Study, linked: Linked, ensemble: Ensemble) -> Schema:
         "command": " ".join(sys.argv),
         "start": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    return make_schema(
+    whole = make_schema(
         network,
         linked.emission,
         linked.method,
@@ -81,6 +92,8 @@ def schema_of(study: Study, linked: Linked, ensemble: Ensemble) -> Schema:
         quantiles=study.output.quantiles,
         provenance=provenance | versions(),
     )
+    first, count = part_of(ensemble, shard)
+    return replace(whole, first=first, count=count)
 
 
 def make_schema(

@@ -102,11 +102,13 @@ def _options(
 for _command in (
     studies.run,
     studies.check,
+    studies.estimate,
     studies.init,
     library.models,
     library.codegen,
     files.inspect,
     files.verify,
+    files.merge,
     files.compare,
     files.plot,
     health.doctor,

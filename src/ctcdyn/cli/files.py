@@ -49,6 +49,18 @@ def verify(
         raise typer.Exit(int(Exit.NO))
 
 
+def merge(
+    target: Annotated[Path, typer.Argument(metavar="OUT.h5", help="The result to make.", show_default=False)],
+    shards: Annotated[list[Path], typer.Argument(metavar="SHARD.h5...", help="All shards.", show_default=False)],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing result.")] = False,
+) -> None:
+    """Make one result of all its shards: the same bytes as from one machine."""
+    from ctcdyn.store.merging import merge as merge_shards
+
+    whole = merge_shards(target, shards, overwrite)
+    print(f"merged   {len(shards)} shards, {whole.count} trajectories: {target}")
+
+
 def compare(
     first: Annotated[Path, typer.Argument(metavar="A.h5", help="A result.", show_default=False)],
     second: Annotated[Path, typer.Argument(metavar="B.h5", help="Another.", show_default=False)],

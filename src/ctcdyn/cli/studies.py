@@ -48,6 +48,10 @@ def run(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing result.")] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an unfinished run.")] = False,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="i/N", help="Only part i of N, into a file of its own.", show_default=False),
+    ] = None,
     progress: Annotated[str, typer.Option(metavar="auto|plain|json|none", help="How to report.")] = "auto",
 ) -> None:
     """Run a study: result file, picture and a summary."""
@@ -67,22 +71,31 @@ def run(
     if keep is not None:
         changes.append(Override(f"output.keep={_keep_as_toml(keep)}", "--keep", keep))
 
+    options = {"threads": threads, "overwrite": overwrite, "resume": resume, "shard": _shard(shard)}
     with Interruption() as interruption:
-        plan, results = _compute(
-            study_file, changes, interruption, show(progress), threads=threads, overwrite=overwrite, resume=resume
-        )
+        plan, results = _compute(study_file, changes, interruption, show(progress), output is not None, **options)
     with results:
         _tell(plan, results, overwrite)
         _judge(plan, results)
 
 
 def _compute(
-    study_file: Path, changes: list[str | Override], interruption: Interruption, reporter: Progress, **options: Any
+    study_file: Path,
+    changes: list[str | Override],
+    interruption: Interruption,
+    reporter: Progress,
+    named: bool,
+    **options: Any,
 ) -> tuple[Study, Results]:
     """Check the study, claim its output, and only then load what computes."""
     from ctcdyn.model.load import prepare
 
     plan, resolved = prepare(study_file, changes)  # every mistake is told before anything heavy is imported
+    i, n = options["shard"]
+    if n > 1 and not named:
+        whole = Path(plan.output.file)
+        own = whole.with_name(f"{whole.stem}.shard-{i:0{len(str(n))}d}-of-{n}{whole.suffix}")
+        plan, resolved = prepare(study_file, [*changes, f"output.file={json.dumps(str(own), ensure_ascii=False)}"])
     reporter.note(_line(plan, resolved.network))
     from ctcdyn.store import claim
 
@@ -95,6 +108,36 @@ def _compute(
     finally:
         lock.release()
         reporter.finish()
+
+
+def estimate(
+    study_file: StudyFile,
+    overrides: Overrides = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Threads; default: all usable cores.", show_default=False),
+    ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="i/N", help="Of part i of N.", show_default=False)
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Tell what a run will need: disk, memory, and time from a pilot of 64 trajectories."""
+    from ctcdyn.model.load import prepare
+
+    part = _shard(shard)
+    plan, _ = prepare(study_file, list(overrides or []))
+    from ctcdyn import study
+
+    needs, seconds = study.forecast(plan, threads=threads, shard=part)
+    if as_json:
+        print(json.dumps({**needs.plain(), "seconds": seconds}, indent=2))
+        return
+    from ctcdyn.progress import clock_text
+
+    print(f"{needs.count} trajectories, {'time not known: the pilot took too long' if seconds is None else ''}", end="")
+    print("" if seconds is None else f"about {clock_text(seconds)}")
+    print(needs.line())
 
 
 def _tell(plan: Study, results: Results, overwrite: bool) -> None:
@@ -138,6 +181,16 @@ def _judge(plan: Study, results: Results) -> None:
         return
     why = f"limits.max_failed_fraction is {plan.limits.max_failed_fraction:g}; the result file is complete"
     raise CtcError(Problem("S601", what, fix=fix, why=why), exit=Exit.FAILURES)
+
+
+def _shard(text: str | None) -> tuple[int, int]:
+    """(i, N) of "i/N"; the whole where nothing was given."""
+    if text is None:
+        return 1, 1
+    i, _, n = text.partition("/")
+    if not (f"{i}{n}".isascii() and i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)):
+        raise typer.BadParameter(f"{text!r} is not i/N with i from 1 to N", param_hint="--shard")
+    return int(i), int(n)
 
 
 def _keep_as_toml(keep: str) -> str:

@@ -60,14 +60,14 @@ class Journal:
         """Trajectories that are committed."""
         return sum(entry.rows for entry in self.manifest.entries)
 
-    def done(self) -> NDArray[np.bool_]:
-        """(leaves,) bool: which leaves of the run are committed."""
+    def missing(self) -> NDArray[np.int64]:
+        """Numbers of the leaves of this result that are not committed, rising."""
         found = np.zeros(-(-self.schema.count // LEAF), dtype=np.bool_)
         for entry in self.manifest.entries:
             for first, count in entry.runs:
                 start = (first - self.schema.first) // LEAF
                 found[start : start + -(-count // LEAF)] = True
-        return found
+        return np.flatnonzero(~found) + self.schema.first // LEAF
 
     def add(self, packed: Packed) -> None:
         """Take finished leaves; they are committed with others about once a second."""
