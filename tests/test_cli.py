@@ -29,8 +29,9 @@ OPTIONS = {
     "inspect": {"--json", "--failures"},
     "verify": {"--json"},
     "merge": {"--overwrite"},
+    "replay": {"--trajectory", "--dense", "--output"},
     "compare": {"--json"},
-    "plot": {"--kind", "--species", "--output"},
+    "plot": {"--kind", "--species", "--output", "--overwrite"},
     "doctor": set(),
     "selftest": set(),
 }
@@ -195,7 +196,8 @@ def test_init_lists_prints_and_writes_templates(tmp_path: Path) -> None:
     assert text == templates()["direct"].read_text(encoding="utf-8")
     target = tmp_path / "mine.toml"
     code, out, err = command("init", "direct", "-o", target)
-    assert (code, out, target.read_text(encoding="utf-8")) == (0, "", text)
+    assert (code, out) == (0, "")
+    assert target.read_text(encoding="utf-8") == text.replace('file = "direct.h5"', 'file = "mine.h5"')
     assert "ctcdyn check" in err
     code, _, err = command("init", "direct", "-o", target)
     assert code == Exit.OUTPUT
@@ -245,6 +247,39 @@ def test_check_tells_a_model_from_a_study(study_file: Path) -> None:
     assert "40 trajectories" in out
     assert "method ode" in out
     assert command("check", model, "-s", "a=1")[0] == Exit.USAGE
+
+
+@pytest.mark.parametrize("kind", templates())
+def test_a_study_of_ones_own_has_a_result_of_its_own(kind: str, tmp_path: Path) -> None:
+    from ctcdyn.config import load_study
+
+    target = tmp_path / "mine.toml"
+    assert command("init", kind, "-o", target)[0] == 0
+    assert load_study(target).output.file == "mine.h5"
+
+
+def test_check_says_when_all_trajectories_are_the_same(study_file: Path) -> None:
+    assert "are the same" not in command("check", study_file)[1]
+    assert "note: all 40 trajectories are the same" in command("check", study_file, "-s", "simulate.method=ode")[1]
+    single = ["-s", "simulate.method=ode", "-s", "ensemble.trajectories=1"]
+    assert "are the same" not in command("check", study_file, *single)[1]
+    drawn = templates()["population"]
+    assert "are the same" not in command("check", drawn)[1]
+
+
+def test_what_an_option_sets_is_reported_as_that_option(study_file: Path) -> None:
+    code, _, err = command("run", study_file, "-o", "out.csv", "-s", "ensemble.seed=-1")
+    assert code == Exit.CONFIG
+    assert "--> --output: output.file\n   | out.csv\n" in err
+    assert "--> --set: ensemble.seed\n" in err
+
+
+def test_a_model_is_no_study(tmp_path: Path) -> None:
+    model = Path(sys.modules["ctcdyn"].__file__ or "").parent / "models" / "ctc_linear.toml"
+    code, _, err = command("run", model, "-o", tmp_path / "out.h5")
+    assert code == Exit.CONFIG
+    assert err.count("error[") == 1
+    assert "ctcdyn check" in err
 
 
 def test_check_explains_numbers_laws_and_the_solver(study_file: Path) -> None:
@@ -301,6 +336,16 @@ def test_doctor_shows_the_environment() -> None:
     assert (code, err) == (0, "")
     shown = {line.split("  ")[0] for line in out.splitlines()}
     assert {"ctcdyn", "python", "numba", "HDF5", "cpu", "threads", "kernel cache", "this folder"} <= shown
+
+
+def test_doctor_answers_in_a_folder_that_is_gone(tmp_path: Path) -> None:
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    script = "import os, sys\nfrom ctcdyn.cli import app\nos.rmdir(os.getcwd())\napp(['doctor'])"
+    done = subprocess.run([sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "this folder  " in done.stdout
+    assert "does not exist any more" in done.stdout
 
 
 def test_selftest_says_ok_for_right_answers_and_no_for_wrong_ones(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,6 +136,7 @@ CODES: dict[str, str] = {
     "R513": "an unfinished run cannot be resumed by this one",
     "R514": "the process that writes the result died",
     "R515": "shards that are not the parts of one result",
+    "R516": "a trajectory cannot be replayed",
     "S601": "more trajectories failed than allowed",
     "S602": "some trajectories failed",
     "S603": "the solver cannot run this model",

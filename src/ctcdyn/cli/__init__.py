@@ -109,6 +109,7 @@ for _command in (
     files.inspect,
     files.verify,
     files.merge,
+    files.replay,
     files.compare,
     files.plot,
     health.doctor,

@@ -49,6 +49,33 @@ def verify(
         raise typer.Exit(int(Exit.NO))
 
 
+def replay(
+    file: ResultFile,
+    trajectory: Annotated[int, typer.Option(min=0, metavar="K", help="Its id.", show_default=False)],
+    dense: Annotated[
+        str | None,
+        typer.Option(metavar='"1 hour"', help="Save as often as this, where that changes no path.", show_default=False),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE.csv", help="Write the path as a table.", show_default=False),
+    ] = None,
+) -> None:
+    """Run one trajectory of a result again, from the file alone, and compare it bit for bit."""
+    from ctcdyn.errors import Exit
+    from ctcdyn.replay import csv_text, replay_every, replay_text
+
+    found = replay_every(file, trajectory, dense)
+    print(replay_text(found))
+    if output is not None:
+        from ctcdyn.cli.studies import write_new
+
+        write_new(output, csv_text(found))
+        print(f"wrote    {output}")
+    if found.differing:
+        raise typer.Exit(int(Exit.NO))
+
+
 def merge(
     target: Annotated[Path, typer.Argument(metavar="OUT.h5", help="The result to make.", show_default=False)],
     shards: Annotated[list[Path], typer.Argument(metavar="SHARD.h5...", help="All shards.", show_default=False)],
@@ -96,15 +123,21 @@ def plot(
             show_default=False,
         ),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing picture.")] = False,
 ) -> None:
     """Draw a result: bands or paths."""
     from ctcdyn import plots
     from ctcdyn.cli.pictures import published_in, references
+    from ctcdyn.errors import CtcError, Exit, Problem
     from ctcdyn.results import open_results
 
     if kind not in plots.KINDS:
         raise typer.BadParameter(f"{kind!r} is none of {', '.join(plots.KINDS)}", param_hint="--kind")
     names = [name.strip() for name in species.split(",")] if species is not None else None
+    picture = output or file.with_suffix(".png" if kind == "bands" else f".{kind}.png")
+    if picture.exists() and not overwrite:
+        fix = "name another file with -o, or replace it with --overwrite"
+        raise CtcError(Problem("R502", f"{picture} exists", fix=fix), Exit.OUTPUT)
     with open_results(file) as results:
         points = references(published_in(results))
-        print(plots.plot(results, kind, names, output or file.with_suffix(".png"), points))
+        print(plots.plot(results, kind, names, picture, points))
