@@ -75,6 +75,23 @@ def test_storage_order_provenance_and_wall_time_do_not_count(tmp_path: Path, coh
     assert "9223372036854775813  |  9" in text
 
 
+def test_studies_are_compared_key_by_key(tmp_path: Path, cohort: Cohort) -> None:
+    def made(name: str, t_end: float, **more: object) -> Path:
+        study = {"simulate": {"t_end": t_end, "method": "direct"}, "filler": "x" * 600, **more}
+        provenance = {"config_resolved_json": json.dumps(study), "config_toml": "y" * len(name) * 80, "host": name}
+        cohort.schema = dataclasses.replace(cohort.schema, provenance=provenance)
+        return cohort.write(tmp_path / name)
+
+    text = comparison_text(compare(made("a.h5", 20.0), made("bb.h5", 30.0, population={"patients": 3})))
+    lines = [line.split() for line in text.splitlines()]
+    assert ["simulate.t_end", "20.0", "|", "30.0"] in lines
+    assert ["population.patients", "-", "|", "3"] in lines
+    assert ["host", "a.h5", "|", "bb.h5"] in lines
+    assert ["config_toml", "1", "line,", "320", "characters", "|", "1", "line,", "400", "characters"] in lines
+    assert "filler" not in text
+    assert "simulate.method" not in text
+
+
 def test_one_bit_is_found(tmp_path: Path, cohort: Cohort) -> None:
     first = cohort.write(tmp_path / "a.h5")
     second = tmp_path / "b.h5"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import shutil
@@ -13,6 +14,7 @@ import pytest
 import xarray
 from scipy.stats import binom
 
+import ctcdyn
 from ctcdyn.analysis import fraction, mean, save_index, z_of_fraction, z_score
 from ctcdyn.errors import CtcError, Exit, Status
 from ctcdyn.inspection import failures, failures_text, inspect, inspection_text
@@ -276,3 +278,19 @@ def test_z_scores() -> None:
     assert z_score(1.0, 0.0, 2.0) == -math.inf
     assert z_of_fraction(0, 100, 0.2) == pytest.approx(-5.0)
     assert z_of_fraction(0, 100, 0.0) == 0.0
+
+
+def test_what_is_absent_is_an_attribute_that_is_not_there(cohort: Cohort) -> None:
+    """hasattr answers, and the error is still the one that says why."""
+    schema = dataclasses.replace(cohort.schema, keep=0)
+    found = Results.from_arrays(schema, {"status": cohort.status})
+    assert not hasattr(found, "state")
+    assert getattr(found, "state", None) is None
+    with pytest.raises(ctcdyn.CtcError, match="no full paths were kept"):
+        found["state"]
+
+
+def test_a_first_passage_is_no_column(cohort: Cohort) -> None:
+    with pytest.raises(CtcError, match="'relapse' is a first passage") as caught:
+        Results.from_arrays(cohort.schema, {"status": cohort.status}).find("relapse")
+    assert "event_time" in caught.value.problems[0].fix

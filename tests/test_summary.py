@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
 from types import SimpleNamespace
 
@@ -11,7 +13,7 @@ import pytest
 from ctcdyn.errors import CtcError, Status
 from ctcdyn.results import Results
 from ctcdyn.store.layout import Schema
-from ctcdyn.summary import compare, plain, summary
+from ctcdyn.summary import compare, plain, summary, with_error
 
 TIMES = np.array([0.0, 3.0, 13.0])
 N = 400
@@ -111,7 +113,8 @@ def test_the_block_says_what_set_a_rate_and_what_is_predicted() -> None:
 
 def test_the_end_shows_mean_error_band_and_the_share_of_zeros() -> None:
     text = summary(results(), SimpleNamespace(published=()))
-    end = text.splitlines()[-1]
+    end, reading = text.splitlines()[-2:]
+    assert reading.split() == ["share", "0.02"]
     assert end.split() == ["blood", "(cells)", "12.00", "0.15", "5", "to", "21", "12.5", "%"]
     assert "on day 13" in text
     assert "published" not in text
@@ -156,3 +159,72 @@ def test_the_band_is_exact_where_all_last_states_are_there() -> None:
     )
     low, high = np.quantile(last[:-100], (0.025, 0.975))
     assert f" {plain(low)} to {plain(high)} " in text
+
+
+def of_an_ode(parameters: np.ndarray, rtol: float) -> Results:
+    """The results above as if an ODE solver had made them from these parameters, (N, 1)."""
+    whole = results()
+    study = json.dumps({"simulate": {"rtol": rtol}})
+    made = dataclasses.replace(whole.schema, method="tsit5", provenance={"seed": 1, "config_resolved_json": study})
+    kept = ("status", "mean", "var", "obs_mean", "obs_var", "n_valid", "p_extinct", "quantiles")
+    return Results.from_arrays(made, {name: whole[name] for name in kept} | {"params": parameters})
+
+
+def test_equal_trajectories_have_no_monte_carlo_error() -> None:
+    items = [published("left", "share", 3.0, 0.80, "prediction")]
+    text = summary(of_an_ode(np.full((N, 1), 2.0), 1e-6), SimpleNamespace(published=items))
+    blood = next(line for line in text.splitlines() if "blood (cells)" in line)
+    assert blood.split() == ["blood", "(cells)", "12", "12.5", "%"]
+    left = next(line for line in text.splitlines() if line.startswith("  left"))
+    assert left.split() == ["left", "3", "0.8", "0.79", "predicted"]
+
+
+def test_no_digit_is_shown_below_the_tolerance_of_the_solver() -> None:
+    parameters = np.linspace(1.0, 2.0, N)[:, None]
+    text = summary(of_an_ode(parameters, 1e-1), SimpleNamespace(published=()))
+    blood = next(line for line in text.splitlines() if "blood (cells)" in line)
+    assert blood.split()[2:5] == ["10", "<", "10"]
+    text = summary(of_an_ode(parameters, 1e-6), SimpleNamespace(published=()))
+    blood = next(line for line in text.splitlines() if "blood (cells)" in line)
+    assert blood.split()[2:4] == ["12.00", "0.15"]
+
+
+@pytest.mark.parametrize(
+    "value, error, rtol, shown",
+    [
+        (0.80002371, 2.9143e-5, 1e-3, ("0.800", "< 0.001")),
+        (0.80002371, 2.9143e-5, 1e-6, ("0.800024", "0.000029")),
+        (0.80002371, 2.9143e-8, 1e-6, ("0.800024", "< 0.000001")),
+        (35970.44, 3.41, 1e-4, ("35970", "< 10")),
+        (35970.44, 3.41, 1e-2, ("36000", "< 1000")),
+        (12.3456, 0.0, 1e-3, ("12.3", "")),
+        (0.0, 0.0, 1e-3, ("0", "")),
+        (12.3456, 0.021, None, ("12.346", "0.021")),
+    ],
+)
+def test_digits_end_at_the_error_or_at_the_tolerance(
+    value: float, error: float, rtol: float | None, shown: tuple[str, str]
+) -> None:
+    assert with_error(value, error, rtol) == shown
+
+
+@pytest.mark.parametrize(
+    "end, words", [(13.0, "on day 13"), (1 / 12, "at 120 minutes"), (0.5, "at 12 hours"), (3652.5, "(10 years)")]
+)
+def test_the_last_time_is_told_in_a_unit_that_fits(end: float, words: str) -> None:
+    whole = results()
+    made = dataclasses.replace(whole.schema, times=np.array([0.0, end / 2, end]))
+    kept = ("status", "mean", "var", "obs_mean", "obs_var", "n_valid", "p_extinct", "quantiles")
+    text = summary(Results.from_arrays(made, {name: whole[name] for name in kept}), SimpleNamespace(published=()))
+    assert words in text
+
+
+def test_observables_stand_below_the_species_with_their_units() -> None:
+    whole = results()
+    made = dataclasses.replace(whole.schema, observable_units=("1/mL",))
+    kept = ("status", "mean", "var", "obs_var", "n_valid", "p_extinct", "quantiles")
+    arrays = {name: whole[name] for name in kept}
+    arrays |= {"obs_mean": np.full((1, 3, 1), 0.25), "obs_var": np.full((1, 3, 1), 0.04)}
+    arrays["obs_quantiles"] = np.array([0.1, 0.2, 0.9]).reshape(3, 1, 1, 1).repeat(3, axis=2)
+    text = summary(Results.from_arrays(made, arrays), SimpleNamespace(published=()))
+    assert text.splitlines()[-1].split() == ["share", "(1/mL)", "0.250", "0.010", "0.1", "to", "0.9"]

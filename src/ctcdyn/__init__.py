@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ctcdyn.config import load_study
+    from ctcdyn.errors import CtcError
     from ctcdyn.results import Results
     from ctcdyn.results import open_results as open
     from ctcdyn.simulation import Model, load_model
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Model", "Results", "__version__", "load_model", "load_study", "open", "run"]
+__all__ = ["CtcError", "Model", "Results", "__version__", "load_model", "load_study", "open", "run"]
 
 _HOME = {
+    "CtcError": ("ctcdyn.errors", "CtcError"),
     "Model": ("ctcdyn.simulation", "Model"),
     "Results": ("ctcdyn.results", "Results"),
     "load_model": ("ctcdyn.simulation", "load_model"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import os
 import textwrap
@@ -191,6 +192,7 @@ def inspection_text(found: dict[str, Any]) -> str:
         ("times", saves),
         ("species", ", ".join(_with_unit(name, unit) for name, unit in found["species"].items())),
         ("observables", ", ".join(_with_unit(name, unit) for name, unit in found["observables"].items())),
+        ("passages", _passages(found["event_kinds"])),
         ("parameters", f"{len(found['parameters'])}, drawn: {', '.join(drawn) or 'none'}"),
         ("contents", " ".join(contents).rstrip(",")),
         ("run", _made(made)),
@@ -248,18 +250,46 @@ def comparison_text(comparison: Comparison) -> str:
         lines.append(line)
     if comparison.provenance:
         lines.append("made differently (no part of the content):")
-        for name, (before, after) in comparison.provenance.items():
-            lines.append(f"  {name:<18}{_brief(before)}  |  {_brief(after)}")
+        rows = [row for name, pair in comparison.provenance.items() for row in _changes(name, *pair)]
+        width = max(18, *(len(name) + 2 for name, _ in rows))
+        lines += [f"  {name:<{width}}{text}" for name, text in rows]
     return "\n".join(lines)
+
+
+def _changes(name: str, before: str | float | None, after: str | float | None) -> list[tuple[str, str]]:
+    """(name, both values) of an entry that differs; of a table in JSON one for each key that does."""
+    if name.endswith("_json"):
+        try:
+            first, second = _flat(json.loads(str(before))), _flat(json.loads(str(after)))
+        except ValueError:
+            pass
+        else:
+            keys = [key for key in {**first, **second} if first.get(key) != second.get(key)]
+            return [(name, ""), *((f"  {key}", f"{first.get(key, '-')}  |  {second.get(key, '-')}") for key in keys)]
+    return [(name, f"{_brief(before)}  |  {_brief(after)}")]
+
+
+def _flat(value: Any, key: str = "") -> dict[str, str]:
+    """Dotted keys of nested tables, each with its value as JSON."""
+    if not isinstance(value, dict):
+        return {key: json.dumps(value)}
+    inner = (_flat(item, f"{key}.{name}" if key else name).items() for name, item in value.items())
+    return {name: text for items in inner for name, text in items}
 
 
 def _brief(value: str | float | None) -> str:
     if value is None:
         return "-"
     text = str(value)
-    if "\n" in text or len(text) > _SHOWN // 4:
-        return f"{len(text.splitlines())} lines, {len(text)} characters"
+    if "\n" in text or len(text) > _SHOWN // 2:
+        lines = len(text.splitlines())
+        return f"{lines} line{'s' if lines != 1 else ''}, {len(text)} characters"
     return text
+
+
+def _passages(names: list[str]) -> str:
+    """First passages have no column over time: where they are."""
+    return f"{', '.join(names)} (in event_time, event_observed)" if names else ""
 
 
 def _made(made: dict[str, Any]) -> str:

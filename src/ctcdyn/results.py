@@ -37,6 +37,10 @@ def open_results(path: str | os.PathLike[str]) -> Results:
         raise
 
 
+class AbsentError(CtcError, AttributeError):
+    """An array that these results do not hold; an AttributeError too, so that `hasattr(results, "state")` answers."""
+
+
 class Results:
     """What a study gave: labels, per-trajectory rows, kept paths and the summary over all trajectories."""
 
@@ -120,7 +124,7 @@ class Results:
         if name in ("state", "observables", "kept"):
             why = "no full paths were kept; run with --keep N or --keep all"
         fix = did_you_mean(name, self.names)
-        return CtcError(Problem("R509", f"these results hold no {name!r}", why=why, fix=fix), Exit.USAGE)
+        return AbsentError(Problem("R509", f"these results hold no {name!r}", why=why, fix=fix), Exit.USAGE)
 
     @property
     def time(self) -> NDArray[np.float64]:
@@ -254,6 +258,10 @@ class Results:
         if name in self.observable:
             return "observable", self.observable.index(name)
         known = (*self.species, *self.observable)
+        if name in self.event_kind:
+            what = f"{name!r} is a first passage, one time for each trajectory, and no column over time"
+            fix = f"it stands in event_time and event_observed, column {self.event_kind.index(name)}; "
+            raise CtcError(Problem("R509", what, fix=f"{fix}known columns: {', '.join(known)}"), Exit.USAGE)
         fix = did_you_mean(name, known) or f"known: {', '.join(known)}"
         raise CtcError(Problem("R509", f"no species or observable is called {name!r}", fix=fix), Exit.USAGE)
 

@@ -83,6 +83,30 @@ def time_unit(end: float) -> tuple[str, float]:
     return ("hours", 1 / 24) if end > 0.1 else ("minutes", 1 / 1440)
 
 
+def write_time(time: float) -> str:
+    """A time (days) in a unit that fits it; days stay days, so that they are found on the axis of the result.
+
+    >>> write_time(13.0), write_time(1 / 12), write_time(3652.5)
+    ('day 13', '120 minutes', 'day 3652.5 (10 years)')
+    """
+    unit, length = time_unit(time)
+    if unit == "days":
+        return f"day {time:.6g}"
+    if unit == "years":
+        return f"day {time:.6g} ({time / length:.3g} years)"
+    return f"{time / length:.6g} {unit}"
+
+
+def write_length(days: float) -> str:
+    """A length of time (days) in a unit that fits it.
+
+    >>> write_length(14.0), write_length(0.5), write_length(1 / 96)
+    ('14 days', '12 hours', '15 minutes')
+    """
+    unit, length = time_unit(days) if days <= 2 else ("days", 1.0)
+    return f"{days / length:.6g} {unit}"
+
+
 def write_unit(unit: str) -> str:
     """Unit text as papers print it: "1/mL" with a negative exponent, "1" as nothing."""
     numerator, _, denominator = unit.partition("/")

@@ -2,11 +2,13 @@
 
 The error that is shown is the Monte-Carlo error, the standard error of a mean over n trajectories,
 sqrt(var / n). It says how far the printed mean may lie from the model's own mean, and nothing about how well
-the model fits an organism.
+the model fits an organism. Trajectories of an ODE that all have the same numbers are one trajectory: they have no
+Monte-Carlo error, and no digits of theirs are shown that the solver does not vouch for.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,8 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ctcdyn.analysis import Estimate, mean, z_score
+from ctcdyn import plugins
+from ctcdyn.analysis import Estimate, fraction, mean, z_score
 from ctcdyn.errors import CtcError, Status
+from ctcdyn.scales import time_unit, write_time
+from ctcdyn.store.layout import BLOCK
 
 if TYPE_CHECKING:
     from ctcdyn.model.network import Network, Published
@@ -27,6 +32,44 @@ LOW, HIGH = 0.025, 0.975
 # Numbers whose quantiles are taken exactly: 80 MB of last states. Bins know a value to about 2 % of itself.
 EXACT = 10**7
 USED_FOR = {"rate": "set a rate", "prediction": "predicted"}
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How far printed numbers can be trusted: `rtol` of an ODE solver (None: exact or unknown), and whether all
+    trajectories are the same, so that there is no Monte-Carlo error."""
+
+    rtol: float | None = None
+    alike: bool = False
+
+    def text(self, value: float, error: float) -> tuple[str, str]:
+        """A mean and its Monte-Carlo error as text."""
+        return with_error(value, 0.0 if self.alike else error, self.rtol)
+
+
+def accuracy(results: Results) -> Accuracy:
+    """What a result says of its own accuracy; its solver is looked up by name, so one of the user's is unknown."""
+    try:
+        solver = plugins.find("solver", results.schema.method)
+        deterministic = plugins.constants(solver, ("SEMANTICS",))["SEMANTICS"] == "ode"
+    except CtcError:
+        deterministic = False
+    if not deterministic:
+        return Accuracy()
+    try:
+        rtol = float(json.loads(str(results.provenance["config_resolved_json"]))["simulate"]["rtol"])
+    except (KeyError, TypeError, ValueError):
+        rtol = None
+    return Accuracy(rtol, _same_parameters(results))
+
+
+def _same_parameters(results: Results) -> bool:
+    """Whether every trajectory has the parameters of the first; read block by block, up to one that differs."""
+    if "params" not in results:
+        return False
+    first = results.rows("params", 0, 1)
+    steps = range(0, results.schema.count, 16 * BLOCK)
+    return all(bool((results.rows("params", start, start + 16 * BLOCK) == first).all()) for start in steps)
 
 
 @dataclass(frozen=True)
@@ -60,10 +103,13 @@ def _mean(results: Results, item: Published) -> Estimate | None:
 def summary(results: Results, network: Network) -> str:
     """The result block that `ctcdyn run` prints."""
     blocks = [_counts(results)]
+    trusted = accuracy(results)
     rows = compare(results, network.published)
     if rows:
-        blocks.append(_published(rows))
-    blocks.append(_at_the_end(results))
+        blocks.append(_published(rows, trusted))
+    if results.event_kind and "event_time" in results:
+        blocks.append(_first_passages(results, trusted))
+    blocks.append(_at_the_end(results, trusted))
     return "\n\n".join(blocks)
 
 
@@ -82,13 +128,13 @@ def _counts(results: Results) -> str:
     return line
 
 
-def _published(rows: Sequence[Comparison]) -> str:
+def _published(rows: Sequence[Comparison], trusted: Accuracy) -> str:
     table = [("", "day", "published", "simulated", "± MC error", "z", "the published number")]
     for row in rows:
         item, found = row.published, row.mean
         known = found is not None and found.n > 0
         value, error = (
-            with_error(found.value, found.error) if found is not None and known else ("not saved", "")
+            trusted.text(found.value, found.error) if found is not None and known else ("not saved", "")
         )
         table.append(
             (
@@ -97,7 +143,7 @@ def _published(rows: Sequence[Comparison]) -> str:
                 f"{item.value:.4g}",
                 value,
                 error,
-                f"{row.z:+.1f}" if math.isfinite(row.z) else "",
+                f"{row.z:+.1f}" if math.isfinite(row.z) and not trusted.alike else "",
                 USED_FOR[item.used_for],
             )
         )
@@ -114,9 +160,39 @@ def _published(rows: Sequence[Comparison]) -> str:
     )
 
 
-def _at_the_end(results: Results) -> str:
-    """Mean and central 95 % of each species on the last saved day, with the share of exact zeros."""
-    lines = [f"on day {results.time[-1]:g}"]
+def _first_passages(results: Results, trusted: Accuracy) -> str:
+    """In what share of the trajectories each condition came true, and when; failed trajectories do not count."""
+    end = float(results.time[-1])
+    unit, length = time_unit(end)
+    lines = [f"first passages up to {write_time(end)}"]
+    small = results.schema.count * len(results.event_kind) <= EXACT
+    good = np.isin(results.status, [int(s) for s in Status if s.ok])
+    for a, arm in enumerate(results.arm):
+        if len(results.arm) > 1:
+            lines.append(f" {arm}")
+        chosen = good & (results["arm_index"] == a)
+        table = [("", "share", "± MC error", "95 % interval", "median of those")]
+        for number, name in enumerate(results.event_kind):
+            happened = chosen & (results.event_observed[:, number] == 1)
+            found = fraction(int(happened.sum()), int(chosen.sum()))
+            if found.n == 0:
+                table.append((name, "no trajectory", "", "", ""))
+                continue
+            share, error = with_error(100 * found.value, 0.0 if trusted.alike else 100 * found.error)
+            interval = "" if trusted.alike else f"{plain(100 * found.low)} to {plain(100 * found.high)} %"
+            median = ""
+            if small and found.value > 0:
+                middle = float(np.median(results.event_time[happened, number]))
+                median = f"day {middle:.3g}" if unit == "days" else f"{middle / length:.3g} {unit}"
+            table.append((name, f"{share} %", f"{error} %" if error else "", interval, median))
+        lines.extend(_columns(table))
+    return "\n".join(lines)
+
+
+def _at_the_end(results: Results, trusted: Accuracy) -> str:
+    """Mean and central 95 % of each species and observable at the last save, with the share of exact zeros."""
+    end = write_time(float(results.time[-1]))
+    lines = [f"on {end}" if end.startswith("day") else f"at {end}"]
     for a, arm in enumerate(results.arm):
         n = int(results.n_valid[a, -1])
         if len(results.arm) > 1:
@@ -126,13 +202,16 @@ def _at_the_end(results: Results) -> str:
             continue
         table = [("", "mean", "± MC error", "2.5 % to 97.5 %", "none left")]
         bands = _bands(results, a)
-        for s, name in enumerate(results.species):
-            value, error = with_error(*_moments(results, a, s, n))
-            spread = f"{plain(bands[0, s])} to {plain(bands[1, s])}" if bands is not None and n > 1 else ""
+        readings = _observed_bands(results, a)
+        for name in (*results.species, *(results.observable if "obs_mean" in results else ())):
+            kind, c = results.find(name)
+            table_of, band = ("", bands) if kind == "species" else ("obs_", readings)
+            value, error = trusted.text(*_moments(results, table_of, (a, -1, c), n))
+            shown = band is not None and n > 1 and not trusted.alike
+            spread = f"{plain(band[0, c])} to {plain(band[1, c])}" if shown and band is not None else ""
             unit = results.unit(name)
-            zeros = 100 * float(results.p_extinct[a, -1, s])
-            label = name if unit == "1" else f"{name} ({unit})"
-            table.append((label, value, error, spread, f"{zeros:.3g} %"))
+            zeros = f"{100 * float(results.p_extinct[a, -1, c]):.3g} %" if kind == "species" else ""
+            table.append((name if unit == "1" else f"{name} ({unit})", value, error, spread, zeros))
         lines.extend(_columns(table))
     return "\n".join(lines)
 
@@ -142,29 +221,49 @@ def _bands(results: Results, a: int) -> NDArray[np.float64] | None:
     if "final_state" in results and results.schema.count * len(results.species) <= EXACT:
         reached = np.isin(results.status, (Status.OK, Status.EXTINCT)) & (results["arm_index"] == a)
         return np.asarray(np.quantile(results.final_state[reached], (LOW, HIGH), axis=0), dtype=np.float64)
+    return _levels(results, "quantiles", a)
+
+
+def _observed_bands(results: Results, a: int) -> NDArray[np.float64] | None:
+    """Central 95 % of each observable at the end, (2, O), from bins."""
+    return _levels(results, "obs_quantiles", a)
+
+
+def _levels(results: Results, name: str, a: int) -> NDArray[np.float64] | None:
+    """The outer two levels of an array of quantiles at the end, (2, columns); None where they are not there."""
     levels = np.round(results.quantile, 6).tolist()
-    if LOW not in levels or HIGH not in levels:
+    if name not in results or LOW not in levels or HIGH not in levels:
         return None
-    return results.quantiles[[levels.index(LOW), levels.index(HIGH)], a, -1]
+    return np.asarray(results[name][[levels.index(LOW), levels.index(HIGH)], a, -1], dtype=np.float64)
 
 
-def _moments(results: Results, a: int, s: int, n: int) -> tuple[float, float]:
-    """(mean, Monte-Carlo error) of a species on the last saved day."""
-    error = math.sqrt(float(results.var[a, -1, s]) / n) if n > 1 else 0.0
-    return float(results.mean[a, -1, s]), error
+def _moments(results: Results, prefix: str, at: tuple[int, int, int], n: int) -> tuple[float, float]:
+    """(mean, Monte-Carlo error) at (arm, save, column); `prefix` is "" for species and "obs_" for observables."""
+    variance = float(results[f"{prefix}var"][at])
+    return float(results[f"{prefix}mean"][at]), math.sqrt(variance / n) if n > 1 and variance >= 0 else 0.0
 
 
-def with_error(value: float, error: float) -> tuple[str, str]:
+def with_error(value: float, error: float, rtol: float | None = None) -> tuple[str, str]:
     """A value and its error as text, the error with two digits and the value as far as the error reaches.
 
-    Without an error (0 or NaN) the value has six digits and the error is empty.
+    Without an error (0 or NaN) the value has six digits and the error is empty. With `rtol`, the tolerance of a
+    solver, neither has digits below rtol times the value; an error that is smaller than that is told so.
 
     >>> with_error(0.80002371, 2.9143e-5), with_error(35970.44, 3.41), with_error(12.0, 0.0)
     (('0.800024', '0.000029'), ('35970.4', '3.4'), ('12', ''))
+    >>> with_error(0.80002371, 2.9143e-5, 1e-3), with_error(0.80002371, 0.0291, 1e-3), with_error(12.3456, 0.0, 1e-3)
+    (('0.800', '< 0.001'), ('0.800', '0.029'), ('12.3', ''))
     """
+    known = 6 if rtol is None else max(1, min(6, math.ceil(-math.log10(rtol) - 1e-9)))
     if not error > 0 or not math.isfinite(error):
-        return f"{value:.6g}", ""
+        return f"{value:.{known}g}", ""
     digits = 1 - math.floor(math.log10(float(f"{error:.1e}")))
+    if rtol is not None and value != 0 and math.isfinite(value):
+        last = math.floor(1e-9 - math.log10(rtol * abs(value)))  # decimals that the solver vouches for
+        if last < digits and -4 <= last <= 9:
+            rounded = round(error, last)
+            shown = f"{rounded:.{max(last, 0)}f}" if rounded > 0 else f"< {10.0**-last:.{max(last, 0)}f}"
+            return f"{round(value, last):.{max(last, 0)}f}", shown
     if digits > 9 or digits < -4:
         return f"{value:.6g}", f"{error:.1e}"
     return f"{round(value, digits):.{max(digits, 0)}f}", f"{round(error, digits):.{max(digits, 0)}f}"
