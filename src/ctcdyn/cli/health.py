@@ -67,7 +67,11 @@ def _folders() -> Iterator[tuple[str, str]]:
     cache = cache_folder()
     state = "writable" if is_writable(cache) else "NOT writable: kernels compile each time"
     yield "kernel cache", f"{cache} ({state})"
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except OSError:
+        yield "this folder", "does not exist any more"
+        return
     free = shutil.disk_usage(here).free / 1e9
     yield "this folder", f"{free:.1f} GB free, {'writable' if is_writable(here) else 'NOT writable'}"
 

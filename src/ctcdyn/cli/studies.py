@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import sys
 import tomllib
 from pathlib import Path
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from ctcdyn.config import Override, Study
     from ctcdyn.interruption import Interruption
     from ctcdyn.model.network import Network
+    from ctcdyn.model.resolve import Resolved
     from ctcdyn.progress import Progress
     from ctcdyn.results import Results
 
@@ -97,6 +100,8 @@ def _compute(
         own = whole.with_name(f"{whole.stem}.shard-{i:0{len(str(n))}d}-of-{n}{whole.suffix}")
         plan, resolved = prepare(study_file, [*changes, f"output.file={json.dumps(str(own), ensure_ascii=False)}"])
     reporter.note(_line(plan, resolved.network))
+    if all_alike(plan, resolved):
+        reporter.note(_ALIKE.format(plan.count))
     from ctcdyn.store import claim
 
     lock = claim(plan.output.file, options["overwrite"] or options["resume"])  # a second starter is told at once
@@ -148,7 +153,8 @@ def _tell(plan: Study, results: Results, overwrite: bool) -> None:
     network = load_model(plan.model)
     print(summary(results, network))
     saved = [Path(plan.output.file)]
-    if plan.output.picture and any(status.ok for status in results.counts):
+    drawn = plan.output.picture and any(status.ok for status in results.counts)
+    if drawn:
         from ctcdyn.cli.pictures import draw_cascade
 
         picture = saved[0].with_suffix(".png")
@@ -161,7 +167,13 @@ def _tell(plan: Study, results: Results, overwrite: bool) -> None:
             draw_cascade(results, network.published, picture)
     sizes = (f"{path} ({path.stat().st_size / 1e6:.2g} MB)" for path in saved)
     print(f"\nsaved    {'   '.join(sizes)}")
-    print(f"next     ctcdyn inspect {saved[0]}   ctcdyn plot {saved[0]} --kind paths", file=sys.stderr)
+    named = shlex.quote(str(saved[0]))
+    more = f"   ctcdyn plot {named}"
+    if results.schema.kept:
+        more += " --kind paths"
+    elif drawn:
+        more = ""  # bands are drawn, and no paths were kept
+    print(f"next     ctcdyn inspect {named}{more}", file=sys.stderr)
 
 
 def _judge(plan: Study, results: Results) -> None:
@@ -230,14 +242,31 @@ def check(
 
         explain_study(resolved, study)
     print(f"ok  study {file}: {_line(study, resolved.network)}")
+    if all_alike(study, resolved):
+        print(_ALIKE.format(study.count))
+
+
+def all_alike(study: Study, resolved: Resolved) -> bool:
+    """Whether the study asks for many trajectories that can only be the same: an ODE in which nothing is drawn."""
+    from ctcdyn.model.resolve import is_jump
+
+    return study.count > 1 and not resolved.draws and not is_jump(study)
+
+
+_ALIKE = (
+    "note: all {} trajectories are the same, for an ODE without [population.draw] leaves nothing to chance: "
+    'one is enough, or take method = "direct"'
+)
 
 
 def _line(study: Study, network: Network) -> str:
     """A study in a line."""
+    from ctcdyn.scales import write_length
+
     simulate = study.simulate
     return (
         f"{study.count} trajectories of {_shape(network)}, method {simulate.method}, "
-        f"{simulate.t_end - simulate.t_start:g} days, {len(simulate.times)} saved times"
+        f"{write_length(simulate.t_end - simulate.t_start)}, {len(simulate.times)} saved times"
     )
 
 
@@ -284,11 +313,19 @@ def init(
     if kind not in known:
         raise typer.BadParameter(f"{kind!r} is none of {', '.join(known)}", param_hint="KIND")
     text = known[kind].read_text(encoding="utf-8")
+    if output is not None:
+        text = _with_result(text, f"{output.stem}.h5")
     if output is None:
         print(text, end="")
         return
     write_new(output, text)
     print(f"wrote {output}; next: ctcdyn check {output} --explain", file=sys.stderr)
+
+
+def _with_result(text: str, result: str) -> str:
+    """The text of a study with another name of its result file: two studies must not share one."""
+    pattern = re.compile(r'^(\[output\]\n(?:[^\[\n].*\n|\n)*?file\s*=\s*)"[^"\n]*"', re.MULTILINE)
+    return pattern.sub(lambda found: found[1] + json.dumps(result, ensure_ascii=False), text, count=1)
 
 
 def templates() -> dict[str, Path]:

@@ -234,6 +234,15 @@ def _check_derived(reader: Reader, network: Network, given: dict[str, float]) ->
             reader.note("M306", what, ("parameters",), f"change what {item.name} is derived from", word="")
 
 
+def is_jump(study: Study) -> bool:
+    """Whether the study's method simulates an exact jump process; otherwise it solves an ODE."""
+    method = study.simulate.method
+    if method in ("ode", "auto"):
+        return False
+    solver = plugins.find("solver", method, Path(study.path).parent)
+    return bool(plugins.constants(solver, ("SEMANTICS",))["SEMANTICS"] == "jump")
+
+
 def _check_method(reader: Reader, study: Study, network: Network) -> None:
     """The solver is there, and what it simulates can start where the study starts it."""
     method, path = study.simulate.method, ("simulate", "method")
@@ -245,8 +254,8 @@ def _check_method(reader: Reader, study: Study, network: Network) -> None:
         return
     try:
         place = reader.document.place(*path)
-        solver = plugins.find("solver", method, Path(study.path).parent, place, "simulate.method")
-        if plugins.constants(solver, ("SEMANTICS",))["SEMANTICS"] == "jump":
+        plugins.find("solver", method, Path(study.path).parent, place, "simulate.method")
+        if is_jump(study):
             reader.problems += parts_of_cells(network, {name: study.place("initial", name) for name in study.initial})
     except CtcError as error:
         reader.problems += error.problems
