@@ -48,7 +48,7 @@ def ensemble_of(study: Study, resolved: Resolved, resume: bool = False) -> Ensem
         replicates=study.replicates,
         arms=len(study.arms),
         keep=study.kept,
-        state_dtype="f8",
+        state_dtype="f8" if study.output.precision == "double" else "f4",
         rtol=simulate.rtol,
         atol=simulate.atol,
         window=DEFAULT_WINDOW if simulate.window is None else simulate.window,
@@ -93,7 +93,7 @@ def schema_of(study: Study, linked: Linked, ensemble: Ensemble, shard: tuple[int
         provenance=provenance | versions(),
     )
     first, count = part_of(ensemble, shard)
-    return replace(whole, first=first, count=count)
+    return replace(whole, first=first, count=count, compressed=study.output.compression == "gzip")
 
 
 def make_schema(

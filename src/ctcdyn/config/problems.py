@@ -112,6 +112,10 @@ def _problem(document: Document, item: Mapping[str, Any], path: KeyPath) -> Prob
             return Problem(
                 "C105", what, place, shown, f"write a value {text} {_round(context[limit])}", word=word
             )
+    if kind == "literal_error":
+        allowed = str(context["expected"]).replace("'", '"')
+        what = f"{shown} must be {allowed}, not {describe(value)}"
+        return Problem("C105", what, place, shown, f"write {allowed}", word=word)
     if kind in ("string_too_short", "string_too_long"):
         return Problem(
             "C105",

@@ -7,7 +7,7 @@ knows a model.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -242,6 +242,8 @@ class Output(Table):
     file: Annotated[str, Check(result_name)]
     keep: Annotated[int | str, Read(kept_paths)] | None = None
     quantiles: Annotated[tuple[Share, ...], Read(tuple_of), Check(rising("C105"))] = QUANTILES
+    precision: Literal["double", "single"] = "double"
+    compression: Literal["gzip", "none"] = "gzip"
     picture: bool = True
 
 

@@ -30,7 +30,7 @@ class Schema:
     """What a result will hold, before anything is computed. Times in days; `times` has shape (T,).
 
     `first` and `count` are the trajectory ids in this file, `total` those of the whole study; ids below
-    `keep` are stored as full paths. id = (patient * replicates + replicate) * len(arms) + arm.
+    `keep` are stored as full paths, as `state_dtype`, by gzip where `compressed`. id = (patient * replicates + replicate) * len(arms) + arm.
     """
 
     species: tuple[str, ...]
@@ -49,6 +49,7 @@ class Schema:
     replicates: int = 1
     patients: int | None = None
     state_dtype: str = "f4"
+    compressed: bool = True
     quantiles: tuple[float, ...] = ()
     method: str = ""
     bin_edges: NDArray[np.float64] | None = None

@@ -86,7 +86,7 @@ class PathCoder:
                 piece = values[:, time : time + shape[1]]
                 with np.errstate(over="ignore"):  # a count beyond float32 is stored as infinity
                     chunk[: len(piece), : piece.shape[1]] = piece
-                yield (name, row, time), encode(chunk)
+                yield (name, row, time), encode(chunk) if self.schema.compressed else chunk.tobytes()
 
     def write(self, file: Any, parts: Sequence[Packed]) -> None:
         """The paths of some results as datasets of a segment, leaf after leaf, and where each leaf belongs."""
@@ -98,7 +98,8 @@ class PathCoder:
         for name in self.names:
             whole, shape, dtype, fill = self._shapes[name]
             size = (len(leaves) * shape[0], *whole[1:])
-            file.create_dataset(name, size, dtype, fillvalue=fill, chunks=shape, shuffle=True, compression=1)
+            filters = {"shuffle": True, "compression": 1} if self.schema.compressed else {}
+            file.create_dataset(name, size, dtype, fillvalue=fill, chunks=shape, **filters)
         for packed in parts:
             for (name, row, time), data in packed.chunks.items():
                 at = (place[row] * self._shapes[name][1][0], time, 0)

@@ -175,6 +175,7 @@ def _schema(file: Any) -> Schema:
         replicates=int(attributes["replicates"]),
         patients=int(attributes["patients"]) if "patients" in attributes else None,
         state_dtype=str(attributes["state_dtype"]),
+        compressed=bool(attributes.get("compressed", True)),
         quantiles=tuple(file["quantile"][...].tolist()) if "quantile" in file else (),
         method=str(attributes["method"]),
         bin_edges=edges,

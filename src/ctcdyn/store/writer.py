@@ -28,6 +28,7 @@ from ctcdyn.store.layout import (
     BLOCK,
     COORDINATES,
     LEAF,
+    PATH_NAMES,
     RESERVED,
     ROW_NAMES,
     SCHEMA_VERSION,
@@ -183,7 +184,7 @@ class Store:
         file.attrs["title"] = schema.title or "ctcdyn ensemble"
         file.attrs["source"] = f"ctcdyn {schema.provenance.get('ctcdyn_version', '')}".strip()
         file.attrs["ctcdyn_schema"] = SCHEMA_VERSION
-        for name in ("method", "first", "count", "total", "keep", "replicates", "state_dtype"):
+        for name in ("method", "first", "count", "total", "keep", "replicates", "state_dtype", "compressed"):
             file.attrs[name] = getattr(schema, name)
         if schema.patients is not None:
             file.attrs["patients"] = schema.patients
@@ -208,7 +209,9 @@ class Store:
         else:
             storage: dict[str, Any] = {}
             if variable.axes[0] in ("trajectory", "kept") and shape[0]:
-                storage = {"chunks": self._chunk(variable, shape), "shuffle": True, "compression": 1}
+                storage = {"chunks": self._chunk(variable, shape)}
+                if self.schema.compressed or name not in PATH_NAMES:
+                    storage |= {"shuffle": True, "compression": 1}
             dataset = self._file.create_dataset(
                 name, shape, variable.dtype, fillvalue=variable.fill, **storage
             )
