@@ -29,8 +29,9 @@ Array = NDArray[Any]
 class Schema:
     """What a result will hold, before anything is computed. Times in days; `times` has shape (T,).
 
-    `first` and `count` are the trajectory ids in this file, `total` those of the whole study; ids below
-    `keep` are stored as full paths, as `state_dtype`, by gzip where `compressed`. id = (patient * replicates + replicate) * len(arms) + arm.
+    `first` and `count` are the trajectory ids in this file, `total` those of the whole study; ids below `keep` are
+    stored as full paths, as `state_dtype`, by gzip where `compressed`.
+    id = (patient * replicates + replicate) * len(arms) + arm.
     """
 
     species: tuple[str, ...]
