@@ -32,6 +32,8 @@ OPTIONS = {
     "replay": {"--trajectory", "--dense", "--output"},
     "compare": {"--json"},
     "plot": {"--kind", "--species", "--output", "--overwrite"},
+    "submit": {"--shards", "--folder", "--set", "--time", "--cpus", "--memory", "--partition", "--print"},
+    "status": {"--json"},
     "doctor": set(),
     "selftest": set(),
 }

@@ -137,6 +137,8 @@ CODES: dict[str, str] = {
     "R514": "the process that writes the result died",
     "R515": "shards that are not the parts of one result",
     "R516": "a trajectory cannot be replayed",
+    "R517": "the scheduler does not take the jobs",
+    "R518": "not a folder of submitted jobs",
     "S601": "more trajectories failed than allowed",
     "S602": "some trajectories failed",
     "S603": "the solver cannot run this model",

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from ctcdyn import __version__
-from ctcdyn.cli import files, health, library, studies
+from ctcdyn.cli import cluster, files, health, library, studies
 
 
 class Commands(TyperGroup):
@@ -112,6 +112,8 @@ for _command in (
     files.replay,
     files.compare,
     files.plot,
+    cluster.submit,
+    cluster.status,
     health.doctor,
     health.selftest,
 ):
