@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import secrets
 import socket
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from ctcdyn.errors import CtcError, Exit, Problem
 
 NAME = "lock"
-_GUARD = "guard"
+GUARD = "guard"
 
 
 class Lock:
@@ -26,7 +27,8 @@ class Lock:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
-        self._mine = {"host": socket.gethostname(), "boot": _boot(), "pid": os.getpid(), "start": _start(os.getpid())}
+        self._mine = {"host": socket.gethostname(), "boot": _boot(), "space": _space(), "pid": os.getpid()}
+        self._mine["start"] = _start(os.getpid())
         if not self._create():
             self._take_over()
 
@@ -35,35 +37,45 @@ class Lock:
         if holder(self.path.parent) == self._mine:
             with contextlib.suppress(OSError):
                 self.path.unlink()
-        if {found.name for found in self.path.parent.glob("*")} <= {_GUARD}:  # nothing was begun
+        if {found.name for found in self.path.parent.glob("*")} <= {GUARD}:  # nothing was begun
             with contextlib.suppress(OSError):
-                (self.path.parent / _GUARD).unlink(missing_ok=True)
+                (self.path.parent / GUARD).unlink(missing_ok=True)
                 self.path.parent.rmdir()
 
     def _create(self) -> bool:
         """Whether the lock file could be created. It gets its name when it is whole."""
-        draft = self.path.with_name(f"{NAME}.{os.getpid()}")
-        draft.write_text(json.dumps(self._mine), encoding="utf-8")
+        draft = self.path.with_name(f"{NAME}.{secrets.token_hex(4)}")
         try:
-            os.link(draft, self.path)
-        except FileExistsError:
-            return False
-        except OSError:  # a file system without hard links
+            draft.write_text(json.dumps(self._mine), encoding="utf-8")
             try:
-                with self.path.open("x", encoding="utf-8") as file:
-                    file.write(json.dumps(self._mine))
+                os.link(draft, self.path)
             except FileExistsError:
                 return False
+            except OSError:  # a file system without hard links
+                return self._create_open()
         finally:
-            draft.unlink()
+            with contextlib.suppress(OSError):
+                draft.unlink()
+        return True
+
+    def _create_open(self) -> bool:
+        try:
+            with self.path.open("x", encoding="utf-8") as file:
+                file.write(json.dumps(self._mine))
+        except FileExistsError:
+            return False
+        except OSError:
+            with contextlib.suppress(OSError):
+                self.path.unlink()  # created here: an empty lock would be nobody's
+            raise
         return True
 
     def _take_over(self) -> None:
         with _guarded(self.path.parent):
             held = holder(self.path.parent)
-            if held is not None and not is_dead(held):
-                raise _held(self.path, held)
-            with contextlib.suppress(FileNotFoundError):
+            if held is not None:  # else it was given up meanwhile, and may be another's by now
+                if not is_dead(held):
+                    raise _held(self.path, held)
                 self.path.unlink()
             if not self._create():
                 raise _held(self.path, holder(self.path.parent) or {})
@@ -90,6 +102,8 @@ def is_dead(held: dict[str, Any]) -> bool:
         return False
     if held.get("boot") and _boot() and held["boot"] != _boot():
         return True
+    if held.get("space", "") != _space():  # in another container, whose processes cannot be seen from here
+        return False
     try:
         os.kill(held["pid"], 0)
     except ProcessLookupError:
@@ -103,15 +117,26 @@ def is_dead(held: dict[str, Any]) -> bool:
 @contextlib.contextmanager
 def _guarded(folder: Path) -> Any:
     """Alone among those who take over, where the file system has locks."""
-    handle = os.open(folder / _GUARD, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        with contextlib.suppress(ImportError, OSError):
-            import fcntl
+    while True:
+        handle = os.open(folder / GUARD, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            with contextlib.suppress(ImportError, OSError):
+                import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if _is_still(handle, folder / GUARD):
+                yield
+                return
+        finally:
+            os.close(handle)
+
+
+def _is_still(handle: int, path: Path) -> bool:
+    """Whether an open file still has its name: one that was removed guards nothing."""
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _held(path: Path, held: dict[str, Any]) -> CtcError:
@@ -135,4 +160,13 @@ def _start(pid: int) -> str:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:
         return ""
-    return text.rpartition(")")[2].split()[19]
+    fields = text.rpartition(")")[2].split()
+    return "ended" if fields[0] in "ZX" else fields[19]  # a zombie writes nothing any more
+
+
+def _space() -> str:
+    """The space that process numbers are of: a container has its own; empty where the system does not say."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return ""
