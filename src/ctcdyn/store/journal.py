@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import time
 from pathlib import Path
 from typing import Any, Self
@@ -23,8 +22,8 @@ from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.store.disk import check_target, failure
 from ctcdyn.store.identity import as_json, differences, identity
 from ctcdyn.store.layout import LEAF, Schema
+from ctcdyn.store.lock import GUARD, Lock
 from ctcdyn.store.lock import NAME as LOCK
-from ctcdyn.store.lock import Lock
 from ctcdyn.store.manifest import NAME as MANIFEST
 from ctcdyn.store.manifest import Entry, Manifest
 from ctcdyn.store.paths import Packed
@@ -52,7 +51,7 @@ class Journal:
         self._waiting: list[Packed] = []
         self._bytes = 0
         self._last = time.monotonic()
-        numbers = [int(found.name.partition(".")[0]) for found in self.folder.iterdir() if _NAME.fullmatch(found.name)]
+        numbers = [int(name.partition(".")[0]) for name in segments_in(self.folder)]
         self._next = max(numbers, default=0) + 1
 
     @property
@@ -94,12 +93,9 @@ class Journal:
         self._last = time.monotonic()
 
     def remove(self) -> None:
-        """The result has its name: the segments are no longer needed. The manifest goes last."""
-        for entry in sorted(self.folder.iterdir()):
-            if _NAME.fullmatch(entry.name):
-                entry.unlink()
+        """The result has its name: the segments are no longer needed."""
+        _empty(self.folder)
         self._lock.release()
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> Self:
         return self
@@ -108,10 +104,8 @@ class Journal:
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             with contextlib.suppress(CtcError):
                 self.commit()
-        if self.folder.exists() and not self.manifest.entries:  # nothing to go on from
-            for found in self.folder.iterdir():
-                if found.name != LOCK:
-                    found.unlink()
+        if not self.manifest.entries:  # nothing to go on from
+            _empty(self.folder)
         self._lock.release()
 
 
@@ -134,36 +128,40 @@ def claim(path: str | os.PathLike[str], overwrite: bool = False) -> Lock:
 def is_finished(path: str | os.PathLike[str], schema: Schema, lock: Lock) -> bool:
     """Whether the result of this very run is there already; segments that were left over are removed then.
 
-    Raises CtcError (exit 6, R513) where there is a result of another run.
+    Raises CtcError (exit 6, R513) where there is a result of another run, and no unfinished one that is to replace it.
     """
     if not Path(path).exists():
         return False
+    folder, mine = folder_of(path), _plain(identity(schema))
     try:
         arrays = FileArrays(path)
         try:
-            there = arrays.schema()
+            told = differences(_plain(identity(arrays.schema())), mine)
         finally:
             arrays.close()
-        told = differences(_plain(identity(there)), _plain(identity(schema)))
+        if told and (folder / MANIFEST).exists() and Manifest.read(folder).header["identity"] == mine:
+            return False
         if told:
             raise CtcError([Problem("R513", f"{path} is of another run: {line}") for line in told], Exit.OUTPUT)
-    finally:
+        _empty(folder)
+    except BaseException:
         lock.release()
-    shutil.rmtree(folder_of(path), ignore_errors=True)
+        raise
+    lock.release()
     return True
 
 
 def seed_of(path: str | os.PathLike[str]) -> int | None:
-    """The seed of the run into `path`, finished or not; None where there is none."""
-    if Path(path).exists():
-        arrays = FileArrays(path)
-        try:
-            return int(arrays.provenance()["seed"])
-        finally:
-            arrays.close()
-    if not (folder_of(path) / MANIFEST).exists():
+    """The seed of the run into `path`, an unfinished one first; None where there is none."""
+    if (folder_of(path) / MANIFEST).exists():
+        return int(Manifest.read(folder_of(path)).header["identity"]["seed"])
+    if not Path(path).exists():
         return None
-    return int(Manifest.read(folder_of(path)).header["identity"]["seed"])
+    arrays = FileArrays(path)
+    try:
+        return int(arrays.provenance()["seed"])
+    finally:
+        arrays.close()
 
 
 def _plain(found: dict[str, Any]) -> Any:
@@ -181,6 +179,9 @@ def begin(
     try:
         check_target(Path(path), overwrite)
         manifest = _manifest(Path(path), schema, overwrite, resume)
+    except OSError as error:
+        lock.release()
+        raise failure(error, folder_of(path)) from None
     except BaseException:
         lock.release()
         raise
@@ -215,6 +216,19 @@ def _repair(folder: Path, manifest: Manifest) -> None:
     if len(good) < len(manifest.entries) or manifest.damaged:
         manifest.rewrite(good)
     _clear(folder, frozenset(entry.name for entry in good))
+
+
+def segments_in(folder: Path) -> set[str]:
+    """Names of segments in a folder, whole or begun, committed or not."""
+    return {found.name for found in folder.iterdir() if _NAME.fullmatch(found.name)}
+
+
+def _empty(folder: Path) -> None:
+    """Remove what a run has put into its folder except the lock, the manifest last; what cannot be removed stays."""
+    for found in sorted(folder.glob("*"), key=lambda path: path.name == MANIFEST):
+        if found.name not in (LOCK, GUARD):
+            with contextlib.suppress(OSError):
+                found.unlink()
 
 
 def _clear(folder: Path, known: frozenset[str]) -> None:

@@ -1,8 +1,9 @@
 """What is committed: one line for each segment, appended and synced, each with its checksum.
 
-A line is `crc32 json`. The first says what the run is; the others name a segment file with its sha256, size and the
-runs of trajectories in it. A torn last line was never committed and is cut off; any other line that does not match its
-checksum is damage, and what it named is computed again.
+A line is `crc32 json`. The first says what the run is, and so does the second, since all would be lost with it; the
+others name a segment file with its sha256, size and the runs of trajectories in it. A torn last line was never
+committed and is cut off; any other line that does not match its checksum is damage, and what it named is computed
+again.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from typing import Any
 from ctcdyn.errors import CtcError, Exit, Problem
 
 NAME = "manifest.jsonl"
+_COPIES = 2  # of the line that says what the run is
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,13 @@ class Manifest:
     damaged: list[int] = field(default_factory=list)
 
     @classmethod
-    def create(cls, folder: Path, header: dict[str, Any]) -> Manifest:
-        """Begin one, durable when this returns."""
-        manifest = cls(folder / NAME, header)
+    def create(cls, folder: Path, header: dict[str, Any], entries: Sequence[Entry] = ()) -> Manifest:
+        """Begin one in place of any other, durable when this returns."""
+        manifest = cls(folder / NAME, header, list(entries))
         draft = manifest.path.with_suffix(".tmp")
         with draft.open("wb") as file:
-            file.write(_line(header))
+            file.write(_line(header) * _COPIES)
+            file.writelines(map(_line_of, entries))
             file.flush()
             os.fsync(file.fileno())
         draft.replace(manifest.path)
@@ -57,7 +61,7 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Manifest:
-        """Raises CtcError (R511) where there is none, or its first line is damaged."""
+        """Raises CtcError (R511) where there is none, or nothing says what the run is."""
         path = folder / NAME
         try:
             lines = path.read_bytes().split(b"\n")
@@ -65,11 +69,13 @@ class Manifest:
             what = f"{path} cannot be read: {os.strerror(error.errno or 0)}"
             raise CtcError(Problem("R511", what), Exit.OUTPUT) from None
         parsed = [_parse(line) for line in lines[:-1]]  # what has no end of line was not committed
-        if not parsed or parsed[0] is None:
+        header = next((found for found in parsed[:_COPIES] if found is not None and "identity" in found), None)
+        if header is None:
             fix = f"what the run was cannot be known: remove {folder} and begin again"
-            raise CtcError(Problem("R511", f"{path} is damaged in its first line", fix=fix), Exit.OUTPUT)
-        manifest = cls(path, parsed[0])
-        for number, found in enumerate(parsed[1:], 2):
+            raise CtcError(Problem("R511", f"{path} is damaged in its first lines", fix=fix), Exit.OUTPUT)
+        manifest = cls(path, header)
+        manifest.damaged += [number for number, found in enumerate(parsed[:_COPIES], 1) if found != header]
+        for number, found in enumerate(parsed[_COPIES:], _COPIES + 1):
             entry = _entry(found)
             if entry is None:
                 manifest.damaged.append(number)
@@ -79,8 +85,7 @@ class Manifest:
 
     def append(self, entry: Entry) -> None:
         """Commit a segment whose file is durable already."""
-        runs = [list(run) for run in entry.runs]
-        line = _line({"segment": entry.name, "sha256": entry.sha256, "size": entry.size, "runs": runs})
+        line = _line_of(entry)
         handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         try:
             end = self._cut(handle)
@@ -93,11 +98,8 @@ class Manifest:
         self.entries.append(entry)
 
     def rewrite(self, entries: list[Entry]) -> None:
-        """Replace the list of segments, as after damage."""
-        fresh = Manifest.create(self.path.parent, self.header)
-        for entry in entries:
-            fresh.append(entry)
-        self.entries, self.damaged = fresh.entries, []
+        """Replace the list of segments at once, as after damage."""
+        self.entries, self.damaged = Manifest.create(self.path.parent, self.header, entries).entries, []
 
     def _cut(self, handle: int) -> int:
         """Where the next line goes: behind the last whole one."""
@@ -127,6 +129,11 @@ def sync_folder(folder: Path) -> None:
 def _line(content: dict[str, Any]) -> bytes:
     text = json.dumps(content, separators=(",", ":"), sort_keys=True).encode()
     return b"%08x " % zlib.crc32(text) + text + b"\n"
+
+
+def _line_of(entry: Entry) -> bytes:
+    runs = [list(run) for run in entry.runs]
+    return _line({"segment": entry.name, "sha256": entry.sha256, "size": entry.size, "runs": runs})
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

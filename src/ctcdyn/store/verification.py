@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.store.content import content_hash
-from ctcdyn.store.journal import SUFFIX, folder_of
+from ctcdyn.store.journal import SUFFIX, folder_of, segments_in
 from ctcdyn.store.manifest import Manifest
 from ctcdyn.store.reader import FileArrays
 from ctcdyn.store.segments import read_checked
@@ -46,8 +46,12 @@ def unfinished(path: str | os.PathLike[str], check: bool = True) -> Unfinished |
     folder = given if given.suffix == SUFFIX else folder_of(given)
     if not folder.is_dir():
         return None
+    there = segments_in(folder)
     manifest = Manifest.read(folder)
     bad = [f"manifest line {number}" for number in manifest.damaged]
+    # one may be there without its line, where a process is about to write it or was killed before
+    if not bad and len(there - {entry.name for entry in manifest.entries}) > 1:
+        bad = [f"the end of {manifest.path.name}"]
     if check:
         bad += [entry.name for entry in manifest.entries if read_checked(folder, entry) is None]
     good = [entry for entry in manifest.entries if entry.name not in bad]
