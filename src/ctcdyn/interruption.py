@@ -5,7 +5,8 @@
 
 Python sees a signal only between its own instructions, so a thread waits on the descriptor that the interpreter writes
 to when a signal arrives: if the process is still there after GRACE seconds (LLVM compiles, a disk hangs), or at the
-second signal, that thread ends it. Nothing is lost by that: what is committed is on disk.
+second signal, that thread ends it. Nothing is lost by that: what is committed is on disk. Once the context is left by
+Interrupted the process is about to end, and more signals are ignored.
 """
 
 from __future__ import annotations
@@ -54,10 +55,11 @@ class Interruption:
         threading.Thread(target=self._watch, name="ctcdyn-signals", daemon=True).start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         signal.set_wakeup_fd(self._wakeup)
+        ending = kind is not None and issubclass(kind, Interrupted)  # a second signal must not change how it ends
         for number, before in self._before.items():
-            signal.signal(number, before)  # type: ignore[arg-type]
+            signal.signal(number, signal.SIG_IGN if ending else before)  # type: ignore[arg-type]
         os.close(self._write)  # ends the thread
 
     def _handle(self, number: int, _frame: FrameType | None) -> None:
