@@ -1,0 +1,234 @@
+"""What is done to runs, a given number of times: each function gives counts of how it ended, and fails at the first
+thing that must not be. The tests do it a few times, `fault_record.py` often."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import runs
+from ctcdyn.errors import CtcError, Exit
+from ctcdyn.store import assembly, segments
+from ctcdyn.store.content import content_hash
+from ctcdyn.store.verification import Unfinished, verify
+from runs import LIMIT, Run
+from scenes import MAIN, Place, Scene, entries, signalled
+
+Counts = Counter[str]
+
+
+def at_operations(scene: Scene, role: str, how: str, numbers: Iterable[int]) -> Counts:
+    """Strike at these operations of a process, and go on each time."""
+    return Counter(f"exit {scene.struck(role, at, how)}" for at in numbers)
+
+
+def at_random(scene: Scene, times: int, rng: random.Random, longest: float) -> Counts:
+    """SIGKILL at random moments, up to three times before the run may end."""
+    told: Counts = Counter()
+    for _ in range(times):
+        place, threads = scene.place(), rng.choice((1, 2, 7))
+        for _ in range(rng.randint(1, 3)):
+            before = entries(place.parts)
+            run = Run(scene.words(place, "--resume", "--threads", threads))
+            started = scene.server.start(run)
+            handle = os.pidfd_open(started[0]["pid"])
+            runs.wait_for(handle, rng.uniform(0, longest))
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+            os.close(handle)
+            (ended,) = scene.server.wait(started)
+            assert not runs.left_alive(ended.mark)
+            if place.target.exists():
+                assert content_hash(place.target) == scene.hash
+                break
+            assert set(before) <= set(entries(place.parts)), "committed and lost"
+            told["killed"] += 1
+        scene.goes_on(place, threads=threads)
+        told["runs"] += 1
+    return told
+
+
+def by_signals(scene: Scene, numbers: list[int], times: int, rng: random.Random, longest: float, cold: bool) -> Counts:
+    """Signals at random moments; `cold`: the kernel has to be compiled first."""
+    told: Counts = Counter()
+    for _ in range(times):
+        place = scene.place()
+        empty = {"CTCDYN_CACHE": str(place.folder / "cache")} if cold else None
+        ended = signalled(scene.words(place), numbers, rng.uniform(0, longest), empty)
+        assert "Traceback" not in ended.err, ended
+        assert not ended.left, ended
+        assert ended.seconds < LIMIT, ended
+        if ended.code in (0, -numbers[0]) and place.target.exists():
+            # all is done but the last words, and nothing handles signals any more
+            assert content_hash(place.target) == scene.hash
+            told["finished before"] += 1
+            told["finished before, ended by the signal"] += ended.code != 0
+            continue
+        allowed = {int(Exit.INTERRUPTED)} | ({int(Exit.KILLED)} if len(numbers) > 1 else set())
+        assert ended.code in allowed, ended
+        assert "--resume" in ended.err, ended
+        told[f"exit {ended.code}"] += 1
+        told["while compiling"] += cold and "stopped at once" in ended.err
+        told["with segments"] += bool(entries(place.parts))
+        scene.goes_on(place)
+    return told
+
+
+def by_flips(scene: Scene, flips: int, cuts: int, resumed: int, rng: random.Random) -> Counts:
+    """Bits flipped in, and ends cut off, segments and manifest; every so often the run goes on."""
+    told: Counts = Counter()
+    whole = scene.unfinished()
+    names = sorted(path.name for path in whole.parts.iterdir() if path.name != "lock")
+    every = max(1, (flips + cuts) // max(1, resumed))
+    for number in range(flips + cuts):
+        place = scene.place()
+        shutil.copytree(whole.parts, place.parts)
+        name = rng.choice(names)
+        path = place.parts / name
+        damage(path, rng, flip=number < flips)
+        what = "the manifest" if name == "manifest.jsonl" else "segments"
+        told[f"{'flips in' if number < flips else 'cuts of'} {what}"] += 1
+        found = found_by_verify(place)
+        if name != "manifest.jsonl":
+            assert found == (name,), (path, found)
+        elif not found:  # an end cut off is a commit that was never made
+            assert number >= flips
+            assert entries(place.parts) == entries(whole.parts)[:-1]
+            told["cuts that look like a commit that never was"] += 1
+        elif found == ("R511",):  # nothing is left that says what the run is
+            assert number >= flips
+            told["cuts that leave nothing to go on from"] += 1
+        if number % every == 0 and found != ("R511",):
+            repaired(scene, whole, place, name)
+            told["resumed"] += 1
+        shutil.rmtree(place.folder)
+    return told
+
+
+def damage(path: Path, rng: random.Random, flip: bool) -> None:
+    data = bytearray(path.read_bytes())
+    if flip:
+        data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    else:
+        del data[rng.randrange(len(data)) :]
+    path.write_bytes(data)
+
+
+def found_by_verify(place: Place) -> tuple[str, ...]:
+    try:
+        found = verify(place.target)
+    except CtcError as error:
+        return tuple(problem.code for problem in error.problems)
+    assert isinstance(found, Unfinished)
+    return found.damaged
+
+
+def repaired(scene: Scene, whole: Place, place: Place, name: str) -> None:
+    """Resume: HDF5 sees no damaged segment, what was whole is used as it is, and the result is the same."""
+    opened = opened_by_assembly(place)
+    good = [entry for entry in entries(place.parts) if segments.read_checked(place.parts, entry) is not None]
+    assert name not in {entry.name for entry in good}
+    assert opened <= {entry.sha256 for entry in good}
+    bytes_before = {entry.name: (whole.parts / entry.name).read_bytes() for entry in good}
+    resumed = scene.run(place, "--resume", plan=place.plan())
+    assert resumed.code == 0, resumed
+    assert content_hash(place.target) == scene.hash
+    assert place.left() == ["out.h5"]
+    for entry in good:
+        assert entry in entries(place.attic)
+        assert (place.attic / entry.name).read_bytes() == bytes_before[entry.name]
+
+
+def opened_by_assembly(place: Place) -> set[str]:
+    """What HDF5 is given, as sha256, when a result is made from these segments; a damaged one is refused."""
+    seen: set[str] = set()
+    parse = segments.parse
+
+    def look(schema: Any, data: bytes) -> Any:
+        seen.add(hashlib.sha256(data).hexdigest())
+        return parse(schema, data)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assembly, "parse", look)
+        if any(segments.read_checked(place.parts, entry) is None for entry in entries(place.parts)):
+            with pytest.raises(CtcError, match="R505"):
+                assembly.write_result(place.parts, place.folder / "made.h5", {}, False)
+    return seen
+
+
+def by_starters(scene: Scene, times: int, fresh: bool) -> Counts:
+    """Eight starters at once; `fresh`: each a new interpreter, else forks that come closer together."""
+    told: Counts = Counter()
+    for _ in range(times):
+        place = scene.place()
+        if fresh:
+            ended = [_waited(child) for child in [_started(scene.words(place)) for _ in range(8)]]
+        else:
+            ended = [(e.code, e.err) for e in scene.server.run(*[Run(scene.words(place))] * 8)]
+        codes = Counter(code for code, _ in ended)
+        assert codes == {0: 1, int(Exit.OUTPUT): 7}, ended
+        for code, err in ended:
+            assert "Traceback" not in err
+            told["R510" if "R510" in err else "R502" if "R502" in err else "won"] += 1
+            assert not code or "R510" in err or "R502" in err, err
+        assert content_hash(place.target) == scene.hash
+        assert place.left() == ["out.h5"]
+    return told
+
+
+def by_takers(scene: Scene, times: int, rng: random.Random) -> Counts:
+    """A holder is killed, and eight resume at once: one takes over, and the result is right."""
+    told: Counts = Counter()
+    for _ in range(times):
+        place = scene.place()
+        at = rng.randint(6, scene.operations - 12)
+        assert scene.run(place, plan=place.plan("run", at, "kill")).code == -signal.SIGKILL
+        assert (place.parts / "lock").exists()
+        before = entries(place.parts)
+        ended = scene.server.run(*[Run(scene.words(place, "--resume"))] * 8)
+        codes = Counter(e.code for e in ended)  # who comes late finds the result finished, and says so with 0
+        assert set(codes) <= {0, int(Exit.OUTPUT)}, ended
+        assert codes[0], ended
+        assert not any("Traceback" in e.err for e in ended), ended
+        assert content_hash(place.target) == scene.hash, before
+        told["taken over"] += 1
+        told["refused"] += codes[int(Exit.OUTPUT)]
+        assert place.left() == ["out.h5"]
+    return told
+
+
+def _started(words: list[object]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*MAIN, *map(str, words)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def _waited(child: subprocess.Popen[str]) -> tuple[int, str]:
+    _, err = child.communicate()
+    return child.returncode, err
+
+
+def hold(place: Place, **what: object) -> None:
+    """A lock in a place, as another holder would have left it; without `what`: of this process, which lives."""
+    from ctcdyn.store.lock import Lock
+
+    place.parts.mkdir(exist_ok=True)
+    (place.parts / "lock").unlink(missing_ok=True)
+    lock = Lock(place.parts)
+    held = json.loads(lock.path.read_text(encoding="utf-8"))
+    lock.path.write_text(json.dumps(held | what), encoding="utf-8")
+
+
+def until_zombie(pid: int) -> None:
+    """Wait until a child of this process has ended, and leave it unreaped."""
+    os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
