@@ -21,7 +21,7 @@ import ctcdyn
 from commands import command
 
 ROOT = Path(__file__).parents[1]
-GUIDES = ("tutorial", "extending", "reproducibility")
+GUIDES = ("tutorial", "extending", "reproducibility", "language", "interruption")
 FEWER = ["-s", "ensemble.trajectories=64", "-s", "output.keep=50"]
 NAMED = re.compile(r"# ([\w.]+\.(?:toml|py))\b")
 

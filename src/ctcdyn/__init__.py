@@ -6,7 +6,7 @@
 >>> ctcdyn.open("quickstart.h5").to_xarray()                    # doctest: +SKIP
 
 Public names are found when they are first used, so that `import ctcdyn` costs milliseconds: numba, HDF5,
-SymPy, pint and matplotlib are imported by the part that needs them.
+pint and matplotlib are imported by the part that needs them.
 """
 
 from __future__ import annotations

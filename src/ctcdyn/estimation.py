@@ -1,6 +1,7 @@
 """What a run will need, before it begins: bytes on disk from the schema, memory, time from a pilot.
 
-Disk is an upper bound: nothing is taken to be compressible, and segments and final file are there at the same time.
+Rows and paths are an upper bound (nothing is taken to be compressible), and segments and final file are there at the
+same time; nodes and histograms in segments depend on how many seconds the run takes and are estimated.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ctcdyn.store import Schema
 from ctcdyn.store.layout import LEAF, ROW_NAMES
 
 BASE = 260 << 20  # bytes of a process with numba and LLVM in it: measured, Python 3.11, Linux
+SEGMENTS = 16  # that are not yet merged: assumed; a run of more seconds has more, each with more leaves
 PILOT = 64  # trajectories
 PLACES = 4  # of the range of ids, at which they are taken
 PATIENCE = 10.0  # s after which a pilot is given up
@@ -29,7 +31,7 @@ PATIENCE = 10.0  # s after which a pilot is given up
 
 @dataclass(frozen=True)
 class Estimate:
-    """Trajectories of this run; bytes of the result, of the segments before it, and of memory; at most, not about."""
+    """Trajectories of this run; bytes of the result, of the segments before it, and of memory."""
 
     count: int
     result: int
@@ -48,7 +50,7 @@ class Estimate:
     def line(self) -> str:
         """One line for people."""
         return (
-            f"needs at most {size_text(self.disk)} of disk ({size_text(self.result)} for the result, the rest until it "
+            f"needs up to {size_text(self.disk)} of disk ({size_text(self.result)} for the result, the rest until it "
             f"is written) and {size_text(self.memory)} of memory"
         )
 
@@ -69,7 +71,10 @@ def estimate(schema: Schema, threads: int) -> Estimate:
     leaves = -(-schema.count // LEAF)
     node = sizes["arm"] * sizes["time"] * 8 + 3 * 8 * values
     sketch = 4 * bins(sketch_bits(values)) * values if schema.quantiles else 0
-    segments = schema.count * row + kept + leaves * node + min(leaves, 64) * sketch // 4
+    # nodes of neighbouring leaves are merged, and a part of the histogram is a few bytes for each bin that is not empty
+    parts = min(leaves, SEGMENTS)
+    filled = min(sketch, LEAF * values * 4) // 4
+    segments = schema.count * row + kept + parts * (2 * node + filled)
     leaf = LEAF * sizes["time"] * width * 8
     open_leaves = max(1, min(LARGEST_RANGE, OPEN_BYTES // max(leaf, 1)))
     rows = min(schema.count, LARGEST_RANGE * LEAF) * (row + 8 * sizes["parameter"])
@@ -86,7 +91,7 @@ def refuse(needs: Estimate, target: str, memory: int | None, disk: int | None) -
         if have is not None and needs.disk > have:
             what = f"the run needs up to {size_text(needs.disk)} of disk, {what} is {size_text(have)}"
             told.append(Problem("R507", what, fix=ways))
-    ways = "fewer threads, fewer save times, or fewer quantiles (output.quantiles = [] needs no histogram)"
+    ways = "fewer threads, fewer save times, or fewer species and observables"
     for have, what in ((memory, "limits.memory"), (_memory(), "the machine's memory")):
         if have is not None and needs.memory > have:
             what = f"the run needs about {size_text(needs.memory)} of memory, {what} is {size_text(have)}"

@@ -228,6 +228,7 @@ def _species(reader: Reader, taken: dict[str, str]) -> tuple[Species, ...]:
                 continuous=reader.flag((*path, "continuous")),
                 dimension=kind,
                 doc=reader.text((*path, "doc")),
+                declared=unit.text if unit is not None else "1",
                 place=reader.document.place(*path),
             )
         )

@@ -37,7 +37,10 @@ Terms = tuple[tuple[int, int], ...]  # (species index, count) pairs, in order of
 
 @dataclass(frozen=True, slots=True)
 class Species:
-    """A population of cells (or a concentration). `initial` uses parameters only; `unit` is its base unit."""
+    """A population of cells (or a concentration). `initial` uses parameters only.
+
+    `unit` is its base unit; `declared` is the unit that the model file uses.
+    """
 
     name: str
     unit: str
@@ -45,6 +48,7 @@ class Species:
     continuous: bool
     dimension: Dimension
     doc: str = ""
+    declared: str = "1"
     place: Place | None = field(default=None, compare=False)
 
 

@@ -159,7 +159,7 @@ class Reader:
         try:
             tree = parse(value, self.document.place(*path))
         except CtcError as error:
-            self.adopt(error, path, "see the section on expressions in docs/models")
+            self.adopt(error, path, "see the section on expressions in docs/language.md")
             return None
         known = set(known)
         unknown = sorted(names(tree) - known)

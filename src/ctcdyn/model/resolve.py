@@ -15,7 +15,7 @@ from ctcdyn.model.expr import Expr, Number
 from ctcdyn.model.network import Network, Parameter, derived_is_fixed, unknown_name
 from ctcdyn.model.rates import parts_of_cells
 from ctcdyn.model.reader import Reader
-from ctcdyn.units import UnitError, parse_quantity
+from ctcdyn.units import UnitError, parse_quantity, parse_unit
 
 Dist = Literal["normal", "lognormal", "uniform", "loguniform"]
 
@@ -111,7 +111,12 @@ def _initial(reader: Reader, name: str, network: Network) -> Expr | None:
             return None
         start = unit.to_base(number) if unit is not None else number
     else:
-        start = float(value)
+        number, unit = float(value), None
+        start = number
+    if unit is None and number != 0.0 and parse_unit(species.declared).factor != 1.0:
+        what = f"{name} is given in {species.declared} by the model, and {number:g} has no unit"
+        reader.note("U203", what, path, f'write "{number:g} {species.declared}"')
+        return None
     if start < 0 or start > 2.0**53:
         fault = "negative" if start < 0 else "above 2**53, where counts are no longer exact"
         reader.note(

@@ -20,7 +20,7 @@ from ctcdyn.store.layout import BLOCK, Array
 from ctcdyn.store.reader import ResultFile, damage_reported, read_provenance
 
 _OUTSIDE = ("provenance", "summary_state")
-_SLAB = 32 << 20  # bytes of a dataset that are in memory at once
+_SLAB = 4 << 20  # bytes of a dataset that are in memory at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,11 @@ def content_hash(path: str | os.PathLike[str]) -> str:
     """sha256 of the content of a result file, as 64 hexadecimal digits."""
     with damage_reported(Path(path)), ResultFile(Path(path)) as file:
         return _hash(file)
+
+
+def hash_of(file: Any) -> str:
+    """`content_hash` of an h5py file that is open."""
+    return _hash(file)
 
 
 def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> Comparison:

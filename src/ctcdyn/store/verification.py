@@ -69,9 +69,13 @@ def verify(path: str | os.PathLike[str]) -> Whole | Unfinished:
         arrays = FileArrays(given)
         try:
             schema = arrays.schema()
+            noted = schema.provenance.get("content_sha256")
             missing = int((arrays["status"] == 255).sum())
         finally:
             arrays.close()
+        if noted is not None and noted != digest:
+            what = f"{given} is damaged: its content is not what was written (sha256 {digest}, not {noted})"
+            raise CtcError(Problem("R505", what, fix="make it again from the study"), Exit.OUTPUT)
         if missing:
             what = f"{given} is whole, but {missing} of its trajectories were never run"
             raise CtcError(Problem("R505", what), Exit.OUTPUT)

@@ -23,6 +23,7 @@ import numpy as np
 
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.store.chunks import Block, Encoder, Rows, encode
+from ctcdyn.store.content import hash_of
 from ctcdyn.store.disk import DraftFile
 from ctcdyn.store.layout import (
     BLOCK,
@@ -142,7 +143,23 @@ class Store:
         self._draft.check()
         self._file.close()
         self._open = False
+        try:
+            self._seal()
+        except BaseException:
+            self._draft.discard()
+            raise
         self._draft.publish()
+
+    def _seal(self) -> None:
+        """Read back what was written and note its hash, so that `verify` can prove the file later."""
+        import h5py
+
+        self._draft.check()
+        with h5py.File(self._draft, "r") as file:
+            digest = hash_of(file)
+        with h5py.File(self._draft, "r+") as file:
+            file["provenance"].attrs["content_sha256"] = digest
+        self._draft.check()
 
     def discard(self) -> None:
         """Give up: close and remove the temporary file."""
