@@ -285,3 +285,28 @@ def test_a_model_for_a_study_is_one_error(toy: Path) -> None:
     assert "is a model" in problem.what
     assert "ctcdyn check" in problem.fix
     assert 'file = "toy.model.toml"' in problem.fix
+
+
+def test_a_bare_initial_value_where_the_model_uses_another_unit_is_refused(tmp_path: Path) -> None:
+    """5 what? The model says nM, and the base unit is a thousand times another."""
+    (tmp_path / "drug.model.toml").write_text(
+        'schema = 1\nname = "drug"\n[species]\ndrug = { initial = 5, unit = "nM", continuous = true }\n'
+        '[parameters]\nloss = { value = "0.2 /day", source = "assumed: a test" }\n'
+        '[[reaction]]\nname = "clear"\nequation = "drug ->"\nk = "loss"\n',
+        encoding="utf-8",
+    )
+    study = tmp_path / "s.toml"
+    text = '[initial]\ndrug = INITIAL\n[simulate]\nmethod = "ode"\nt_end = "3 days"\nsave = { every = "1 day" }\n'
+    text = f'schema = 1\n[model]\nfile = "drug.model.toml"\n{text}[output]\nfile = "d.h5"\n'
+
+    def start(initial: str) -> float:
+        study.write_text(text.replace("INITIAL", initial), encoding="utf-8")
+        value = prepare(study)[1].network.species[0].initial
+        return float(value.value)  # type: ignore[union-attr]
+
+    assert start('"5 nM"') == load_model(tmp_path / "drug.model.toml").species[0].initial.value  # type: ignore[union-attr]
+    assert start("0") == 0.0
+    for bare in ("5", '"5"', "0.005"):
+        with pytest.raises(CtcError, match="U203.*drug is given in nM by the model") as caught:
+            start(bare)
+        assert caught.value.problems[0].fix.endswith('nM"')
