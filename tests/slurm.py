@@ -1,0 +1,48 @@
+"""A real SLURM of one node for the tests that need one; where it is not installed they are skipped, with the reason."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).with_name("slurm_node.sh")
+DAEMONS = ("slurmctld", "slurmd", "munged")
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a running SLURM whose commands the test can use."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin", "/sbin"])
+    missing = [name for name in DAEMONS if shutil.which(name, path=path) is None]
+    if missing:
+        pytest.skip(f"no SLURM here ({', '.join(missing)} not found): apt-get install slurm-wlm munge")
+    folder = tmp_path_factory.mktemp("slurm")
+    monkeypatch.setenv("PATH", path)
+    try:
+        started = subprocess.run(["bash", SCRIPT, "start", folder], capture_output=True, text=True, check=False)
+        assert started.returncode == 0, started.stderr
+        monkeypatch.setenv("SLURM_CONF", started.stdout.strip())
+        yield folder
+    finally:
+        subprocess.run(["bash", SCRIPT, "stop", folder], capture_output=True, check=False)
+
+
+def until(what: Callable[[], bool], seconds: float) -> bool:
+    """Whether something becomes true in time."""
+    end = time.monotonic() + seconds
+    while not (found := what()) and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
+
+
+def queued() -> list[str]:
+    """What the scheduler still has: one "state name" a line."""
+    line = ["squeue", "-h", "-r", "-o", "%T %j"]
+    return subprocess.run(line, capture_output=True, text=True, check=True).stdout.splitlines()
