@@ -1,4 +1,7 @@
-"""A real SLURM of one node for the tests that need one; where it is not installed they are skipped, with the reason."""
+"""What tests of submission share: a study with odd names, and a real SLURM of one node for the test that needs one.
+
+That test is skipped, with the reason, where SLURM is not installed.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,34 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("slurm_node.sh")
 DAEMONS = ("slurmctld", "slurmd", "munged")
+
+STUDY = """schema = 1
+[model]
+use = "ctc_linear"
+[population]
+patients = PATIENTS
+[population.draw]
+clearance = { dist = "lognormal", median = "16 /day", sigma = 0.3 }
+[simulate]
+method = "direct"
+t_end = "T_END days"
+save = { every = "1 day" }
+[ensemble]
+replicates = 4
+SEED
+[output]
+file = 'its "odd" $name `here`.h5'
+keep = 100
+picture = false
+"""
+
+
+def written(folder: Path, patients: int = 192, t_end: int = 2, seed: str = "seed = 5") -> Path:
+    """The study of this module as a file whose name needs quoting."""
+    text = STUDY.replace("PATIENTS", str(patients)).replace("T_END", str(t_end)).replace("SEED", seed)
+    path = folder / "my 'own' study $HOME.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 @pytest.fixture
