@@ -8,6 +8,7 @@ import signal
 import pytest
 
 import strikes
+from ctcdyn.store.content import content_hash
 from scenes import Scene
 
 LONG = 30_000  # trajectories: seconds of work
@@ -47,3 +48,11 @@ def test_signals_at_random_moments(
 @pytest.mark.faults
 def test_a_second_signal_at_random_moments(scene: Scene, rng: random.Random) -> None:
     assert strikes.by_signals(scene, [signal.SIGTERM, signal.SIGINT], 50, rng, 2.5, cold=False).total() >= 50
+
+
+def test_a_run_that_was_stopped_before_it_had_anything_is_not_in_the_way(scene: Scene) -> None:
+    place = scene.place()
+    assert scene.run(place, plan=place.plan("run", 11, "kill")).code == -signal.SIGKILL
+    assert (place.parts / "manifest.jsonl").exists()
+    assert scene.run(place).code == 0
+    assert (content_hash(place.target), place.left()) == (scene.hash, ["out.h5"])

@@ -1,19 +1,21 @@
 """Signals that ask a run to stop: it commits what is finished and ends within seconds, whatever it is doing.
 
     with Interruption() as interruption:
-        interruption.stop_by(ensemble.stop)     # how to stop from now on; None: raise Interrupted at once
+        interruption.stop_by(ensemble.stop)     # how to stop from now on; before, a signal ends the process at once
 
-Python sees a signal only between its own instructions, so a thread waits on the descriptor that the interpreter writes
-to when a signal arrives: if the process is still there after GRACE seconds (LLVM compiles, a disk hangs), or at the
-second signal, that thread ends it. Nothing is lost by that: what is committed is on disk. Once the context is left by
-Interrupted the process is about to end, and more signals are ignored.
+An exception raised by a handler is lost, or worse, where LLVM calls Python back. So before there is anything to stop,
+when nothing is computed that could be lost, the handler ends the process. Python sees a signal only between its own
+instructions, so a thread waits on the descriptor that the interpreter writes to when a signal arrives: if the process
+is still there after GRACE seconds (LLVM compiles, a disk hangs), or at the second signal, that thread ends it. Nothing
+is lost by that: what is committed is on disk. Once the context is left by Interrupted the process is about to end, and
+more signals are ignored.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
@@ -40,11 +42,9 @@ class Interruption:
         """What is called before the process is ended by force: it gives up the lock."""
         self._last = last
 
-    def stop_by(self, stop: Callable[[], None] | None) -> None:
-        """How the work that begins now is stopped. Where a signal has come already, it is stopped at once."""
+    def stop_by(self, stop: Callable[[], None]) -> None:
+        """How the work that begins now is stopped."""
         self._stop = stop
-        if self.asked and stop is not None:
-            stop()
 
     def __enter__(self) -> Self:
         for name in _SIGNALS:
@@ -67,8 +67,9 @@ class Interruption:
             return  # the thread that watches has seen it too
         self.asked = signal.Signals(number).name
         if self._stop is None:
-            raise Interrupted(self.asked)
-        self._stop()
+            self._leave(Exit.INTERRUPTED, f"{self.asked}: stopped before anything was computed")
+        else:
+            self._stop()
 
     def _watch(self) -> None:
         watched = set(self._before)
@@ -87,6 +88,8 @@ class Interruption:
                 self._leave(Exit.KILLED, "stopped at once by a second signal")
 
     def _leave(self, code: Exit, why: str) -> None:
-        self._last()
-        print(f"{why}; what was committed is safe, --resume goes on", file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            self._last()
+        with contextlib.suppress(OSError):  # not print: the signal may have come while something was printed
+            os.write(2, f"{why}; what was committed is safe, --resume goes on\n".encode())
         os._exit(int(code))
