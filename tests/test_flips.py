@@ -8,7 +8,8 @@ import pytest
 
 import strikes
 from commands import command
-from ctcdyn.errors import Exit
+from ctcdyn.errors import CtcError, Exit
+from ctcdyn.store import assembly
 from scenes import Scene
 
 
@@ -41,3 +42,26 @@ def test_verify_names_what_is_damaged(scene: Scene, rng: random.Random, name: st
     assert name.partition(".")[0] in out
     strikes.repaired(scene, place, place, name)
     assert command("verify", place.target)[0] == 0
+
+
+def test_a_result_is_not_made_where_the_manifest_has_lost_trajectories(scene: Scene) -> None:
+    place = scene.unfinished()
+    manifest = place.parts / "manifest.jsonl"
+    manifest.write_bytes(b"".join(manifest.read_bytes().splitlines(keepends=True)[:-1]))
+    with pytest.raises(CtcError, match="R505"):
+        assembly.write_result(place.parts, place.target, {}, False)
+    assert not place.target.exists()
+    scene.goes_on(place)
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_no_single_flip_loses_what_the_run_is(scene: Scene, which: int) -> None:
+    place = scene.unfinished()
+    manifest = place.parts / "manifest.jsonl"
+    data = bytearray(manifest.read_bytes())
+    ends = [at for at, byte in enumerate(data) if byte == ord("\n")]
+    data[ends[which]] ^= 1
+    manifest.write_bytes(data)
+    code, out, err = command("verify", place.target)
+    assert (code, "manifest" in out) == (Exit.NO, True), out + err
+    strikes.repaired(scene, place, place, manifest.name)

@@ -183,7 +183,7 @@ def test_a_result_is_never_made_of_half_a_manifest(scene: Scene, tmp_path: Path)
     place = scene.unfinished()
     manifest = place.parts / "manifest.jsonl"
     lines = manifest.read_bytes().split(b"\n")
-    manifest.write_bytes(b"\n".join([*lines[:2], lines[2][:9] + b"x" + lines[2][10:], *lines[3:]]))
+    manifest.write_bytes(b"\n".join([*lines[:4], lines[4][:9] + b"x" + lines[4][10:], *lines[5:]]))
     ended = scene.run(place, "--resume", plan=place.plan("run", 8, "kill"))  # while the manifest is written anew
     assert ended.code == -9
     assert len(entries(place.parts)) == 4

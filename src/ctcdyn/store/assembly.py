@@ -97,6 +97,9 @@ def write_result(folder: Path, target: Path, end: dict[str, str | int | float], 
             for part in segment.sketches:
                 if histogram is not None:
                     histogram.add(part)
+        if manifest.damaged or sum(entry.rows for entry in manifest.entries) != schema.count:
+            what = f"{manifest.path} is damaged: it does not name all trajectories"
+            raise CtcError(Problem("R505", what, fix="--resume computes them again"), Exit.OUTPUT)
         sketch = histogram.sketch() if histogram is not None else None
         store.finish(tree.root(), sketch, end, tree.waiting())
 

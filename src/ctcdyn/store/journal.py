@@ -191,7 +191,7 @@ def begin(
 def _manifest(path: Path, schema: Schema, overwrite: bool, resume: bool) -> Manifest:
     folder = folder_of(path)
     there = (folder / MANIFEST).exists()
-    if there and not resume and not overwrite:
+    if there and not resume and not overwrite and segments_in(folder):
         what = f"{folder} holds an unfinished run into {path}"
         fix = "go on with --resume, or begin again with --overwrite"
         raise CtcError(Problem("R512", what, fix=fix), Exit.OUTPUT)

@@ -1,6 +1,6 @@
 """What is committed: one line for each segment, appended and synced, each with its checksum.
 
-A line is `crc32 json`. The first says what the run is, and so does the second, since all would be lost with it; the
+A line is `crc32 json`. The first says what the run is, and so does one more, since all would be lost with it; the
 others name a segment file with its sha256, size and the runs of trajectories in it. A torn last line was never
 committed and is cut off; any other line that does not match its checksum is damage, and what it named is computed
 again.
@@ -51,7 +51,7 @@ class Manifest:
         manifest = cls(folder / NAME, header, list(entries))
         draft = manifest.path.with_suffix(".tmp")
         with draft.open("wb") as file:
-            file.write(_line(header) * _COPIES)
+            file.write(b"\n".join([_line(header)] * _COPIES))  # an empty line: no flipped bit can join them
             file.writelines(map(_line_of, entries))
             file.flush()
             os.fsync(file.fileno())
@@ -68,20 +68,23 @@ class Manifest:
         except OSError as error:
             what = f"{path} cannot be read: {os.strerror(error.errno or 0)}"
             raise CtcError(Problem("R511", what), Exit.OUTPUT) from None
-        parsed = [_parse(line) for line in lines[:-1]]  # what has no end of line was not committed
-        header = next((found for found in parsed[:_COPIES] if found is not None and "identity" in found), None)
-        if header is None:
+        headers: list[dict[str, Any]] = []
+        entries, damaged = [], []
+        for number, line in enumerate(lines[:-1], 1):  # what has no end of line was not committed
+            found = _parse(line)
+            entry = _entry(found)
+            if entry is not None:
+                entries.append(entry)
+            elif found is not None and "identity" in found:
+                headers.append(found)
+            elif line:
+                damaged.append(number)
+        if not headers:
             fix = f"what the run was cannot be known: remove {folder} and begin again"
             raise CtcError(Problem("R511", f"{path} is damaged in its first lines", fix=fix), Exit.OUTPUT)
-        manifest = cls(path, header)
-        manifest.damaged += [number for number, found in enumerate(parsed[:_COPIES], 1) if found != header]
-        for number, found in enumerate(parsed[_COPIES:], _COPIES + 1):
-            entry = _entry(found)
-            if entry is None:
-                manifest.damaged.append(number)
-            else:
-                manifest.entries.append(entry)
-        return manifest
+        if len(headers) < _COPIES and not damaged:
+            damaged.append(_COPIES)
+        return cls(path, headers[0], entries, damaged)
 
     def append(self, entry: Entry) -> None:
         """Commit a segment whose file is durable already."""
