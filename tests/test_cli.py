@@ -20,7 +20,8 @@ from ctcdyn.errors import CtcError, Exit, Problem
 
 # What design.md fixed, as far as this version goes: an option that does nothing may not exist.
 OPTIONS = {
-    "run": {"--output", "--set", "--threads", "--seed", "--keep", "--overwrite", "--resume", "--shard", "--progress"},
+    "run": {"--output", "--set", "--threads", "--seed", "--keep", "--overwrite", "--resume", "--shard", "--progress",
+            "--executor", "--scheduler"},
     "check": {"--set", "--explain"},
     "estimate": {"--set", "--threads", "--shard", "--json"},
     "init": {"--output", "--schema"},
@@ -103,6 +104,8 @@ def test_version() -> None:
         ["run", "x.toml", "--keep", "some"],
         ["run", "x.toml", "--keep", "-3"],
         ["run", "x.toml", "--progress", "loud"],
+        ["run", "x.toml", "--executor", "ray"],
+        ["run", "x.toml", "--scheduler", "tcp://127.0.0.1:8786"],
         ["init", "no_such_kind"],
         ["plot", "x.h5", "--kind", "pie"],
     ],

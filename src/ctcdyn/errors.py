@@ -144,6 +144,7 @@ CODES: dict[str, str] = {
     "S603": "the solver cannot run this model",
     "S604": "the kernel cache cannot be used",
     "S605": "the kernel does not compile",
+    "S606": "the cluster cannot be used",
     "B901": "a bug in ctcdyn",
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from ctcdyn.codegen.choose import choose
 from ctcdyn.codegen.kernel import Linked, link
 from ctcdyn.config import Study, load_study
+from ctcdyn.distribution import check_executor, on_cluster
 from ctcdyn.ensemble import Ensemble, plan
 from ctcdyn.errors import Interrupted
 from ctcdyn.estimation import Estimate, estimate, pilot, refuse
@@ -32,16 +33,20 @@ def run(
     progress: Progress | None = None,
     lock: Lock | None = None,
     interruption: Interruption | None = None,
+    executor: str = "local",
+    scheduler: str | None = None,
 ) -> Results:
     """Run a study (or the path of one) and open its result file. What is finished is committed about once a second.
 
     `threads`: None takes all cores that the process may use; `resume`: go on with what an earlier run left; `shard`
-    (i, n): part i of n, from 1, as a result of its own. Raises CtcError: exit 3 for a wrong study or model, before
+    (i, n): part i of n, from 1, as a result of its own; `executor` "dask": on the cluster at `scheduler`, or one of
+    `threads` processes of this machine. Raises CtcError: exit 3 for a wrong study or model, before
     anything is written; 6 where the output exists, is being written or cannot be; 5 where disk or memory do not
     suffice. Interrupted, where `interruption` ended it: what is finished is then committed.
     """
     study = study if isinstance(study, Study) else load_study(os.fspath(study))
     progress, threads = progress or Silent(), threads or local.usable_threads()
+    check_executor(executor, scheduler)
     linked, ensemble, schema = _plan(study, resume, shard)
     needs = estimate(schema, threads)
     progress.note(needs.line())
@@ -54,8 +59,12 @@ def run(
         if interruption is not None:
             interruption.stop_by(ensemble.stop)
         progress.start(schema.count - journal.rows)
-        run_one = partial(packed_range, kernel, ensemble, PathCoder(schema))
-        for packed in local.execute(run_one, plan(ensemble, threads, journal.missing()), threads, ensemble.stop):
+        if executor == "dask":
+            results = on_cluster(kernel, ensemble, schema, journal.missing(), threads, scheduler, progress.note)
+        else:
+            run_one = partial(packed_range, kernel, ensemble, PathCoder(schema))
+            results = local.execute(run_one, plan(ensemble, threads, journal.missing()), threads, ensemble.stop)
+        for packed in results:
             journal.add(packed)  # rows are addressed by id
             progress.advance(len(packed.result.status), failed(packed.result.status))
         journal.commit()

@@ -55,6 +55,13 @@ def run(
         str | None,
         typer.Option(metavar="i/N", help="Only part i of N, into a file of its own.", show_default=False),
     ] = None,
+    executor: Annotated[
+        str, typer.Option(metavar="local|dask", help="Threads of this process, or a Dask cluster.")
+    ] = "local",
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask scheduler; default: a local cluster.", show_default=False),
+    ] = None,
     progress: Annotated[str, typer.Option(metavar="auto|plain|json|none", help="How to report.")] = "auto",
 ) -> None:
     """Run a study: result file, picture and a summary."""
@@ -62,6 +69,7 @@ def run(
 
     if progress not in MODES:
         raise typer.BadParameter(f"{progress!r} is none of {', '.join(MODES)}", param_hint="--progress")
+    _check_executor(executor, scheduler, threads)
     from ctcdyn.config import Override
     from ctcdyn.interruption import Interruption
 
@@ -74,7 +82,8 @@ def run(
     if keep is not None:
         changes.append(Override(f"output.keep={_keep_as_toml(keep)}", "--keep", keep))
 
-    options = {"threads": threads, "overwrite": overwrite, "resume": resume, "shard": _shard(shard)}
+    options: dict[str, Any] = {"threads": threads, "overwrite": overwrite, "resume": resume, "shard": _shard(shard)}
+    options |= {"executor": executor, "scheduler": scheduler}
     with Interruption() as interruption:
         plan, results = _compute(study_file, changes, interruption, show(progress), output is not None, **options)
     with results:
@@ -203,6 +212,15 @@ def _shard(text: str | None) -> tuple[int, int]:
     if not (f"{i}{n}".isascii() and i.isdecimal() and n.isdecimal() and 1 <= int(i) <= int(n)):
         raise typer.BadParameter(f"{text!r} is not i/N with i from 1 to N", param_hint="--shard")
     return int(i), int(n)
+
+
+def _check_executor(executor: str, scheduler: str | None, threads: int | None) -> None:
+    if executor not in ("local", "dask"):
+        raise typer.BadParameter(f"{executor!r} is neither local nor dask", param_hint="--executor")
+    if scheduler is not None and executor != "dask":
+        raise typer.BadParameter("an address needs --executor dask", param_hint="--scheduler")
+    if scheduler is not None and threads is not None:
+        raise typer.BadParameter("the workers of a cluster have their own", param_hint="--threads")
 
 
 def _keep_as_toml(keep: str) -> str:
