@@ -180,6 +180,7 @@ def plan(ensemble: Ensemble, threads: int, leaves: NDArray[np.int64] | None = No
     missing = np.arange(ensemble.leaves) if leaves is None else leaves
     if not len(missing):
         return []
+    leaf_functions()  # before there are threads: Python 3.11 cannot parse on two at once
     size = LARGEST_RANGE
     while threads > 1 and size > 1 and size * threads * 4 > len(missing):
         size //= 2
