@@ -307,6 +307,6 @@ def test_a_bare_initial_value_where_the_model_uses_another_unit_is_refused(tmp_p
     assert start('"5 nM"') == load_model(tmp_path / "drug.model.toml").species[0].initial.value  # type: ignore[union-attr]
     assert start("0") == 0.0
     for bare in ("5", '"5"', "0.005"):
-        with pytest.raises(CtcError, match="U203.*drug is given in nM by the model") as caught:
+        with pytest.raises(CtcError, match=r"U203.*drug is given in nM by the model") as caught:
             start(bare)
         assert caught.value.problems[0].fix.endswith('nM"')
