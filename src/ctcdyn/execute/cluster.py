@@ -203,7 +203,7 @@ class _Run(Generic[Span, Result]):
         self._spans, self._left = iter(spans), len(spans)
         self._size = 1  # spans of the next task
         self._done: queue.Queue[Any] = queue.Queue()  # futures with a result, an error or no hope
-        self._out: dict[str, Any] = {}
+        self._out: dict[str, tuple[Any, list[Span]]] = {}  # what was sent, by the key of its future
         self._workers: dict[str, int] = {}
         self._compared = False
         self._next_look, self._last_seen = 0.0, time.monotonic()
@@ -243,16 +243,24 @@ class _Run(Generic[Span, Result]):
             size = max(1, min(self._size, self._most, self._left // slots))
             spans = list(itertools.islice(self._spans, size))
             self._left -= len(spans)
-            future = self._client.submit(_work, self._load, spans, pure=False, retries=RETRIES)
-            self._out[future.key] = future
-            future.add_done_callback(self._done.put)
+            self._submit(spans)
+
+    def _submit(self, spans: list[Span]) -> None:
+        future = self._client.submit(_work, self._load, spans, pure=False, retries=RETRIES)
+        self._out[future.key] = future, spans
+        future.add_done_callback(self._done.put)
 
     def _take(self, future: Any) -> Iterable[Result]:
-        del self._out[future.key]
-        if future.status == "error":
+        _, spans = self._out.pop(future.key)
+        status = future.status
+        if status == "error":
             raise _told(future.exception())
-        if future.status != "finished":  # cancelled, and not by us: the connection is lost
-            raise _lost(f"a task is {future.status}")
+        if status == "cancelled":  # and not by us
+            raise _lost("its connection ended")
+        if status != "finished":  # the worker was lost after it had finished and before its result was taken
+            future.cancel()
+            self._submit(spans)
+            return ()
         number, seconds, results = future.result()
         self._size = max(1, int(min(2 * number, number * SECONDS / max(seconds, 1e-3))))
         return results  # type: ignore[no-any-return]
@@ -261,7 +269,7 @@ class _Run(Generic[Span, Result]):
         """Nothing that was sent is wanted any more."""
         if self._out:
             with suppress(OSError):
-                self._client.cancel(list(self._out.values()), force=True)
+                self._client.cancel([future for future, _ in self._out.values()], force=True)
 
 
 def _lost(why: str) -> CtcError:
