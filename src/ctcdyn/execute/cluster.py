@@ -32,6 +32,7 @@ SECONDS = 2.0  # s that a task should take
 AHEAD = 2  # tasks for each core: one runs, one waits
 ANSWER = 5.0  # s in which a scheduler has to answer
 PATIENCE = 60.0  # s without any worker after which a run gives up
+FETCHERS = 4  # threads that get results
 RETRIES = 2  # of a task that failed with an exception; Dask counts lost workers by itself
 CLOSE = 2.0  # s that a connection has to end
 VERSIONS = ("ctcdyn", "numba", "llvmlite", "numpy", "scipy")  # what bits depend on
@@ -202,7 +203,10 @@ class _Run(Generic[Span, Result]):
         self._load = zlib.compress(pickle.dumps((_here(), call)))  # goes with each task
         self._spans, self._left = iter(spans), len(spans)
         self._size = 1  # spans of the next task
-        self._done: queue.Queue[Any] = queue.Queue()  # futures with a result, an error or no hope
+        self._ended: queue.Queue[Any] = queue.Queue()  # futures with a result, an error or no hope
+        self._done: queue.Queue[tuple[Any, Any]] = queue.Queue()  # futures, and what they gave
+        for _ in range(FETCHERS):
+            threading.Thread(target=self._fetch, name="ctcdyn-fetch", daemon=True).start()
         self._out: dict[str, tuple[Any, list[Span]]] = {}  # what was sent, by the key of its future
         self._workers: dict[str, int] = {}
         self._compared = False
@@ -213,7 +217,7 @@ class _Run(Generic[Span, Result]):
             self._look()
             self._send()
             with suppress(queue.Empty):
-                yield from self._take(self._done.get(timeout=_LOOK))
+                yield from self._take(*self._done.get(timeout=_LOOK))
 
     def _look(self) -> None:
         """About once a second: which workers there are."""
@@ -248,25 +252,40 @@ class _Run(Generic[Span, Result]):
     def _submit(self, spans: list[Span]) -> None:
         future = self._client.submit(_work, self._load, spans, pure=False, retries=RETRIES)
         self._out[future.key] = future, spans
-        future.add_done_callback(self._done.put)
+        future.add_done_callback(self._ended.put)
 
-    def _take(self, future: Any) -> Iterable[Result]:
+    def _fetch(self) -> None:
+        """Get results. Where a worker died with one, Dask tries to reach it for 30 s: others need not wait for that."""
+        while (future := self._ended.get()) is not None:
+            found: Any = None
+            if future.status == "finished":
+                try:
+                    found = future.result()
+                except BaseException as error:  # noqa: BLE001 (told by the thread that takes it)
+                    found = error
+            self._done.put((future, found))
+
+    def _take(self, future: Any, found: Any) -> Iterable[Result]:
         _, spans = self._out.pop(future.key)
+        if isinstance(found, tuple):
+            number, seconds, results = found
+            self._size = max(1, int(min(2 * number, number * SECONDS / max(seconds, 1e-3))))
+            return results  # type: ignore[no-any-return]
         status = future.status
         if status == "error":
             raise _told(future.exception())
         if status == "cancelled":  # and not by us
             raise _lost("its connection ended")
-        if status != "finished":  # the worker was lost after it had finished and before its result was taken
-            future.cancel()
-            self._submit(spans)
-            return ()
-        number, seconds, results = future.result()
-        self._size = max(1, int(min(2 * number, number * SECONDS / max(seconds, 1e-3))))
-        return results  # type: ignore[no-any-return]
+        if status == "finished" and isinstance(found, BaseException):  # it cannot be brought here
+            raise found
+        future.cancel()  # the worker was lost after it had finished and before its result was taken
+        self._submit(spans)
+        return ()
 
     def dismiss(self) -> None:
         """Nothing that was sent is wanted any more."""
+        for _ in range(FETCHERS):
+            self._ended.put(None)
         if self._out:
             with suppress(OSError):
                 self._client.cancel([future for future, _ in self._out.values()], force=True)
