@@ -22,6 +22,7 @@ CODE = SOURCES + TESTS + sorted((ROOT / "benchmarks").rglob("*.py"))
 BUILT = {".git", ".venv", "build", "dist", "__pycache__", ".hypothesis"}
 
 LINES = 400
+GENERATED = {"src/ctcdyn/kernels/contract.py"}  # by codegen/toy.py: as long as there are kinds of algebra
 SAY_NOTHING = {"utils", "util", "helpers", "helper", "misc", "common", "core", "base", "manager"}
 HEAVY = {"numba", "llvmlite", "scipy.stats", "h5py", "sympy", "pint", "matplotlib"}
 # The one place that turns generated text into code: it registers the module that Numba then caches.
@@ -65,7 +66,7 @@ def texts() -> Iterator[tuple[Path, str]]:
 @pytest.mark.parametrize("path", CODE, ids=relative)
 def test_file_is_short_and_finished(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    assert text.count("\n") <= LINES
+    assert text.count("\n") <= LINES or relative(path) in GENERATED
     found = UNFINISHED.search(text)
     assert found is None, f"unfinished: {found}"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
 from ctcdyn.codegen import stops
 from ctcdyn.codegen.layout import Layout, is_condition, row
@@ -16,6 +17,14 @@ from ctcdyn.codegen.writer import Body, prose
 from ctcdyn.model.expr import Number
 from ctcdyn.model.network import Network, Semantics
 
+# Kinds of algebra beside the parts that every solver needs: the files of this folder with a `write(layout, rows)`.
+ALGEBRA = tuple(
+    sorted(
+        file.stem
+        for file in Path(__file__).parent.glob("*.py")
+        if "\ndef write(layout: Layout, rows: Rows)" in file.read_text(encoding="utf-8")
+    )
+)
 LOG_CAPACITY = 64  # entries of the event log of one trajectory; more gives the status log_full
 
 HEAD = '''"""{title}
@@ -44,7 +53,7 @@ class Emission:
 
 
 def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width: int) -> Emission:
-    """Source of everything a solver needs of a model. `algebra` names modules of this package (jump, drift, ...).
+    """Source of everything a solver needs of a model. `algebra` names some of ALGEBRA.
 
     `width` is the number of lanes W, a literal in the kernel; results do not depend on it.
     """
@@ -52,7 +61,7 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
     rows.block("state", [f"X_{s}" for s in layout.species], "X", "species, then hidden counters")
     rows.block("parameters in force", [f"Q_{q}" for q in (*network.parameter_names, *layout.extra)], "Q")
     rows.block("coefficients", [row(c) for c in layout.coefficients.values()], "C")
-    parts = stops.write(layout, rows)
+    parts = stops.interruptions(layout, rows)
     rows.block("time of the state, days", ["TIME"])
     rows.block("time of a trial state or of a save, days", ["AT"])
     columns = len(layout.species) + len(layout.readings)

@@ -12,14 +12,13 @@ from typing import Any
 
 from ctcdyn import plugins
 from ctcdyn.codegen import cache
-from ctcdyn.codegen.emit import Emission, emit
+from ctcdyn.codegen.emit import ALGEBRA, Emission, emit
 from ctcdyn.codegen.link import assemble
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.network import Network
 from ctcdyn.model.rates import parts_of_cells
 
 FACTS = ("SEMANTICS", "ALGEBRA", "GRID_FREE", "ORDER", "SOURCE", "WIDTHS")
-ALGEBRA = ("jump", "drift", "jacobian")  # what `emit` can write beside the parts that every solver needs
 
 
 @dataclass(frozen=True)

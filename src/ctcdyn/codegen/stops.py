@@ -12,7 +12,7 @@ from ctcdyn.codegen.writer import Body
 from ctcdyn.model.network import Treatment
 
 
-def write(layout: Layout, rows: Rows) -> dict[str, str]:
+def interruptions(layout: Layout, rows: Rows) -> dict[str, str]:
     """Parts `schedule`, `upcoming`, `guard`, `apply`."""
     treatments = layout.network.treatments
     timed = [k for k, x in enumerate(treatments) if not _by_condition(x)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ctcdyn.codegen.emit import emit
+from ctcdyn.codegen.emit import ALGEBRA, emit
 from ctcdyn.model.expr import Number, parse
 from ctcdyn.model.network import Network, Observable, Parameter, Reaction, Species, Treatment
 from ctcdyn.units import DIMENSIONLESS, parse_unit
@@ -90,7 +90,7 @@ def toy() -> Network:
 
 def contract() -> str:
     """The text of contract.py."""
-    emission = emit(toy(), "jump", ("jump", "drift", "jacobian"), WIDTH)
+    emission = emit(toy(), "jump", ALGEBRA, WIDTH)
     parts = "\n\n\n".join(text for name, text in emission.parts.items() if name != "head")
     return f"""{DOC}
 

@@ -40,23 +40,23 @@ PASSED_detection = 23 * W
 TIME = 24 * W
 AT = 25 * W
 HERE = 26 * W  # the columns of one save of one lane, next to each other
-FROM, TO = range(27 * W, 29 * W, W)
-CANDIDATE, LIMIT, CHOICE = range(29 * W, 32 * W, W)
-TOTAL = 32 * W  # the last of the running sums
-LOW_0, HIGH_0 = range(32 * W, 34 * W, W)
-U = 34 * W  # trial state of a stage
-U_blood, U_tissue, U_arrivals = range(34 * W, 37 * W, W)
-F = 37 * W  # derivative at the trial state
-F_blood, F_tissue, F_arrivals = range(37 * W, 40 * W, W)
-J = 40 * W  # entries of the Jacobian, 1/d
-J_0_0, J_1_0, J_1_1, J_2_0 = range(40 * W, 44 * W, W)
-L = 44 * W  # entries of the LU factors of I/(gamma h) - J
-L_0_0, L_1_0, L_1_1, L_2_0, L_2_2 = range(44 * W, 49 * W, W)
-B = 49 * W  # right-hand side, then solution, of `solve`
-B_blood, B_tissue, B_arrivals = range(49 * W, 52 * W, W)
-SHIFT = 52 * W
-T = 53 * W  # partial derivative of the drift by time
-T_blood, T_tissue, T_arrivals = range(53 * W, 56 * W, W)
+U = 27 * W  # trial state of a stage
+U_blood, U_tissue, U_arrivals = range(27 * W, 30 * W, W)
+F = 30 * W  # derivative at the trial state
+F_blood, F_tissue, F_arrivals = range(30 * W, 33 * W, W)
+J = 33 * W  # entries of the Jacobian, 1/d
+J_0_0, J_1_0, J_1_1, J_2_0 = range(33 * W, 37 * W, W)
+L = 37 * W  # entries of the LU factors of I/(gamma h) - J
+L_0_0, L_1_0, L_1_1, L_2_0, L_2_2 = range(37 * W, 42 * W, W)
+B = 42 * W  # right-hand side, then solution, of `solve`
+B_blood, B_tissue, B_arrivals = range(42 * W, 45 * W, W)
+SHIFT = 45 * W
+T = 46 * W  # partial derivative of the drift by time
+T_blood, T_tissue, T_arrivals = range(46 * W, 49 * W, W)
+FROM, TO = range(49 * W, 51 * W, W)
+CANDIDATE, LIMIT, CHOICE = range(51 * W, 54 * W, W)
+TOTAL = 54 * W  # the last of the running sums
+LOW_0, HIGH_0 = range(54 * W, 56 * W, W)
 FREE = 56 * W  # rows of the solver
 
 
@@ -163,6 +163,122 @@ def apply(w, book, i, t):
     if (w[PASSED_detection + i] == np.inf) & (tissue >= detectable):
         w[PASSED_detection + i] = t
     return changed
+
+
+@lane
+def drift_lane(w, i):
+    """dx/dt at the trial state, in the species' unit per day."""
+    t = w[AT + i]
+    # shed: -> blood
+    shedding = w[Q_shedding + i]
+    swing = w[Q_swing + i]
+    c_shed = w[C_shed + i]
+    r0__ = shedding * (1.0 + swing * sin_(2.0 * 3.141592653589793 * t)) * c_shed
+    # clear: blood ->
+    clearance = w[Q_clearance + i]
+    blood = w[U_blood + i]
+    r1__ = clearance * blood
+    # leave: blood -> tissue
+    extravasation = w[Q_extravasation + i]
+    x__0 = extravasation * blood
+    r2__ = x__0
+    # die: tissue ->
+    death = w[Q_death + i]
+    tissue = w[U_tissue + i]
+    r3__ = death * tissue
+    w[F_blood + i] = r0__ - r1__ - r2__
+    w[F_tissue + i] = r2__ - r3__
+    w[F_arrivals + i] = r2__
+
+
+@block
+def drift(w):
+    for i in range(W):
+        drift_lane(w, i)
+
+
+@lane
+def jacobian_lane(w, i):
+    """Derivatives of the drift by the state at (TIME, X), 1/d."""
+    t = w[TIME + i]
+    clearance = w[Q_clearance + i]
+    extravasation = w[Q_extravasation + i]
+    w[J_0_0 + i] = -clearance - extravasation
+    w[J_1_0 + i] = extravasation
+    death = w[Q_death + i]
+    w[J_1_1 + i] = -death
+    w[J_2_0 + i] = extravasation
+
+
+@block
+def jacobian(w):
+    for i in range(W):
+        jacobian_lane(w, i)
+
+
+@lane
+def factor_lane(w, i):
+    """LU factors of I/(gamma h) - J, pivots as their inverses."""
+    a_0_0 = w[SHIFT + i] - w[J_0_0 + i]
+    a_1_0 = -w[J_1_0 + i]
+    a_1_1 = w[SHIFT + i] - w[J_1_1 + i]
+    a_2_0 = -w[J_2_0 + i]
+    a_2_2 = w[SHIFT + i]
+    a_0_0 = 1.0 / a_0_0
+    a_1_0 = a_1_0 * a_0_0
+    a_2_0 = a_2_0 * a_0_0
+    a_1_1 = 1.0 / a_1_1
+    a_2_2 = 1.0 / a_2_2
+    w[L_0_0 + i] = a_0_0
+    w[L_1_0 + i] = a_1_0
+    w[L_1_1 + i] = a_1_1
+    w[L_2_0 + i] = a_2_0
+    w[L_2_2 + i] = a_2_2
+
+
+@block
+def factor(w):
+    for i in range(W):
+        factor_lane(w, i)
+
+
+@lane
+def solve_lane(w, i):
+    """Solves with the factors: B is the right-hand side, then the solution."""
+    b_0 = w[B_blood + i]
+    b_1 = w[B_tissue + i] - w[L_1_0 + i] * b_0
+    b_2 = w[B_arrivals + i] - w[L_2_0 + i] * b_0
+    b_2 = (b_2) * w[L_2_2 + i]
+    b_1 = (b_1) * w[L_1_1 + i]
+    b_0 = (b_0) * w[L_0_0 + i]
+    w[B_blood + i] = b_0
+    w[B_tissue + i] = b_1
+    w[B_arrivals + i] = b_2
+
+
+@block
+def solve(w):
+    for i in range(W):
+        solve_lane(w, i)
+
+
+@lane
+def time_derivative_lane(w, i):
+    """Derivatives of the drift by time at (TIME, X)."""
+    t = w[TIME + i]
+    shedding = w[Q_shedding + i]
+    swing = w[Q_swing + i]
+    x__0 = 2.0 * 3.141592653589793
+    c_shed = w[C_shed + i]
+    w[T_blood + i] = shedding * (swing * (cos_(x__0 * t) * x__0)) * c_shed
+    w[T_tissue + i] = 0.0
+    w[T_arrivals + i] = 0.0
+
+
+@block
+def time_derivative(w):
+    for i in range(W):
+        time_derivative_lane(w, i)
 
 
 @term
@@ -280,119 +396,3 @@ def valid(w, i):
     for r in range(17, 18):
         good = pick((w[r * W + i] >= 0.0) & (w[r * W + i] < np.inf), good, 0.0)
     return good
-
-
-@lane
-def drift_lane(w, i):
-    """dx/dt at the trial state, in the species' unit per day."""
-    t = w[AT + i]
-    # shed: -> blood
-    shedding = w[Q_shedding + i]
-    swing = w[Q_swing + i]
-    c_shed = w[C_shed + i]
-    r0__ = shedding * (1.0 + swing * sin_(2.0 * 3.141592653589793 * t)) * c_shed
-    # clear: blood ->
-    clearance = w[Q_clearance + i]
-    blood = w[U_blood + i]
-    r1__ = clearance * blood
-    # leave: blood -> tissue
-    extravasation = w[Q_extravasation + i]
-    x__0 = extravasation * blood
-    r2__ = x__0
-    # die: tissue ->
-    death = w[Q_death + i]
-    tissue = w[U_tissue + i]
-    r3__ = death * tissue
-    w[F_blood + i] = r0__ - r1__ - r2__
-    w[F_tissue + i] = r2__ - r3__
-    w[F_arrivals + i] = r2__
-
-
-@block
-def drift(w):
-    for i in range(W):
-        drift_lane(w, i)
-
-
-@lane
-def jacobian_lane(w, i):
-    """Derivatives of the drift by the state at (TIME, X), 1/d."""
-    t = w[TIME + i]
-    clearance = w[Q_clearance + i]
-    extravasation = w[Q_extravasation + i]
-    w[J_0_0 + i] = -clearance - extravasation
-    w[J_1_0 + i] = extravasation
-    death = w[Q_death + i]
-    w[J_1_1 + i] = -death
-    w[J_2_0 + i] = extravasation
-
-
-@block
-def jacobian(w):
-    for i in range(W):
-        jacobian_lane(w, i)
-
-
-@lane
-def factor_lane(w, i):
-    """LU factors of I/(gamma h) - J, pivots as their inverses."""
-    a_0_0 = w[SHIFT + i] - w[J_0_0 + i]
-    a_1_0 = -w[J_1_0 + i]
-    a_1_1 = w[SHIFT + i] - w[J_1_1 + i]
-    a_2_0 = -w[J_2_0 + i]
-    a_2_2 = w[SHIFT + i]
-    a_0_0 = 1.0 / a_0_0
-    a_1_0 = a_1_0 * a_0_0
-    a_2_0 = a_2_0 * a_0_0
-    a_1_1 = 1.0 / a_1_1
-    a_2_2 = 1.0 / a_2_2
-    w[L_0_0 + i] = a_0_0
-    w[L_1_0 + i] = a_1_0
-    w[L_1_1 + i] = a_1_1
-    w[L_2_0 + i] = a_2_0
-    w[L_2_2 + i] = a_2_2
-
-
-@block
-def factor(w):
-    for i in range(W):
-        factor_lane(w, i)
-
-
-@lane
-def solve_lane(w, i):
-    """Solves with the factors: B is the right-hand side, then the solution."""
-    b_0 = w[B_blood + i]
-    b_1 = w[B_tissue + i] - w[L_1_0 + i] * b_0
-    b_2 = w[B_arrivals + i] - w[L_2_0 + i] * b_0
-    b_2 = (b_2) * w[L_2_2 + i]
-    b_1 = (b_1) * w[L_1_1 + i]
-    b_0 = (b_0) * w[L_0_0 + i]
-    w[B_blood + i] = b_0
-    w[B_tissue + i] = b_1
-    w[B_arrivals + i] = b_2
-
-
-@block
-def solve(w):
-    for i in range(W):
-        solve_lane(w, i)
-
-
-@lane
-def time_derivative_lane(w, i):
-    """Derivatives of the drift by time at (TIME, X)."""
-    t = w[TIME + i]
-    shedding = w[Q_shedding + i]
-    swing = w[Q_swing + i]
-    x__0 = 2.0 * 3.141592653589793
-    c_shed = w[C_shed + i]
-    w[T_blood + i] = shedding * (swing * (cos_(x__0 * t) * x__0)) * c_shed
-    w[T_tissue + i] = 0.0
-    w[T_arrivals + i] = 0.0
-
-
-@block
-def time_derivative(w):
-    for i in range(W):
-        time_derivative_lane(w, i)
