@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import CodeType
 
@@ -23,7 +24,11 @@ from ctcdyn.codegen.emit import emit
 from ctcdyn.codegen.kernel import link, solver_facts
 from ctcdyn.codegen.link import EXTERNAL
 from ctcdyn.errors import CtcError, Exit
+from ctcdyn.model import expr
 from ctcdyn.model.load import load_model
+from ctcdyn.model.network import Observable, Treatment
+from ctcdyn.model.rates import parts_of_cells
+from networks import network
 
 MODELS, SOLVERS = plugins.available("model"), plugins.available("solver")
 PACKAGE = Path(ctcdyn.__file__).parent
@@ -277,3 +282,27 @@ def test_a_solver_file_that_numba_refuses_is_told_with_the_reason(folder: Path) 
     assert "no_such_thing" in err
     assert "Traceback" not in err
     assert not (folder / "small.h5").exists()
+
+
+def test_mixed_semantics_has_whole_numbers_and_reals() -> None:
+    """A pinned species is a real number with powers in its rates, as is a counter of what moves only such ones."""
+    counters = tuple(
+        Observable(name, None, "flux", {"reaction": r}, "cells", realised="counter")
+        for name, r in (("made", "grow"), ("pairs", "pair"))
+    )
+    halves = tuple((s, expr.parse(f"{name} / 2")) for s, name in enumerate("ab"))
+    plain = network(
+        "mixed", {"a": 2.5, "b": 3.0}, {"k": 1.0}, {"grow": ("2 a -> 3 a", "k"), "pair": ("2 b -> a", "k")},
+        observables=counters, treatments=(Treatment("cut", 1.0, set=halves),),
+    )  # fmt: skip
+    pinned = replace(plain, species=(replace(plain.species[0], continuous=True), plain.species[1]))
+    parts = emit(pinned, "mixed", (), 16).parts
+    assert "WHOLE = True" in parts["layout"]
+    assert "REAL = (True, False, True, False)" in parts["layout"]
+    assert "w[X_a + i] = a__initial" in parts["initial"]
+    assert "w[X_b + i] = np.floor(b__initial + 0.5)" in parts["initial"]
+    assert parts["apply"].count("np.floor") == 1
+    laws = [expr.text(r.propensity("mixed", pinned)) for r in pinned.reactions]
+    assert laws == ["k * a**2 / 2", "k * b * (b - 1) / 2"]
+    assert [p.word for p in parts_of_cells(plain)] == ["a"]
+    assert parts_of_cells(pinned, pinned=True) == []

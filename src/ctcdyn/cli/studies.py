@@ -266,9 +266,9 @@ def check(
 
 def all_alike(study: Study, resolved: Resolved) -> bool:
     """Whether the study asks for many trajectories that can only be the same: an ODE in which nothing is drawn."""
-    from ctcdyn.model.resolve import is_jump
+    from ctcdyn.model.resolve import semantics_of
 
-    return study.count > 1 and not resolved.draws and not is_jump(study)
+    return study.count > 1 and not resolved.draws and semantics_of(study) == "ode"
 
 
 _ALIKE = (

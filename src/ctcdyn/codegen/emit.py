@@ -94,6 +94,7 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
 def _sizes(layout: Layout, width: int) -> list[str]:
     network = layout.network
     watched = bool(layout.passages) or any(is_condition(x.at) for x in network.treatments)
+    reals = tuple(layout.semantics == "mixed" and not layout.is_whole(name) for name in layout.species)
     return [
         f"W = {width}  # lanes of a block; no result depends on it",
         f"SPECIES = {len(layout.species)}  # state rows",
@@ -106,7 +107,8 @@ def _sizes(layout: Layout, width: int) -> list[str]:
         f"TIMED = {bool(layout.timed)}  # a rate depends smoothly on t",
         f"GUARDED = {watched}  # a condition on the state is watched",
         f"FUSED = {layout.fused}  # a whole step or event is one loop",
-        f"WHOLE = {layout.semantics == 'jump'}  # counts are whole numbers",
+        f"WHOLE = {layout.semantics in ('jump', 'mixed')}  # counts are whole numbers",
+        f"REAL = {reals}  # of state rows: not even so",
     ]
 
 
@@ -133,7 +135,7 @@ def _initial(layout: Layout) -> str:
     for s in network.species:
         given = isinstance(s.initial, Number)
         value = body.name(f"{s.name}__initial") if given else body.value(s.initial)
-        whole = layout.semantics == "jump"
+        whole = layout.is_whole(s.name)
         body.lines.append(f"w[X_{s.name} + i] = " + (f"np.floor({value} + 0.5)" if whole else value))
     body.lines += [f"w[X_{c.name} + i] = 0.0" for c in layout.counters]
     doc = "Derived parameters and the state of lane i at the start, from the parameters in its Q rows."

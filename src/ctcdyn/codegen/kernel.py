@@ -69,8 +69,8 @@ def link(network: Network, method: str, folder: str | Path = ".", width: int | N
     """Algebra of the network in the place of the contract in the solver `method` (a name, or a path to a file)."""
     solver = plugins.find("solver", method, folder)
     facts = solver_facts(solver)
-    if facts["SEMANTICS"] == "jump":
-        problems = parts_of_cells(network)
+    if facts["SEMANTICS"] in ("jump", "mixed"):
+        problems = parts_of_cells(network, pinned=facts["SEMANTICS"] == "mixed")
         if problems:
             raise CtcError(problems)
     if width is None:
@@ -83,7 +83,7 @@ def link(network: Network, method: str, folder: str | Path = ".", width: int | N
 def solver_facts(solver: Path) -> dict[str, Any]:
     """What a solver file says of itself, read without importing it."""
     facts = plugins.constants(solver, FACTS)
-    known = {"SEMANTICS": ("jump", "ode"), "ALGEBRA": ALGEBRA}
+    known = {"SEMANTICS": ("jump", "ode", "mixed"), "ALGEBRA": ALGEBRA}
     for name, allowed in known.items():
         given = facts[name]
         wrong = [x for x in (given if name == "ALGEBRA" else (given,)) if x not in allowed]

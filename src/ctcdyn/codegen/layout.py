@@ -90,6 +90,23 @@ class Layout:
         net.update({shown + k: 1 for k, c in enumerate(self.counters) if c.reaction == r})
         return net
 
+    def is_whole(self, name: str) -> bool:
+        """Whether a state row counts cells: all in jump semantics; in mixed all but pinned species and what only they
+        do.
+        """
+        if self.semantics != "mixed":
+            return self.semantics == "jump"
+        for counter in self.counters:
+            if counter.name == name:
+                return self.is_discrete(counter.reaction)
+        return not self.network.species[self.network.index(name)].continuous
+
+    def is_discrete(self, r: int) -> bool:
+        """Whether reaction r happens event by event in mixed semantics: it moves a species that is not pinned."""
+        reaction = self.network.reactions[r]
+        moved = [s for s, _ in reaction.change] or [s for s, _ in reaction.reactants]
+        return not all(self.network.species[s].continuous for s in moved)
+
     def symbol(self, name: str, state: str = "X") -> str:
         """Source that reads a name in a lane function; `state` is the row block of the species."""
         if name == "t":

@@ -136,11 +136,10 @@ def _passages(layout: Layout) -> list[str]:
 
 def _effect(layout: Layout, treatment: Treatment) -> list[str]:
     body = Body(layout.symbol)
-    whole = layout.semantics == "jump"
     changes = []
     for n, (s, value) in enumerate(treatment.set):
         body.lines.append(f"new_{n}__ = {body.value(value)}")
-        if whole:  # a number of cells: the nearest whole one
+        if layout.is_whole(layout.network.species[s].name):  # a number of cells: the nearest whole one
             body.lines.append(f"new_{n}__ = np.floor(new_{n}__ + 0.5)")
         changes.append((f"w[X_{layout.network.species[s].name} + i]", f"new_{n}__"))
     for q, _ in treatment.scale:

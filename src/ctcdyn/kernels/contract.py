@@ -24,6 +24,7 @@ TIMED = True  # a rate depends smoothly on t
 GUARDED = True  # a condition on the state is watched
 FUSED = True  # a whole step or event is one loop
 WHOLE = True  # counts are whole numbers
+REAL = (False, False, False)  # of state rows: not even so
 X = 0 * W  # species, then hidden counters
 X_blood, X_tissue, X_arrivals = range(0 * W, 3 * W, W)
 Q = 3 * W  # parameters in force

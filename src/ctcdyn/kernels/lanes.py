@@ -31,6 +31,7 @@ from ctcdyn.kernels.contract import (
     PASSAGES,
     PASSED,
     READINGS,
+    REAL,
     SHOWN,
     SPECIES,
     TIME,
@@ -103,9 +104,10 @@ def sound(w, i):
     code = OK
     for s in range(SPECIES):
         x = w[X + s * W + i]
-        if not (abs(x) < np.inf) or (WHOLE and x < 0.0):
+        whole = WHOLE and not REAL[s]
+        if not (abs(x) < np.inf) or (whole and x < 0.0):
             code = NOT_FINITE
-        elif WHOLE and x >= LARGEST_COUNT:
+        elif whole and x >= LARGEST_COUNT:
             code = OVERFLOW
     return code
 

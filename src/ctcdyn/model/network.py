@@ -10,6 +10,7 @@ Mass action has one meaning with two faces, for a reaction that takes m_s of eac
 - jump semantics: k * prod_s x_s (x_s - 1) ... (x_s - m_s + 1) / m_s!     (number of distinct sets of
   reactants)
 - ODE semantics:  k * prod_s x_s ** m_s / m_s!
+- mixed semantics: continuous species as in the ODE, the others as in the jump process
 
 Both carry 1/m!, so that the ODE is the large-number limit of the jump process for the same `k` (Kurtz 1972,
 doi:10.1063/1.1678692; Gillespie 1977, doi:10.1021/j100540a008). A textbook rate law `k x^2` is `rate = "k *
@@ -31,7 +32,7 @@ from ctcdyn.model.conservation import left_null_space
 from ctcdyn.model.expr import Call, Expr, Name, Number, evaluate, names
 from ctcdyn.units import Dimension
 
-Semantics = Literal["jump", "ode"]
+Semantics = Literal["jump", "ode", "mixed"]
 Terms = tuple[tuple[int, int], ...]  # (species index, count) pairs, in order of species
 
 
@@ -108,7 +109,7 @@ class Reaction:
         for s, count in self.reactants:
             x = Name(network.species[s].name)
             divisor *= math.factorial(count)
-            if semantics == "ode":
+            if semantics == "ode" or (semantics == "mixed" and network.species[s].continuous):
                 result = Call("*", (result, x if count == 1 else Call("**", (x, Number(float(count))))))
                 continue
             for taken in range(count):

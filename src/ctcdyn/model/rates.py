@@ -59,8 +59,11 @@ def vanishing_problems(network: Network) -> list[Problem]:
     return [problem for problem in found if problem is not None]
 
 
-def parts_of_cells(network: Network, given: Mapping[str, Place | None] | None = None) -> list[Problem]:
-    """Every initial value that a jump process cannot start from (M313): it counts whole cells.
+def parts_of_cells(
+    network: Network, given: Mapping[str, Place | None] | None = None, pinned: bool = False
+) -> list[Problem]:
+    """Every initial value that a jump process cannot start from (M313): it counts whole cells; with `pinned` it does
+    not count continuous species.
 
     `given` names the species whose value did not come from the model file, with the place where it was set. Initial
     values that are expressions are rounded to the nearest whole number, and so are never refused.
@@ -68,6 +71,8 @@ def parts_of_cells(network: Network, given: Mapping[str, Place | None] | None = 
     problems = []
     for species in network.species:
         if not isinstance(species.initial, Number) or not species.initial.value % 1.0:
+            continue
+        if pinned and species.continuous:
             continue
         name, value = species.name, float(species.initial.value)
         ours = given is not None and name in given

@@ -239,13 +239,13 @@ def _check_derived(reader: Reader, network: Network, given: dict[str, float]) ->
             reader.note("M306", what, ("parameters",), f"change what {item.name} is derived from", word="")
 
 
-def is_jump(study: Study) -> bool:
-    """Whether the study's method simulates an exact jump process; otherwise it solves an ODE."""
+def semantics_of(study: Study) -> str:
+    """What the study's method simulates: "ode", "jump", "mixed", ..."""
     method = study.simulate.method
     if method in ("ode", "auto"):
-        return False
+        return "ode"
     solver = plugins.find("solver", method, Path(study.path).parent)
-    return bool(plugins.constants(solver, ("SEMANTICS",))["SEMANTICS"] == "jump")
+    return str(plugins.constants(solver, ("SEMANTICS",))["SEMANTICS"])
 
 
 def _check_method(reader: Reader, study: Study, network: Network) -> None:
@@ -260,7 +260,9 @@ def _check_method(reader: Reader, study: Study, network: Network) -> None:
     try:
         place = reader.document.place(*path)
         plugins.find("solver", method, Path(study.path).parent, place, "simulate.method")
-        if is_jump(study):
-            reader.problems += parts_of_cells(network, {name: study.place("initial", name) for name in study.initial})
+        semantics = semantics_of(study)
+        if semantics in ("jump", "mixed"):
+            given = {name: study.place("initial", name) for name in study.initial}
+            reader.problems += parts_of_cells(network, given, semantics == "mixed")
     except CtcError as error:
         reader.problems += error.problems
