@@ -20,15 +20,16 @@ from flow import Flow, flow
 from replay import Path, replay
 
 EVENTS = 20_000  # cap of a run: a mutant that never ends is caught
-_paths: dict[tuple[str, float, int, int], Path] = {}
+_paths: dict[tuple[str, float, int, int, str], Path] = {}
 _flows: dict[tuple[str, float, int], Flow] = {}
 
 
-def path_of(net: Network, days: float, seed: int, number: int) -> Path:
-    """The naive path, computed once for all mutants."""
-    key = (repr((net.name, net.parameter_values().tolist(), net.species)), days, seed, number)
+def path_of(net: Network, days: float, seed: int, number: int, module: Any = None) -> Path:
+    """The naive path with the draws of the solver that the module was made of, computed once for all mutants."""
+    method = "next_reaction" if hasattr(module, "soonest") else "direct"
+    key = (repr((net.name, net.parameter_values().tolist(), net.species)), days, seed, number, method)
     if key not in _paths:
-        _paths[key] = replay(net, days, seed, number)
+        _paths[key] = replay(net, days, seed, number, method=method)
     return _paths[key]
 
 
@@ -38,7 +39,7 @@ def check_replay(module: Any, net: Network, days: float, seed: int = 20, count: 
     run = Drive(module, net, grid, count=count, seed=seed, max_events=EVENTS).go()
     shown = len(net.species)
     for k in range(count):
-        path = path_of(net, days, seed, k)
+        path = path_of(net, days, seed, k, module)
         assert run.status[k] in (0, 1)
         assert_array_equal(run.state[k], path.at(grid), f"trajectory {k}")
         assert_array_equal(run.final[k], path.states[-1])
@@ -57,7 +58,7 @@ def check_replay(module: Any, net: Network, days: float, seed: int = 20, count: 
 
 def check_times(module: Any, net: Network, days: float, seed: int = 20) -> None:
     """Every event of a path happens at its time, to 1e-9: the state just before and just after it."""
-    path = path_of(net, days, seed, 0)
+    path = path_of(net, days, seed, 0, module)
     close = sorted({0.0, days, *(t * (1.0 + e) for t in path.times[1:-1] for e in (-1e-9, 1e-9))})
     run = Drive(module, net, close, count=1, seed=seed, max_events=EVENTS).go()
     assert run.status[0] in (0, 1)
@@ -70,7 +71,7 @@ def check_patients(module: Any, net: Network, days: float, values: Mapping[str, 
     grid = np.linspace(0.0, days, 60)
     run = Drive(module, net, grid, count=count, seed=20, values=values, max_events=EVENTS).go()
     for k in range(count):
-        path = path_of(net.with_values({name: x[k] for name, x in values.items()}), days, 20, k)
+        path = path_of(net.with_values({name: x[k] for name, x in values.items()}), days, 20, k, module)
         assert_array_equal(run.state[k], path.at(grid), f"trajectory {k}")
         assert_allclose(np.reshape(run.logs(k), (-1, 3)), np.reshape(path.log, (-1, 3)), rtol=1e-12)
         passages = [path.passed.get(o.name, np.inf) for o in net.observables if o.use == "first_passage"]
@@ -81,7 +82,7 @@ def check_caps(module: Any, net: Network, days: float, cap: int = 60) -> None:
     """Trajectories beyond the cap fail and have no rows from then on; the others are as they were."""
     grid = np.linspace(0.0, days, 60)
     free, capped = (Drive(module, net, grid, count=6, seed=20, max_events=n).go() for n in (EVENTS, cap))
-    paths = [path_of(net, days, 20, k) for k in range(6)]
+    paths = [path_of(net, days, 20, k, module) for k in range(6)]
     over = np.array([path.candidates for path in paths]) > cap
     assert over.any()
     assert_array_equal(capped.status, np.where(over, 5, free.status))
@@ -109,7 +110,7 @@ def check_readings(net: Network, rows: np.ndarray, grid: np.ndarray) -> None:
 def check_jumps(module: Any, net: Network, days: float, seed: int = 20) -> None:
     """Between two events of the naive path the state moves by the column of one reaction; laws hold."""
     assert not net.treatments
-    path = path_of(net, days, seed, 0)
+    path = path_of(net, days, seed, 0, module)
     between = [0.5 * (a + b) for a, b in zip(path.times[1:], path.times[2:], strict=False)]
     grid = np.array([0.0, *between, days])
     run = Drive(module, net, grid, count=1, seed=seed, max_events=EVENTS).go()

@@ -1,4 +1,4 @@
-"""A naive exact process: one trajectory, plain Python, the draws of `direct` in the order of its docstring.
+"""A naive exact process: one trajectory, plain Python, the draws of `direct` or of `next_reaction` as they say it.
 
 Nothing is shared with the kernels: propensities are read off the network by `evaluate`, Philox and xoshiro
 are written in whole numbers, bounds over time by interval arithmetic on the expressions as they stand.
@@ -50,6 +50,61 @@ class Stream:
         return -math.log(self.uniform() + 2.0**-53)
 
 
+class OneClock:
+    """`direct`: one budget for all reactions; a uniform chooses among them, then the next budget is drawn."""
+
+    def __init__(self, seed: int, number: int, reactions: int) -> None:
+        self.draw = Stream(seed, number)
+        self.budget = self.draw.exponential()
+
+    def wait(self, limits: list[float]) -> float:
+        total = sum(limits)
+        return self.budget / total if total > 0 else math.inf
+
+    def spend(self, limits: list[float], span: float) -> None:
+        self.budget -= sum(limits) * span
+
+    def fire(self, limits: list[float], rates: list[float]) -> int | None:
+        level, self.budget, passed = self.draw.uniform() * sum(limits), self.draw.exponential(), 0.0
+        for r, rate in enumerate(rates):
+            passed += rate
+            if level < passed:
+                return r
+        return None
+
+
+class ManyClocks:
+    """`next_reaction`: a budget for each reaction, its m-th from a block addressed by reaction and m."""
+
+    def __init__(self, seed: int, number: int, reactions: int) -> None:
+        self.key, self.who = (seed & LOW, seed >> 32), (number & LOW, number >> 32)
+        self.drawn = [0] * reactions
+        self.budgets = [self.draw(r)[0] for r in range(reactions)]
+
+    def draw(self, r: int) -> tuple[float, float]:
+        m = self.drawn[r]
+        a, b, c, d = philox((*self.who, 1 << 31 | (m >> 32) << 24 | r << 8 | 5, m & LOW), self.key)
+        self.drawn[r] += 1
+        return -math.log((((a | b << 32) >> 12) * 2.0**-52) + 2.0**-53), ((c | d << 32) >> 12) * 2.0**-52
+
+    def wait(self, limits: list[float]) -> float:
+        waits = [b / a if a > 0 else math.inf for a, b in zip(limits, self.budgets, strict=True)]
+        self.first = waits.index(min(waits))
+        return min(waits)
+
+    def spend(self, limits: list[float], span: float) -> None:
+        self.budgets = [b - a * span for a, b in zip(limits, self.budgets, strict=True)]
+
+    def fire(self, limits: list[float], rates: list[float]) -> int | None:
+        r = self.first
+        self.spend(limits, self.budgets[r] / limits[r])
+        self.budgets[r], share = self.draw(r)
+        return r if share * limits[r] < rates[r] else None
+
+
+CLOCKS = {"direct": OneClock, "next_reaction": ManyClocks}
+
+
 @dataclass
 class Path:
     """What one trajectory did. Candidates are the firings, unless a rate depends smoothly on time."""
@@ -66,7 +121,9 @@ class Path:
         return np.array([self.states[max(np.searchsorted(self.times, t, "right") - 1, 0)] for t in grid])
 
 
-def replay(net: Network, t_end: float, seed: int, number: int, window: float = 1 / 16) -> Path:
+def replay(
+    net: Network, t_end: float, seed: int, number: int, window: float = 1 / 16, method: str = "direct"
+) -> Path:
     """One trajectory from day 0 to `t_end` (days), the network's own numbers, stream `number` of `seed`."""
     values = dict(zip(net.parameter_names, net.parameter_values().tolist(), strict=True))
     x = [math.floor(float(evaluate(s.initial, values)) + 0.5) for s in net.species]
@@ -76,7 +133,7 @@ def replay(net: Network, t_end: float, seed: int, number: int, window: float = 1
     due = {k: (float(evaluate(d.at, values)) if isinstance(d.at, Call | Name | Number) else d.at, d.cycles)
            for k, d in enumerate(net.treatments) if not _conditional(d.at)}  # fmt: skip
     held: dict[int, bool] = {k: False for k in range(len(net.treatments)) if k not in due}
-    path, draw, t = Path(fired=[0] * len(laws)), Stream(seed, number), 0.0
+    path, clock, t = Path(fired=[0] * len(laws)), CLOCKS[method](seed, number, len(laws)), 0.0
 
     def state() -> dict[str, float]:
         return values | dict(zip(net.species_names, x, strict=True)) | {"t": t}
@@ -111,7 +168,6 @@ def replay(net: Network, t_end: float, seed: int, number: int, window: float = 1
         path.states.append(list(x))
 
     act()
-    budget = draw.exponential()
     while t < t_end:
         stop = min([f for f in flips if f > t] + [when for when, left in due.values() if left] + [t_end])
         now = [_held(law, values, t) for law in laws]
@@ -120,26 +176,25 @@ def replay(net: Network, t_end: float, seed: int, number: int, window: float = 1
             k += (k + 1) * window <= t
             start, end = k * window, (k + 1) * window
             stop = min(stop, end)
-            total = sum(bound(law, state(), start, end) for law in now)
+            limits = [bound(law, state(), start, end) for law in now]
         else:
-            total = sum(float(evaluate(law, state())) for law in now)
-        if total * (stop - t) < budget:
-            budget, t = budget - total * (stop - t), stop
+            limits = [float(evaluate(law, state())) for law in now]
+        wait = clock.wait(limits)
+        if t + wait > stop:
+            clock.spend(limits, stop - t)
+            t = stop
             if t < t_end or any(when <= t and left for when, left in due.values()):
                 act()
             continue
-        t += budget / total
+        t += wait
         path.candidates += 1
         rates = [float(evaluate(law, state())) for law in now]
-        assert sum(rates) <= total * (1.0 + 1e-14), (rates, total)
-        level, budget, passed = draw.uniform() * total, draw.exponential(), 0.0
-        for r, rate in enumerate(rates):
-            passed += rate
-            if level < passed:
-                for s, change in net.reactions[r].change:
-                    x[s] += change
-                path.fired[r] += 1
-                break
+        assert sum(rates) <= sum(limits) * (1.0 + 1e-14), (rates, limits)
+        r = clock.fire(limits, rates)
+        if r is not None:
+            for s, change in net.reactions[r].change:
+                x[s] += change
+            path.fired[r] += 1
         act()
     return path
 

@@ -15,7 +15,7 @@ from ctcdyn.codegen.toy import toy
 from ctcdyn.model.network import Network
 from drive import Drive
 from networks import dimers, rhythm, small_instance
-from replay import Stream, philox, replay
+from replay import CLOCKS, Stream, philox, replay
 
 ROOT = Path(__file__).parents[1]
 MODELS = sorted(path.stem for path in (ROOT / "src/ctcdyn/models").glob("*.toml"))
@@ -26,10 +26,11 @@ def instance(name: str) -> tuple[Network, float]:
     return SMALL[name] if name in SMALL else small_instance(name)
 
 
+@pytest.mark.parametrize("method", CLOCKS)
 @pytest.mark.parametrize("name", [*SMALL, *MODELS])
-def test_same_path(name: str) -> None:
+def test_same_path(name: str, method: str) -> None:
     net, days = instance(name)
-    module = link(net, "direct").compile().module
+    module = link(net, method).compile().module
     checks.check_replay(module, net, days, seed_of())
     checks.check_grid(module, net, days, seed_of())
     checks.check_independent(module, net, days, seed_of())
@@ -83,14 +84,15 @@ def test_seeds_are_64_bits_wide() -> None:
             assert_array_equal(run.state[k], replay(net, days, seed, 2**40 + k).at(grid))
 
 
+@pytest.mark.parametrize("method", CLOCKS)
 @pytest.mark.parametrize("window", [0.01, 0.3, 7.0])
-def test_windows_of_thinning(window: float) -> None:
+def test_windows_of_thinning(window: float, method: str) -> None:
     """Any window gives an exact path; the windows are anchored at multiples, so the replay follows."""
     net, days = instance("rhythm")
-    module = link(net, "direct").compile().module
+    module = link(net, method).compile().module
     seed, grid = seed_of(), np.linspace(0.0, days, 40)
     run = Drive(module, net, grid, count=4, seed=seed, window=window).go()
     for k in range(4):
-        path = replay(net, days, seed, k, window)
+        path = replay(net, days, seed, k, window, method)
         assert_array_equal(run.state[k], path.at(grid))
         assert run.work[k] == sum(path.fired)

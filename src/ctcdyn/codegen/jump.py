@@ -25,7 +25,7 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
     """Parts `rates`, `prefix`, `fire`, `bound` and `valid`."""
     rows.block("the window over which bounds hold", ["FROM", "TO"])
     windowed = Windowed(layout)
-    bound = _bound(layout, windowed)
+    limits = _limits(layout, windowed)
     rows.block(
         "candidate time of the next event; bound of the total; what falls into a reaction, -1 where none fires",
         ["CANDIDATE", "LIMIT", "CHOICE"],
@@ -42,7 +42,8 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
         "rates": "\n\n\n".join(_rate(layout, r) for r in range(len(layout.rates))),
         **(_fused(layout) if layout.fused else _grouped(layout)),
         "window": _window(windowed),
-        "bound": bound,
+        "limits": limits,
+        "bound": _bound(layout),
         "valid": _valid(layout, rows),
     }
 
@@ -143,25 +144,41 @@ def _changes(layout: Layout, group: range, sum_of: Callable[[int], str]) -> list
     return lines or ["pass"]
 
 
-def _bound(layout: Layout, windowed: Windowed) -> str:
+def _limits(layout: Layout, windowed: Windowed) -> str:
+    """A function for each reaction whose rate depends on time: what it does not exceed over the window."""
+    parts = []
+    for r in layout.timed:
+        reaction = layout.network.reactions[r]
+        body = Body(layout.symbol)
+        high = span(layout.rates[r], body, windowed)[1]
+        doc = f'"""What the rate of {reaction.name} does not exceed over the window of lane i, events/d."""'
+        lines = [doc, *body.lines, f"return {high} * {SLACK!r}"]
+        parts.append(f"@{_kind(layout)}\ndef limit_{reaction.name}(w, i):\n" + _indent(lines))
+    return "\n\n\n".join(parts)
+
+
+def limit(layout: Layout, r: int) -> str:
+    """Source of what the rate of reaction r does not exceed over the window: the rate itself where time does not
+    enter.
+    """
+    name = layout.network.reactions[r].name
+    return f"limit_{name}(w, i)" if r in layout.timed else f"rate_{name}(w, i, w[FROM + i])"
+
+
+def _kind(layout: Layout) -> str:
+    return "lane" if layout.fused else "block"
+
+
+def _bound(layout: Layout) -> str:
     if not layout.timed:
         return (
             "@lane\ndef bound(w, i):\n"
             '    """No rate depends on time: the total propensity is its own bound."""\n'
             "    return prefix(w, i, w[TIME + i])[-1]"
         )
-    body = Body(layout.symbol)
-    total: list[str] = []
-    for r, rate in enumerate(layout.rates):
-        if r in layout.timed:
-            high = span(rate, body, windowed)[1]
-            total.append(body.keep(f"{high} * {SLACK!r}"))
-        else:
-            total.append(f"rate_{layout.network.reactions[r].name}(w, i, w[FROM + i])")
-    lines = ['"""A bound of the total propensity over the window of lane i, 1/d."""', *body.lines]
-    lines.append("return " + " + ".join(total))
-    kind = "lane" if layout.fused else "block"
-    return f"@{kind}\ndef bound(w, i):\n" + _indent(lines)
+    lines = ['"""A bound of the total propensity over the window of lane i, 1/d."""']
+    lines.append("return " + " + ".join(limit(layout, r) for r in range(len(layout.rates))))
+    return f"@{_kind(layout)}\ndef bound(w, i):\n" + _indent(lines)
 
 
 def _window(windowed: Windowed) -> str:

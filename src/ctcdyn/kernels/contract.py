@@ -41,24 +41,30 @@ PASSED_detection = 23 * W
 TIME = 24 * W
 AT = 25 * W
 HERE = 26 * W  # the columns of one save of one lane, next to each other
-U = 27 * W  # trial state of a stage
-U_blood, U_tissue, U_arrivals = range(27 * W, 30 * W, W)
-F = 30 * W  # derivative at the trial state
-F_blood, F_tissue, F_arrivals = range(30 * W, 33 * W, W)
-J = 33 * W  # entries of the Jacobian, 1/d
-J_0_0, J_1_0, J_1_1, J_2_0 = range(33 * W, 37 * W, W)
-L = 37 * W  # entries of the LU factors of I/(gamma h) - J
-L_0_0, L_1_0, L_1_1, L_2_0, L_2_2 = range(37 * W, 42 * W, W)
-B = 42 * W  # right-hand side, then solution, of `solve`
-B_blood, B_tissue, B_arrivals = range(42 * W, 45 * W, W)
-SHIFT = 45 * W
-T = 46 * W  # partial derivative of the drift by time
-T_blood, T_tissue, T_arrivals = range(46 * W, 49 * W, W)
-FROM, TO = range(49 * W, 51 * W, W)
-CANDIDATE, LIMIT, CHOICE = range(51 * W, 54 * W, W)
-TOTAL = 54 * W  # the last of the running sums
-LOW_0, HIGH_0 = range(54 * W, 56 * W, W)
-FREE = 56 * W  # rows of the solver
+RATES = 27 * W  # propensities, 1/d
+RATE_shed, RATE_clear, RATE_leave, RATE_die = range(27 * W, 31 * W, W)
+BUDGETS = 31 * W  # unit hazard left before each reaction fires
+LEFT_OF_shed, LEFT_OF_clear, LEFT_OF_leave, LEFT_OF_die = range(31 * W, 35 * W, W)
+DRAWN = 35 * W  # draws made for each reaction
+DRAWN_shed, DRAWN_clear, DRAWN_leave, DRAWN_die = range(35 * W, 39 * W, W)
+U = 39 * W  # trial state of a stage
+U_blood, U_tissue, U_arrivals = range(39 * W, 42 * W, W)
+F = 42 * W  # derivative at the trial state
+F_blood, F_tissue, F_arrivals = range(42 * W, 45 * W, W)
+J = 45 * W  # entries of the Jacobian, 1/d
+J_0_0, J_1_0, J_1_1, J_2_0 = range(45 * W, 49 * W, W)
+L = 49 * W  # entries of the LU factors of I/(gamma h) - J
+L_0_0, L_1_0, L_1_1, L_2_0, L_2_2 = range(49 * W, 54 * W, W)
+B = 54 * W  # right-hand side, then solution, of `solve`
+B_blood, B_tissue, B_arrivals = range(54 * W, 57 * W, W)
+SHIFT = 57 * W
+T = 58 * W  # partial derivative of the drift by time
+T_blood, T_tissue, T_arrivals = range(58 * W, 61 * W, W)
+FROM, TO = range(61 * W, 63 * W, W)
+CANDIDATE, LIMIT, CHOICE = range(63 * W, 66 * W, W)
+TOTAL = 66 * W  # the last of the running sums
+LOW_0, HIGH_0 = range(66 * W, 68 * W, W)
+FREE = 68 * W  # rows of the solver
 
 
 @block
@@ -164,6 +170,56 @@ def apply(w, book, i, t):
     if (w[PASSED_detection + i] == np.inf) & (tissue >= detectable):
         w[PASSED_detection + i] = t
     return changed
+
+
+@lane
+def propensities_0(w, i):
+    """Rows of RATES, group 0."""
+    w[RATE_shed + i] = limit_shed(w, i)
+    w[RATE_clear + i] = rate_clear(w, i, w[FROM + i])
+    w[RATE_leave + i] = rate_leave(w, i, w[FROM + i])
+    w[RATE_die + i] = rate_die(w, i, w[FROM + i])
+
+
+@lane
+def alter_0(w, i):
+    """The reaction in CHOICE, group 0."""
+    k = w[CHOICE + i]
+    x = w[X_blood + i]
+    x = pick(k == 0.0, x + 1.0, x)
+    x = pick(k == 1.0, x + -1.0, x)
+    x = pick(k == 2.0, x + -1.0, x)
+    w[X_blood + i] = x
+    x = w[X_tissue + i]
+    x = pick(k == 2.0, x + 1.0, x)
+    x = pick(k == 3.0, x + -1.0, x)
+    w[X_tissue + i] = x
+    x = w[X_arrivals + i]
+    x = pick(k == 2.0, x + 1.0, x)
+    w[X_arrivals + i] = x
+
+
+@block
+def propensities(w):
+    """Rows of RATES of every lane."""
+    for i in range(W):
+        propensities_0(w, i)
+
+
+@block
+def alter(w):
+    """The change of state of every lane by the reaction in its CHOICE."""
+    for i in range(W):
+        alter_0(w, i)
+
+
+@lane
+def chosen(w, i, t):
+    """The rate at t of the reaction in CHOICE where it depends on time; inf for any other, events/d."""
+    k = w[CHOICE + i]
+    a = np.inf
+    a = pick(k == 0.0, rate_shed(w, i, t), a)
+    return a
 
 
 @lane
@@ -382,10 +438,15 @@ def window(w, i):
 
 
 @lane
+def limit_shed(w, i):
+    """What the rate of shed does not exceed over the window of lane i, events/d."""
+    return w[HIGH_0 + i] * 1.0000000000009095
+
+
+@lane
 def bound(w, i):
     """A bound of the total propensity over the window of lane i, 1/d."""
-    x__0 = w[HIGH_0 + i] * 1.0000000000009095
-    return x__0 + rate_clear(w, i, w[FROM + i]) + rate_leave(w, i, w[FROM + i]) + rate_die(w, i, w[FROM + i])
+    return limit_shed(w, i) + rate_clear(w, i, w[FROM + i]) + rate_leave(w, i, w[FROM + i]) + rate_die(w, i, w[FROM + i])
 
 
 @block

@@ -28,22 +28,50 @@ NOISE = 1  # Gaussian and Poisson variates of approximate solvers
 DRAWS = 2  # a patient's parameters
 TREATMENTS = 3  # jitter and adherence of schedules
 SAMPLES = 4  # observables that sample
+CHANNELS = 5  # budgets of single reactions
 
 
-@block
-def philox4x32(c0, c1, c2, c3, k0, k1):
-    """Philox4x32-10: four uint64, each holding 32 random bits, from a 4-word counter and a 2-word key."""
+@lane
+def philox_round(c0, c1, c2, c3, k0, k1):
+    """One round of Philox4x32 under the key words k0, k1."""
     low = uint64(0xFFFFFFFF)
-    for _ in range(10):
-        p = uint64(0xD2511F53) * c0
-        q = uint64(0xCD9E8D57) * c2
-        c0 = (q >> uint64(32)) ^ c1 ^ k0
-        c2 = (p >> uint64(32)) ^ c3 ^ k1
-        c1 = q & low
-        c3 = p & low
-        k0 = (k0 + uint64(0x9E3779B9)) & low
-        k1 = (k1 + uint64(0xBB67AE85)) & low
-    return c0, c1, c2, c3
+    p = uint64(0xD2511F53) * c0
+    q = uint64(0xCD9E8D57) * c2
+    return (q >> uint64(32)) ^ c1 ^ k0, q & low, (p >> uint64(32)) ^ c3 ^ k1, p & low
+
+
+@lane
+def philox_bump(k0, k1, n):
+    """The key words of round n, counted from 0."""
+    low = uint64(0xFFFFFFFF)
+    return (k0 + uint64(n) * uint64(0x9E3779B9)) & low, (k1 + uint64(n) * uint64(0xBB67AE85)) & low
+
+
+@lane
+def philox4x32(c0, c1, c2, c3, k0, k1):
+    """Philox4x32-10: four uint64, each holding 32 random bits, from a 4-word counter and a 2-word key.
+
+    Its rounds are written out: a loop of ten inside a loop over lanes would keep LLVM from packing that.
+    """
+    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, k0, k1)
+    a, b = philox_bump(k0, k1, 1)
+    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
+    a, b = philox_bump(k0, k1, 2)
+    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
+    a, b = philox_bump(k0, k1, 3)
+    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
+    a, b = philox_bump(k0, k1, 4)
+    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
+    a, b = philox_bump(k0, k1, 5)
+    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
+    a, b = philox_bump(k0, k1, 6)
+    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
+    a, b = philox_bump(k0, k1, 7)
+    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
+    a, b = philox_bump(k0, k1, 8)
+    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
+    a, b = philox_bump(k0, k1, 9)
+    return philox_round(c0, c1, c2, c3, a, b)
 
 
 @block
