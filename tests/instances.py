@@ -95,6 +95,11 @@ class Case:
     def kernel(self) -> Kernel:
         return compiled(self.model, self.method, self.width)
 
+    @property
+    def jumps(self) -> bool:
+        """Whether the work of a trajectory is its events, and not steps."""
+        return self.kernel.emission.semantics == "jump"
+
     def ensemble(self, **changes: Any) -> Ensemble:
         """The ensemble of the case; another count takes the first rows of the parameters."""
         network, days = small(self.model)

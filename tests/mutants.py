@@ -24,6 +24,7 @@ from ctcdyn.codegen.kernel import link
 from ctcdyn.codegen.toy import toy
 from ctcdyn.model.network import Network
 from networks import dimers, rhythm, small_instance
+from replay import CLOCKS
 
 WIDTH = 2  # lanes: refill happens, and pure Python is fast enough
 MOST = {"tsit5": 420, "rodas5p": 2000}  # steps of the toy; a stale first stage takes more
@@ -158,7 +159,7 @@ def text_of(model: str, method: str) -> str:
 def check(module: ModuleType, model: str, method: str) -> None:
     """What the normal suite asks of this kernel, the sharpest first."""
     net, days = subject(model)
-    if method == "direct":
+    if method in CLOCKS:
         checks.check_times(module, net, days)
         checks.check_replay(module, net, days)
         checks.check_grid(module, net, days)

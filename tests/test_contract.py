@@ -24,11 +24,11 @@ from drive import Drive
 from flow import flow
 from mutants import PATIENTS, subject
 from networks import network
-from replay import replay
+from replay import CLOCKS, replay
 
 NET, DAYS = toy(), 9.0
 GRID = np.linspace(0.0, DAYS, 91)
-SOLVERS = ("direct", "tsit5", "rodas5p")
+SOLVERS = ("direct", "next_reaction", "tsit5", "rodas5p")
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +71,9 @@ def test_solver_files_run_by_themselves(module: Any) -> None:
 def test_schedule_guard_switch_and_scaling_by_lane(module: Any) -> None:
     """Dose days, conditions and switches of their own: every trajectory as the replay with its numbers."""
     net, days = subject("toy")
-    checks.check_patients(module["direct"], net, days, PATIENTS)
-    checks.check_caps(module["direct"], net, days, 300)
+    for method in CLOCKS:
+        checks.check_patients(module[method], net, days, PATIENTS)
+        checks.check_caps(module[method], net, days, 300)
 
 
 @pytest.mark.parametrize("method", ["tsit5", "rodas5p"])
@@ -114,7 +115,7 @@ def test_clearance_is_scaled_three_times(module: Any) -> None:
 def test_halt_and_re_entry_change_no_byte(module: Any, method: str) -> None:
     """The halt word ends a call within a time slice; the next call goes on as if nothing had been."""
     kernel = module[method]
-    count = 3000 if method != "direct" else 400  # enough sweeps to be polled
+    count = 3000 if method not in CLOCKS else 400  # enough sweeps to be polled
     seed = seed_of()
     whole = Drive(kernel, NET, GRID[::10], count=count, seed=seed).go()
     halted = Drive(kernel, NET, GRID[::10], count=count, seed=seed)
