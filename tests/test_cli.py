@@ -29,7 +29,7 @@ OPTIONS = {
     "codegen": {"--set", "--part", "--vectors", "--path"},
     "inspect": {"--json", "--failures"},
     "verify": {"--json"},
-    "merge": {"--overwrite"},
+    "merge": {"--copy", "--overwrite"},
     "replay": {"--trajectory", "--dense", "--output"},
     "compare": {"--json"},
     "plot": {"--kind", "--species", "--output", "--overwrite"},

@@ -63,15 +63,21 @@ def test_merged_shards_are_the_whole(written: Path, parts: int) -> None:
     for i in range(1, parts + 1):
         run(written, "--shard", f"{i}/{parts}", "-o", f"part{i}.h5", "--threads", 1 + i % 2)
         shards.append(written.with_name(f"part{i}.h5"))
-    merged = written.with_name("merged.h5")
-    whole = merge(merged, shards[::-1])
-    assert whole.count == 1300
-    assert content_hash(merged) == content_hash(written.with_name("whole.h5"))
-    with h5py.File(merged) as one, h5py.File(written.with_name("whole.h5")) as other:
-        names = list(other["summary_state"])
-        assert list(one["summary_state"]) == names
-        for name in names:
-            np.testing.assert_array_equal(one["summary_state"][name][...], other["summary_state"][name][...])
+    for copy in (False, True):
+        merged = written.with_name(f"merged{copy}.h5")
+        whole = merge(merged, shards[::-1], copy=copy)
+        assert whole.count == 1300
+        assert content_hash(merged) == content_hash(written.with_name("whole.h5"))
+        with h5py.File(merged) as one, h5py.File(written.with_name("whole.h5")) as other:
+            names = list(other["summary_state"])
+            assert list(one["summary_state"]) == names
+            for name in names:
+                np.testing.assert_array_equal(one["summary_state"][name][...], other["summary_state"][name][...])
+            kept = "state" in other
+            assert kept == (whole.keep > 0)
+            if kept:
+                assert one["state"].is_virtual is not copy
+                np.testing.assert_array_equal(one["state"][...], other["state"][...])  # as HDF5 itself finds it
 
 
 def test_a_shard_is_a_result_of_its_own(written: Path) -> None:
@@ -91,15 +97,21 @@ def test_what_does_not_belong_together_is_told_at_once(written: Path) -> None:
     run(written, "--shard", "2/3", "--seed", 4, "-o", "foreign.h5")
     names = [f"whole.shard-{i}-of-3.h5" for i in (1, 2, 3)]
 
-    def told(*shards: str) -> str:
+    def told(*shards: str, ends: Exit = Exit.NO) -> str:
         code, out, err = command("merge", "m.h5", *shards)
-        assert (code, out) == (int(Exit.OUTPUT), "")
+        assert (code, out) == (int(ends), "")
         assert "Traceback" not in err
         assert not Path("m.h5").exists()
         assert list(Path().glob("*.part*")) == []
         return err
 
-    assert "trajectories 512 to 1023 of 1300 are in no shard" in told(names[0], names[2])
+    gap = told(names[0], names[2])
+    assert "trajectories 512 to 1023 of 1300 are in no shard" in gap
+    assert "--shard 2/3" in gap
+    both_gone = told(names[1])
+    assert "trajectories 0 to 511" in both_gone
+    assert "trajectories 1024 to 1299" in both_gone
+    assert "for i in 1 3; do ctcdyn run" in both_gone
     assert "trajectories 1024 to 1299 of 1300 are in no shard" in told(*names[:2])
     assert "holds trajectories 512 to 1023 again" in told(*names, names[1])
     both = told(names[0], "foreign.h5")
@@ -108,7 +120,7 @@ def test_what_does_not_belong_together_is_told_at_once(written: Path) -> None:
     shutil.copy(names[0], "torn.h5")
     with Path("torn.h5").open("r+b") as file:
         file.truncate(3000)
-    assert "R505" in told("torn.h5", names[1])
+    assert "R505" in told("torn.h5", names[1], ends=Exit.OUTPUT)
     assert command("merge", names[0], *names)[0] == Exit.OUTPUT  # never over a file that is there
 
 

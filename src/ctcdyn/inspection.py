@@ -66,6 +66,10 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
             },
             "quantiles": list(schema.quantiles),
             "arrays": arrays,
+            "shards": [
+                {"file": part.file, "first": part.first, "count": part.count, "wrong": problem and problem.what}
+                for part, problem in results.shards().items()
+            ],
             "provenance": dict(schema.provenance),
         }
 
@@ -195,11 +199,21 @@ def inspection_text(found: dict[str, Any]) -> str:
         ("passages", _passages(found["event_kinds"])),
         ("parameters", f"{len(found['parameters'])}, drawn: {', '.join(drawn) or 'none'}"),
         ("contents", " ".join(contents).rstrip(",")),
+        ("shards", _shards(found["shards"])),
         ("run", _made(made)),
         ("open with", f'xarray.open_dataset("{found["file"]}")   ctcdyn.open("{found["file"]}")'),
     ]
     fill = textwrap.TextWrapper(110, "", " " * 12, break_long_words=False, break_on_hyphens=False).fill
     return "\n".join(fill(f"{name:<12}{text}") for name, text in lines if text)
+
+
+def _shards(listed: list[dict[str, Any]]) -> str:
+    """Where full paths are read from, and which of these files are missing or changed."""
+    if not listed:
+        return ""
+    wrong = [entry["wrong"] for entry in listed if entry["wrong"]]
+    told = f"; {len(wrong)} MISSING OR CHANGED: {'; '.join(wrong)}" if wrong else ", all there"
+    return f"full paths are read from {len(listed)} files, {listed[0]['file']} to {listed[-1]['file']}{told}"
 
 
 def failures_text(found: dict[str, Any]) -> str:

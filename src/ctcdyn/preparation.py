@@ -93,6 +93,8 @@ def schema_of(study: Study, linked: Linked, ensemble: Ensemble, shard: tuple[int
         provenance=provenance | versions(),
     )
     first, count = part_of(ensemble, shard)
+    if shard[1] > 1:
+        whole = replace(whole, provenance={**whole.provenance, "shard": f"{shard[0]}/{shard[1]}"})
     return replace(whole, first=first, count=count, compressed=study.output.compression == "gzip")
 
 

@@ -25,6 +25,7 @@ from ctcdyn.errors import CtcError, Exit, Problem, Status, did_you_mean
 from ctcdyn.store.layout import BLOCK, COORDINATES, VARIABLES, Array, Schema
 from ctcdyn.store.reader import FileArrays
 from ctcdyn.store.summary import Counts, Moments, summarise
+from ctcdyn.store.virtual import Part
 
 
 def open_results(path: str | os.PathLike[str]) -> Results:
@@ -103,6 +104,10 @@ class Results:
     def path(self) -> Path | None:
         """The file these results are read from."""
         return self._source.path if isinstance(self._source, FileArrays) else None
+
+    def shards(self) -> Mapping[Part, Problem | None]:
+        """The files that full paths are read from, each with what is wrong with it; empty where all is in one file."""
+        return self._source.shards() if isinstance(self._source, FileArrays) else {}
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -273,15 +278,17 @@ class Results:
         return (self.schema.species_units if table == "species" else self.schema.observable_units)[column]
 
     def to_xarray(self) -> Any:
-        """An xarray.Dataset with named axes; of a file it is read lazily, as by
-        `xarray.open_dataset(file)`.
+        """An xarray.Dataset with named axes; of a file it is read lazily, as by `xarray.open_dataset(file)`.
+
+        Raises CtcError (exit 6, R519) where the file reads full paths from shards that are missing or changed.
         """
         try:
             import xarray
         except ImportError:
             raise _missing("xarray") from None
-        if self.path is not None:
-            return xarray.open_dataset(self.path, engine="h5netcdf")
+        if isinstance(self._source, FileArrays):
+            self._source.check_shards()  # xarray would read NaN where one is missing
+            return xarray.open_dataset(self._source.path, engine="h5netcdf")
         units = {name: self.schema.units(VARIABLES[name]) for name in self.names}
         entries = {}
         for name in self.names:

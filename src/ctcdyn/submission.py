@@ -26,6 +26,7 @@ from ctcdyn.config import Study
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.model.resolve import Resolved
 from ctcdyn.store.lock import holder, is_dead
+from ctcdyn.store.merging import ranges
 from ctcdyn.store.reader import FileArrays
 from ctcdyn.store.verification import unfinished
 
@@ -189,21 +190,6 @@ def toml_text(data: dict[str, Any]) -> str:
     lines: list[str] = []
     _tables(data, (), lines)
     return "\n".join(lines).lstrip("\n") + "\n"
-
-
-def ranges(numbers: list[int]) -> str:
-    """Rising numbers as SLURM's --array takes them.
-
-    >>> ranges([1, 2, 3, 5, 8, 9])
-    '1-3,5,8-9'
-    """
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][1] + 1:
-            runs[-1][1] = number
-        else:
-            runs.append([number, number])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
 def _settled(study: Study, seed: int) -> tuple[dict[str, Any], dict[str, str]]:

@@ -79,13 +79,21 @@ def replay(
 def merge(
     target: Annotated[Path, typer.Argument(metavar="OUT.h5", help="The result to make.", show_default=False)],
     shards: Annotated[list[Path], typer.Argument(metavar="SHARD.h5...", help="All shards.", show_default=False)],
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Copy the full paths too, so that the shards may go.")
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing result.")] = False,
 ) -> None:
-    """Make one result of all its shards: the same bytes as from one machine."""
+    """Make one result of all its shards: the same bytes as from one machine.
+
+    Full paths stay in the shards, where the result finds them as long as both move together.
+    """
     from ctcdyn.store.merging import merge as merge_shards
 
-    whole = merge_shards(target, shards, overwrite)
+    whole = merge_shards(target, shards, overwrite, copy)
     print(f"merged   {len(shards)} shards, {whole.count} trajectories: {target}")
+    if whole.kept and not copy:
+        print(f"         the full paths of {whole.kept} are read from the shards: keep them beside it, or use --copy")
 
 
 def compare(

@@ -18,6 +18,7 @@ import numpy as np
 
 from ctcdyn.store.layout import BLOCK, Array
 from ctcdyn.store.reader import ResultFile, damage_reported, read_provenance
+from ctcdyn.store.virtual import dataset_of
 
 _OUTSIDE = ("provenance", "summary_state")
 _SLAB = 4 << 20  # bytes of a dataset that are in memory at once
@@ -55,20 +56,15 @@ class Comparison:
 def content_hash(path: str | os.PathLike[str]) -> str:
     """sha256 of the content of a result file, as 64 hexadecimal digits."""
     with damage_reported(Path(path)), ResultFile(Path(path)) as file:
-        return _hash(file)
-
-
-def hash_of(file: Any) -> str:
-    """`content_hash` of an h5py file that is open."""
-    return _hash(file)
+        return hash_of(file, Path(path).parent)
 
 
 def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> Comparison:
     """How two result files differ: content dataset by dataset, provenance entry by entry."""
     one, two = Path(first), Path(second)
     with damage_reported(one), ResultFile(one) as a, damage_reported(two), ResultFile(two) as b:
-        hashes = _hash(a), _hash(b)
-        differences = [] if hashes[0] == hashes[1] else list(_differences(a, b))
+        hashes = hash_of(a, one.parent), hash_of(b, two.parent)
+        differences = [] if hashes[0] == hashes[1] else list(_differences(_datasets(a, one), _datasets(b, two)))
         before, after = read_provenance(a), read_provenance(b)
     names = sorted(set(before) | set(after))
     provenance = {
@@ -94,10 +90,11 @@ def _kind(dataset: Any) -> str:
     return "text" if dataset.dtype.kind == "O" else str(dataset.dtype.newbyteorder("<").str)
 
 
-def _hash(file: Any) -> str:
+def hash_of(file: Any, folder: Path) -> str:
+    """`content_hash` of an h5py file that is open and whose shards, if it has any, are found from `folder`."""
     digest = hashlib.sha256()
     for path in _paths(file):
-        dataset = file[path]
+        dataset = dataset_of(file, path, folder)
         shape = ",".join(str(n) for n in dataset.shape)
         digest.update(f"{path}\0{_kind(dataset)}\0{shape}\0".encode())
         for _, values in _slabs(dataset):
@@ -122,12 +119,15 @@ def _slabs(dataset: Any) -> Iterator[tuple[int, Array]]:
         yield start, np.asarray(dataset[start : start + step])
 
 
-def _differences(a: Any, b: Any) -> Iterator[Difference]:
-    in_a, in_b = set(_paths(a)), set(_paths(b))
-    for path in sorted(in_a | in_b):
-        if path not in in_b:
+def _datasets(file: Any, path: Path) -> dict[str, Any]:
+    return {name: dataset_of(file, name, path.parent) for name in _paths(file)}
+
+
+def _differences(a: dict[str, Any], b: dict[str, Any]) -> Iterator[Difference]:
+    for path in sorted(a | b):
+        if path not in b:
             yield Difference(path, "only in the first file")
-        elif path not in in_a:
+        elif path not in a:
             yield Difference(path, "only in the second file")
         elif _kind(a[path]) != _kind(b[path]):
             yield Difference(path, f"type {_kind(a[path])} and {_kind(b[path])}")

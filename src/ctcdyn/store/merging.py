@@ -1,8 +1,13 @@
-"""Shards become one result: the same rows, and by the nodes of the reduction tree the same summary, bit for bit."""
+"""Shards become one result: the same rows, and by the nodes of the reduction tree the same summary, bit for bit.
+
+Full paths stay in the shards, where the result reads them (`ctcdyn.store.virtual`), or are copied chunk by chunk.
+"""
 
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -13,11 +18,14 @@ import numpy as np
 
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.reduction import LeafNode, Sketch, Tree
+from ctcdyn.store.content import content_hash
+from ctcdyn.store.disk import check_target
 from ctcdyn.store.identity import differences, identity
-from ctcdyn.store.layout import BLOCK, LEAF, ROW_NAMES, Array, Schema
-from ctcdyn.store.paths import PathCoder
+from ctcdyn.store.layout import BLOCK, LEAF, PATH_NAMES, ROW_NAMES, Array, Schema
+from ctcdyn.store.paths import Key, Packed, PathCoder, chunk_shape
 from ctcdyn.store.reader import FileArrays, ResultFile, damage_reported
 from ctcdyn.store.segments import Piece
+from ctcdyn.store.virtual import ENTRY, Part, layouts, parts_of, written
 from ctcdyn.store.writer import Store
 
 _OWN = ("first", "count")  # what shards differ in
@@ -26,41 +34,85 @@ _SLAB = 64 << 20  # bytes of paths in memory at once
 
 @dataclass(frozen=True)
 class Shard:
-    """A result file that is a part of another."""
+    """A result file that is a part of another; `needed`: the files that it reads full paths from itself."""
 
     path: Path
     schema: Schema
+    needed: tuple[Part, ...]
 
     @property
     def stop(self) -> int:
         return self.schema.first + self.schema.count
 
+    @property
+    def sha256(self) -> str:
+        """Hash of its content as noted when it was written."""
+        return str(self.schema.provenance.get("content_sha256", ""))
 
-def merge(target: str | os.PathLike[str], shards: Sequence[str | os.PathLike[str]], overwrite: bool = False) -> Schema:
+    def sources(self, folder: Path) -> Iterator[Part]:
+        """The files that its full paths are in, as seen from a folder: itself, or its own shards."""
+        if not self.needed:
+            yield Part(_seen(self.path, folder), self.schema.first, self.schema.count, self.sha256)
+        for part in parts_of(self.schema.provenance) if self.needed else ():
+            yield replace(part, file=_seen(self.path.parent / part.file, folder))
+
+
+def merge(
+    target: str | os.PathLike[str],
+    shards: Sequence[str | os.PathLike[str]],
+    overwrite: bool = False,
+    copy: bool = False,
+) -> Schema:
     """One result file from all shards of a study, given in any order; the schema of what was made.
 
-    Raises CtcError (exit 6, R515), all at once: shards of different studies, models or seeds, gaps, overlaps.
+    Full paths stay where they are, and the result finds them relative to its own folder; with `copy` they are copied.
+    Raises CtcError, all at once: exit 7 (R515) for shards of different studies, models or seeds, gaps, overlaps;
+    exit 6 for a shard that is damaged (R505), or a target that is there (R502).
     """
     parts = sorted((_open(Path(path)) for path in shards), key=lambda part: part.schema.first)
     _check(parts)
+    out = Path(target)
+    check_target(out, overwrite)
+    _check_content(parts, out)
     whole = replace(parts[0].schema, first=0, count=parts[0].schema.total)
+    whole = replace(whole, provenance={k: v for k, v in whole.provenance.items() if k not in (ENTRY, "shard")})
+    sources = [source for part in parts for source in part.sources(out.parent)]
+    virtual = {} if copy else layouts(whole, sources)
     tree, counts = Tree(-(-whole.count // LEAF)), None
-    with Store.open(target, whole, overwrite) as store:
+    with Store.open(out, whole, overwrite, virtual=virtual) as store:
         for part in parts:
-            for piece in _pieces(part, PathCoder(whole)):
+            for piece in _pieces(part, whole, not virtual):
                 store.append(piece)
             counts = _add_summary(part.path, tree, counts)
         sketch = None if counts is None or whole.bin_edges is None else Sketch(counts, whole.bin_edges)
         end = datetime.now(UTC).isoformat(timespec="seconds")
-        merged = {"end": end, "merged_from": " ".join(part.path.name for part in parts)}
-        store.finish(tree.root(), sketch, merged)
+        store.finish(tree.root(), sketch, {"end": end, ENTRY: written(sources)})
     return whole
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Rising numbers as SLURM's --array takes them.
+
+    >>> ranges([1, 2, 3, 5, 8, 9])
+    '1-3,5,8-9'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
+
+
+def _seen(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def _open(path: Path) -> Shard:
     arrays = FileArrays(path)
     try:
-        return Shard(path, arrays.schema())
+        return Shard(path, arrays.schema(), tuple(arrays.shards()))
     finally:
         arrays.close()
 
@@ -71,45 +123,100 @@ def _check(parts: Sequence[Shard]) -> None:
         raise CtcError(Problem("R515", "no shards were given"), Exit.USAGE)
     lead, expected = parts[0], 0
     same = {name: value for name, value in identity(lead.schema).items() if name not in _OWN}
+    gaps = []
     for part in parts:
         mine = {name: value for name, value in identity(part.schema).items() if name not in _OWN}
         told += [Problem("R515", f"{part.path} and {lead.path}: {line}") for line in differences(same, mine)]
         if part.schema.first > expected:
-            told.append(_gap(expected, part.schema.first, lead.schema.total))
+            gaps.append((expected, part.schema.first))
         elif part.schema.first < expected:
             what = f"{part.path} holds trajectories {part.schema.first} to {min(expected, part.stop) - 1} again"
             told.append(Problem("R515", what, fix="give each shard once"))
         expected = max(expected, part.stop)
-    if expected < lead.schema.total:
-        told.append(_gap(expected, lead.schema.total, lead.schema.total))
+    total = lead.schema.total
+    gaps += [(expected, total)] if expected < total else []
+    for start, stop in gaps:
+        what = f"trajectories {start} to {stop - 1} of {total} are in no shard that was given"
+        fix = _again(parts) if (start, stop) == gaps[-1] else ""  # one command for all gaps
+        told.append(Problem("R515", what, fix=fix))
+    if told:
+        raise CtcError(told, Exit.NO)
+
+
+def _again(parts: Sequence[Shard]) -> str:
+    """The command that makes the shards that were not given."""
+    lead = parts[0]
+    numbers = [str(part.schema.provenance.get("shard", "")).partition("/") for part in parts]
+    many = {n for _, _, n in numbers}
+    found = re.search(r"\S+\.toml", str(lead.schema.provenance.get("command", "")))
+    study = shlex.quote(found[0]) if found else "STUDY.toml"
+    if len(many) != 1 or not min(many):
+        return f"run the missing shard (ctcdyn run {study} --shard i/N), or give its file too"
+    n = int(min(many))
+    missing = sorted(set(range(1, n + 1)) - {int(i) for i, *_ in numbers})
+    if (lead.path.parent / "submit.sh").is_file():
+        return f"cd {shlex.quote(str(lead.path.parent))} && bash submit.sh {ranges(missing)}"
+    if len(missing) == 1:
+        return f"ctcdyn run {study} --shard {missing[0]}/{n}, or give its file too"
+    listed = " ".join(map(str, missing))
+    return f"for i in {listed}; do ctcdyn run {study} --shard $i/{n}; done, or give their files too"
+
+
+def _check_content(parts: Sequence[Shard], target: Path) -> None:
+    """The target is none of the shards, and each of these is what was written: a result says so of itself for good."""
+    told = []
+    for part in parts:
+        files = [part.path, *(part.path.parent / needed.file for needed in part.needed)]
+        told += [
+            Problem("R515", f"{target} is the shard {file} itself", fix="give the result another name")
+            for file in files
+            if target.exists() and file.exists() and target.samefile(file)
+        ]
+    if told:
+        raise CtcError(told, Exit.NO)
+    for part in parts:
+        if content_hash(part.path) != part.sha256:
+            what = f"{part.path} is damaged: its content is not what was written"
+            told.append(Problem("R505", what, fix="make it again from the study"))
     if told:
         raise CtcError(told, Exit.OUTPUT)
 
 
-def _gap(start: int, stop: int, total: int) -> Problem:
-    what = f"trajectories {start} to {stop - 1} of {total} are in no shard that was given"
-    return Problem("R515", what, fix="run the missing shard (ctcdyn run STUDY.toml --shard i/N), or give its file too")
-
-
-def _pieces(part: Shard, coder: PathCoder) -> Iterator[Piece]:
-    """The rows of a shard in order, block by block; paths are read in slabs of whole leaves."""
-    arrays, schema = FileArrays(part.path), part.schema
-    paths = [name for name in ("state", "observables") if name in arrays]
+def _pieces(part: Shard, whole: Schema, with_paths: bool) -> Iterator[Packed]:
+    """The rows of a shard in order, block by block, its paths as the chunks that it stores where that is possible."""
+    arrays, schema, coder = FileArrays(part.path), part.schema, PathCoder(whole)
     rows = [name for name in ROW_NAMES if name in arrays]
     width = len(schema.times) * (len(schema.species) + len(schema.observables)) * 8
-    kept_step = max(1, _SLAB // max(1, width * LEAF)) * LEAF
-    step = min(BLOCK, kept_step) if schema.kept else BLOCK
+    with_paths = with_paths and schema.kept > 0
+    step = min(BLOCK, max(1, _SLAB // max(1, width * LEAF)) * LEAF) if with_paths else BLOCK
     try:
         for start in range(0, schema.count, step):
             stop = min(start + step, schema.count)
-            kept = np.arange(schema.first + start, schema.first + max(start, min(stop, schema.kept)), dtype=np.int64)
+            last = min(stop, schema.kept) if with_paths else start
+            kept = np.arange(schema.first + start, schema.first + max(start, last), dtype=np.int64)
             columns: dict[str, Array] = {name: arrays.rows(name, start, stop) for name in rows}
-            columns |= coder.placeholders(0)
-            if len(kept):
-                columns |= {name: arrays.rows(name, start, start + len(kept)) for name in paths}
-            yield Piece(schema.first + start, columns, kept)
+            columns |= coder.placeholders(len(kept))
+            chunks = _chunks(arrays, whole, schema.first, start, start + len(kept))
+            if len(kept) and not chunks:
+                columns |= {name: arrays.rows(name, start, start + len(kept)) for name in coder.names}
+            yield Packed(Piece(schema.first + start, columns, kept), chunks)
     finally:
         arrays.close()
+
+
+def _chunks(arrays: FileArrays, whole: Schema, first: int, start: int, stop: int) -> dict[Key, bytes]:
+    """Rows of paths as a shard stores them, by their place in the whole; none where the whole has other chunks."""
+    found: dict[Key, bytes] = {}
+    sizes = whole.sizes
+    for name, variable in whole.variables().items() if start < stop else ():
+        if name in PATH_NAMES:
+            shape = chunk_shape(variable, tuple(sizes[axis] for axis in variable.axes))
+            if arrays.chunk_shape(name) != shape:
+                return {}
+            for row in range(start, stop, shape[0]):
+                for time in range(0, sizes["time"], shape[1]):
+                    found[name, first + row, time] = arrays.chunk(name, row, time)
+    return found
 
 
 def _add_summary(path: Path, tree: Tree, counts: Array | None) -> Array | None:

@@ -17,6 +17,7 @@ import numpy as np
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.store.disk import PlainFile
 from ctcdyn.store.layout import SCHEMA_VERSION, VARIABLES, Array, Schema
+from ctcdyn.store.virtual import Part, dataset_of, shards_needed, trouble
 
 
 class FileArrays(Mapping[str, Array]):
@@ -33,7 +34,7 @@ class FileArrays(Mapping[str, Array]):
         if name not in self._names:
             raise KeyError(name)
         with damage_reported(self.path):
-            return read_dataset(self._file[name])
+            return read_dataset(dataset_of(self._file, name, self.path.parent))
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -47,7 +48,31 @@ class FileArrays(Mapping[str, Array]):
     def rows(self, name: str, start: int, stop: int) -> Array:
         """Rows `start` to `stop - 1` of one variable, without reading the rest."""
         with damage_reported(self.path):
-            return np.asarray(self._file[name][start:stop])
+            return np.asarray(dataset_of(self._file, name, self.path.parent)[start:stop])
+
+    def chunk_shape(self, name: str) -> tuple[int, ...] | None:
+        """Shape of the chunks that a variable is stored in; None where it is not, or is read from shards."""
+        shape: tuple[int, ...] | None = self._file[name].chunks
+        return shape
+
+    def chunk(self, name: str, *place: int) -> bytes:
+        """The chunk that begins there, as it is stored."""
+        with damage_reported(self.path):
+            skipped, data = self._file[name].id.read_direct_chunk((*place, *[0] * (self._file[name].ndim - len(place))))
+            if skipped:
+                raise ValueError(f"a chunk of {name} was stored without its filters")
+            return bytes(data)
+
+    def shards(self) -> dict[Part, Problem | None]:
+        """The shards that full paths are read from, each with what is wrong with it; empty where all is in the file."""
+        with damage_reported(self.path):
+            return {part: trouble(part, self.path.parent) for part in shards_needed(self._file)}
+
+    def check_shards(self) -> None:
+        """Raises CtcError (exit 6, R519), all at once, where shards that this result reads are missing or changed."""
+        told = [problem for problem in self.shards().values() if problem is not None]
+        if told:
+            raise CtcError(told, Exit.OUTPUT)
 
     @property
     def closed(self) -> bool:

@@ -63,8 +63,8 @@ class Range(Protocol):
 class Store:
     """One result file under construction; `append` and `finish` are for one thread."""
 
-    def __init__(self, draft: DraftFile, file: Any, schema: Schema) -> None:
-        self.schema = schema
+    def __init__(self, draft: DraftFile, file: Any, schema: Schema, virtual: Mapping[str, Any]) -> None:
+        self.schema, self._virtual = schema, virtual
         self.path = draft.path
         self._draft, self._file = draft, file
         self._encoder = Encoder()
@@ -77,9 +77,16 @@ class Store:
 
     @classmethod
     def open(
-        cls, path: str | os.PathLike[str], schema: Schema, overwrite: bool = False, draft_in: Path | None = None
+        cls,
+        path: str | os.PathLike[str],
+        schema: Schema,
+        overwrite: bool = False,
+        draft_in: Path | None = None,
+        virtual: Mapping[str, Any] | None = None,
     ) -> Self:
         """Begin a result file at `path`, under a temporary name beside it or in the folder `draft_in`.
+
+        `virtual`: the arrays of full paths that are read from other files, as layouts of h5py.
 
         An existing file or a directory that cannot be written is a CtcError with Exit.OUTPUT, at once; with
         `overwrite` the old file stays until the new one is whole.
@@ -87,7 +94,8 @@ class Store:
         import h5py
 
         draft = DraftFile(Path(path), overwrite, draft_in)
-        store = cls(draft, h5py.File(draft, "w", libver=("earliest", "v108")), schema)
+        versions = ("earliest", "v110" if virtual else "v108")  # HDF5 1.10 has brought virtual datasets
+        store = cls(draft, h5py.File(draft, "w", libver=versions), schema, virtual or {})
         try:
             store._lay_out()
             draft.check()
@@ -156,7 +164,7 @@ class Store:
 
         self._draft.check()
         with h5py.File(self._draft, "r") as file:
-            digest = hash_of(file)
+            digest = hash_of(file, self.path.parent)
         with h5py.File(self._draft, "r+") as file:
             file["provenance"].attrs["content_sha256"] = digest
         self._draft.check()
@@ -223,6 +231,9 @@ class Store:
         if variable.dtype == "text":
             labels = getattr(schema, name) if name.endswith("_units") else schema.labels(name)
             dataset = self._file.create_dataset(name, data=list(labels), dtype=h5py.string_dtype("utf-8"))
+        elif name in self._virtual:
+            dataset = self._file.create_virtual_dataset(name, self._virtual[name], fillvalue=variable.fill)
+            dataset.attrs["_FillValue"] = np.array(variable.fill, dtype=variable.dtype)
         else:
             storage: dict[str, Any] = {}
             if variable.axes[0] in ("trajectory", "kept") and shape[0]:
