@@ -1,0 +1,71 @@
+"""Addressed draws: a uniform that is a function of where in a run it is used and not of what was drawn before.
+
+The address is (seed, number, time of the last common stop, dyadic level and index of the step, transition). Arms of one
+patient share their number and their stops, so the same transition in the same step has the same uniform in all of them,
+whatever happened to each before: differences between arms are differences of treatment, not of luck.
+
+Philox4x32-10 is applied three times, each time a bijection of its 128-bit counter:
+
+1. after a common stop at t: counter (number, bits of t), key the seed. The top bit of the last counter word is set, so
+   no block of `streams` is met again;
+2. in each step: counter the block of 1, key the bits of 2**level + index as a double, where the step is the index-th of
+   2**level equal parts of the way to the next common stop;
+3. for each two transitions: counter the block of 2, key (number of the pair, kind).
+
+Different numbers have different blocks for certain; that two addresses of one number share a block has probability
+2**-128 for each pair. A draw is a signed tail u: in (0, 1/2] the uniform is u, in [-1/2, 0) it is 1 + u, so that both
+tails keep their digits, down to 2.7e-20.
+
+Rows of the generator buffer v, four as for a stream: 0 and 1 the block of the stop, 2 and 3 that of the step.
+"""
+
+from numba import uint64
+
+from ctcdyn.kernels.contract import W
+from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane, pick
+from ctcdyn.kernels.streams import philox4x32
+
+FINEST = 52  # level below which a step has no address: 2**-52 of the way between two stops
+
+
+@lane
+def scramble(a, b, key):
+    """Philox4x32-10 of the 128 bits (a, b) under a 64-bit key."""
+    low = uint64(0xFFFFFFFF)
+    c0, c1, c2, c3 = philox4x32(
+        a & low, a >> uint64(32), b & low, b >> uint64(32), key & low, key >> uint64(32)
+    )
+    return c0 | (c1 << uint64(32)), c2 | (c3 << uint64(32))
+
+
+@lane
+def signed_tail(bits):
+    """64 random bits as a signed tail: the sign, 52 bits of the leading and 11 of the trailing part of a tail."""
+    lead = float_from_bits(((bits >> uint64(11)) & uint64(0x000F_FFFF_FFFF_FFFF)) | uint64(0x4330_0000_0000_0000))
+    trail = float_from_bits((bits & uint64(0x7FF)) | uint64(0x4330_0000_0000_0000))
+    p = (lead - 4503599627370496.0) + (trail - 4503599627370495.5) * 0.00048828125
+    p = p * 1.1102230246251565e-16
+    return pick((bits >> uint64(63)) == uint64(1), -p, p)
+
+
+@block
+def address_stop(v, i, seed, number, t):
+    """Lane i leaves a common stop at t days: the first part of the address of all its draws up to the next one."""
+    a, b = scramble(uint64(number), bits_from_float(t) ^ uint64(0x8000_0000_0000_0000), uint64(seed))
+    v[i] = a
+    v[W + i] = b
+
+
+@lane
+def address_step(v, i, place):
+    """The step of lane i: place = 2**level + index, a whole double below 2**53."""
+    a, b = scramble(v[i], v[W + i], bits_from_float(place))
+    v[2 * W + i] = a
+    v[3 * W + i] = b
+
+
+@lane
+def two_draws(v, i, pair, kind):
+    """Signed tails of transitions 2 * pair and 2 * pair + 1 in the step of lane i; pair, kind < 2**32."""
+    a, b = scramble(v[2 * W + i], v[3 * W + i], uint64(pair) | (uint64(kind) << uint64(32)))
+    return signed_tail(a), signed_tail(b)
