@@ -69,6 +69,8 @@ def flow(net: Network, times: Sequence[float], changed: Mapping[str, Any] | None
             for q, factor in d.scale:
                 values[net.parameter_names[q]] *= factor
             result.log.append((t, float(k), float(x[d.set[0][0]]) if d.set else 0.0))
+        for k in held:  # a treatment may have ended its own condition
+            held[k] = held[k] and excess(net.treatments[k].at, t, x) >= -1e-9
         pass_by()
 
     act()

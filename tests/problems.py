@@ -246,7 +246,7 @@ def laws() -> Network:
         treatments=(
             Treatment("dose", parse("dose_day"), scale=((_place("k_a", off), 1.5),), every=1.5, cycles=3),
             Treatment("infusion", parse("bolus_day"), set=((0, parse("a + bolus")),)),
-            Treatment("surgery", parse("b >= trigger"), set=((1, parse("b * factor")),)),
+            Treatment("surgery", parse("b >= trigger"), set=((1, parse("b * factor")),), repeat=True),
         ),
     )
 

@@ -163,6 +163,8 @@ def replay(
             for q, factor in d.scale:
                 values[net.parameter_names[q]] *= factor
             path.log.append((t, float(k), float(x[d.set[0][0]]) if d.set else 0.0))
+        for k in held:  # a treatment may have ended its own condition
+            held[k] = held[k] and bool(evaluate(net.treatments[k].at, state()))
         pass_by()
         path.times.append(t)
         path.states.append(list(x))

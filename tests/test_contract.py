@@ -159,14 +159,14 @@ def test_first_passage_and_censoring(module: Any) -> None:
 
 @pytest.mark.parametrize("method", ["direct", "tsit5"])
 def test_log_is_capped_and_says_so(module: Any, method: str) -> None:
-    """64 entries are held; one more is a status, and the first 64 are still there."""
-    lots = {"dose__every": 0.1, "dose__cycles": np.array([64.0, 65.0, 3.0]), "detectable": 1e6}
-    run = Drive(
-        module[method], NET, GRID, count=3, seed=seed_of(), values=lots | {"dose__clearance": 1.001}
-    ).go()
+    """64 entries are held; one more is a status, and the first 64 are still there. Doses by the clock fill half."""
+    lots = {"dose__every": 0.1, "dose__cycles": np.array([3.0, 3.0, 64.0]), "dose__x_clearance": 1.001}
+    lots |= {"detectable": np.array([1e6, 0.5, 1e6]), "extravasation": np.array([0.5, 20.0, 0.5])}
+    run = Drive(module[method], NET, GRID, count=3, seed=seed_of(), values=lots).go()
     assert run.status.tolist() == [0, 7, 0]
-    assert run.logged.tolist() == [64, 65, 3]
-    assert_allclose([t for t, _, _ in run.logs(1)], 2.0 + 0.1 * np.arange(64), rtol=1e-12)
+    assert run.logged.tolist() == [3, 65, 32]
+    assert_allclose([t for t, _, _ in run.logs(2)], 2.0 + 0.1 * np.arange(32), rtol=1e-12)
+    assert len(run.logs(1)) == 64
     assert np.isnan(run.rows[1, -1]).all()
     assert np.isnan(run.final[1]).all()
     assert not np.isnan(run.rows[[0, 2]]).any()

@@ -108,7 +108,7 @@ def test_key_knows_no_number(change: str, path: Path) -> None:
 
 def test_runs_with_other_numbers_compile_nothing(path: Path) -> None:
     """The same functions with the same types: nothing new in any dispatcher, of kernel or reduction."""
-    from ctcdyn.ensemble import leaf_functions
+    from ctcdyn.codegen.leaves import leaf_functions
 
     run(load_study(path), overwrite=True).close()
     kernel = linked(path).compile()

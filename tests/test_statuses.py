@@ -156,26 +156,40 @@ def toy_with(**changes: float) -> tuple[Network, Case]:
 
 
 def test_log_full() -> None:
-    """More doses than the log of a trajectory holds; the others take none."""
-    network, case = toy_with(every=0.01, cycles=1000)
-    kernel = link(network, "direct").compile()
-    assert kernel.module is case.kernel.module
-    capacity = kernel.module.LOGS
+    """More operations than the log of a trajectory holds, brought about by its state; the others have none."""
+    case = Case("toy", "direct", COUNT)
+    capacity = case.kernel.module.LOGS
     values = case.values.copy()
     values[:, column("toy", "dose_day")] = 1e9
-    sane = content(kernel, case.ensemble(network=network, values=values))
+    values[:, column("toy", "detectable")] = 1e9
+    sane = case.run(values=values)
     assert np.isin(sane["status"], [Status.OK]).all()
     values = values.copy()
-    values[BAD, column("toy", "dose_day")] = 1.0
-    full = content(kernel, case.ensemble(network=network, values=values))
+    values[BAD, column("toy", "detectable")] = 0.5  # each cell that comes is taken at once
+    values[BAD, column("toy", "extravasation")] = 20.0
+    full = case.run(values=values)
     assert full["status"][BAD] == Status.LOG_FULL
     assert full["logged"][BAD] == capacity
     assert neighbours_unharmed(full, sane)
-    failed_at = 1.0 + 0.01 * capacity
+    logged = full["log"].reshape(-1, 3)
+    assert len(logged) == full["logged"].sum() == capacity
     seen = ~np.isnan(full["state"][BAD, :, 0])
-    assert (seen == (case.ensemble().times <= failed_at)).all()
-    kinds = full["log"].reshape(-1, 3)
-    assert len(kinds) == full["logged"].sum()
+    assert 0 < seen.sum() < len(seen)
+    assert (seen == (case.ensemble().times <= logged[-1, 0])).all()
+
+
+def test_doses_by_the_clock_do_not_fill_the_log() -> None:
+    """A thousand of them are given, and the first are noted."""
+    network, case = toy_with(every=0.005, cycles=1000, scale=((1, 1.001),))
+    values = case.values.copy()
+    values[:, column("toy", "dose_day")] = 1.0
+    values[:, column("toy", "detectable")] = 1e9
+    dosed = case.run(network=network, values=values)
+    assert case.kernel.module is link(network, "direct").compile().module
+    assert np.isin(dosed["status"], [Status.OK]).all()
+    assert (dosed["logged"] == case.kernel.module.LOGS // 2).all()
+    late = dosed["state"][:, case.ensemble().times > 6.5, 0].mean()
+    assert late < 0.6 * dosed["state"][:, case.ensemble().times < 1.0, 0].mean()  # 1.001 ** 1000 is 2.7
 
 
 @pytest.mark.parametrize("day", [2.0, 2.03])

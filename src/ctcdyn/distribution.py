@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ctcdyn.codegen import cache
 from ctcdyn.codegen.emit import Emission
 from ctcdyn.codegen.kernel import Kernel, entries
-from ctcdyn.ensemble import LARGEST_RANGE, OPEN_BYTES, Ensemble, Range, leaf_functions, run_range
+from ctcdyn.codegen.leaves import leaf_functions
+from ctcdyn.ensemble import LARGEST_RANGE, OPEN_BYTES, Ensemble, Range, run_range
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.execute import cluster
 from ctcdyn.reduction import LEAF

@@ -7,21 +7,19 @@ size and who runs them change no bit of the result.
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ctcdyn.codegen import cache
 from ctcdyn.codegen.kernel import Kernel
 from ctcdyn.codegen.layout import extra_values
-from ctcdyn.codegen.link import library
-from ctcdyn.model.expr import evaluate
+from ctcdyn.codegen.leaves import leaf_functions
 from ctcdyn.model.network import Network
+from ctcdyn.patients import Drawn, shown_parameters, value_rows
 from ctcdyn.reduction import LEAF, LOWEST, Histogram, LeafNode, Placed, Sparse, Tree, bins, sketch_bits
 
 OPEN_BYTES = 64 << 20  # of open leaves in one worker
@@ -34,19 +32,6 @@ SLICE = (
 DEFAULT_WINDOW = 1.0 / 16.0
 
 Array = NDArray[Any]
-
-
-class Drawn(Protocol):
-    """How one parameter differs between patients (ctcdyn.model.resolve.Draw)."""
-
-    @property
-    def parameter(self) -> int: ...
-    @property
-    def dist(self) -> str: ...
-    @property
-    def a(self) -> float: ...
-    @property
-    def b(self) -> float: ...
 
 
 @dataclass(frozen=True)
@@ -89,6 +74,7 @@ class Ensemble:
     values: NDArray[np.float64] | None = None  # (count, P): parameters of each trajectory, instead of draws
     replicates: int = 1
     arms: int = 1
+    given: NDArray[np.bool_] | None = None  # (arms, treatments): which of them an arm gives; None: all of them
     keep: int = 0
     state_dtype: str = "f4"
     rtol: float = 1e-6
@@ -296,10 +282,10 @@ class _Finished:
             status=self.status[here],
             n_steps=np.minimum(work, 2**32 - 1).astype(np.uint32),
             n_reactions=work.astype(np.uint64) if events else np.zeros(count, np.uint64),
-            params=_shown_parameters(ensemble.network, values, count),
+            params=shown_parameters(ensemble.network, values, count),
             final_state=self.final[here],
-            event_time=np.where(passed < np.inf, passed, ended[:, None]),
-            event_observed=(passed < np.inf).astype(np.uint8),
+            event_time=event_times(passed, ended, self.kernel.emission.clocks),
+            event_observed=(passed[:, : len(self.kernel.emission.clocks)] < np.inf).astype(np.uint8),
             kept_ids=np.arange(first, first + len(paths), dtype=np.int64),
             state=paths[:, :, : m.SHOWN],
             observables=paths[:, :, m.SHOWN :],
@@ -330,71 +316,32 @@ def reduce_leaf(space: Workspace, ensemble: Ensemble, rows: NDArray[np.float64],
     return LeafNode(n.astype(np.uint64), mean, m2.copy(), zeros.reshape(shape).astype(np.uint64))
 
 
-def draw_values(ensemble: Ensemble, patients: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Drawn parameters of consecutive patients, (n, D) in base units, by inversion of addressed uniforms."""
-    uniforms = np.empty((len(patients), len(ensemble.draws)))
-    leaf_functions().draw_uniforms(
-        np.uint64(ensemble.seed).astype(np.int64), int(patients[0]), leaf_functions().DRAWS, uniforms
-    )
-    columns = []
-    for column, draw in zip(uniforms.T, ensemble.draws, strict=True):
-        if draw.dist in ("normal", "lognormal"):
-            from scipy.special import ndtri
+def event_times(
+    passed: NDArray[np.float64], ended: NDArray[np.float64], clocks: Sequence[int | None]
+) -> NDArray[np.float64]:
+    """Time of each kind of event from its clock, or of the end of follow-up where there was none, (n, E), days.
 
-            x = draw.a + draw.b * ndtri(column)
-        else:
-            x = draw.a + (draw.b - draw.a) * column
-        columns.append(np.exp(x) if draw.dist.startswith("log") else x)
-    return np.stack(columns, axis=1)
+    `passed` (n, at least E): first times, inf where there was none, of the E events and then of treatments; `ended`
+    (n,): when each trajectory ended; `clocks`: the column of `passed` that an event is measured from, None: time as it
+    is. Follow-up whose clock never started has the length 0.
+    """
+    times = np.where(passed < np.inf, passed, ended[:, None])[:, : len(clocks)]
+    for e, clock in enumerate(clocks):
+        if clock is not None:
+            began = passed[:, clock]
+            times[:, e] = np.where(began < np.inf, times[:, e] - began, 0.0)
+    return times
 
 
 def _values(ensemble: Ensemble, span: Range) -> NDArray[np.float64]:
     """Rows of the kernel's parameter columns: one for all, or one for each trajectory of the range."""
-    base = np.concatenate(
-        [ensemble.network.parameter_values(), list(extra_values(ensemble.network).values())]
-    )
-    if ensemble.values is not None:
-        rows = np.repeat(base[None, :], span.count, axis=0)
-        rows[:, : ensemble.values.shape[1]] = ensemble.values[span.first : span.first + span.count]
-        return rows
-    if not ensemble.draws:
-        return np.ascontiguousarray(base[None, :])
-    each = ensemble.replicates * ensemble.arms
-    patients = np.arange(span.first // each, (span.first + span.count - 1) // each + 1)
-    drawn = draw_values(ensemble, patients)
-    rows = np.repeat(base[None, :], span.count, axis=0)
-    of = np.arange(span.first, span.first + span.count) // each - patients[0]
-    rows[:, [draw.parameter for draw in ensemble.draws]] = drawn[of]
+    network = ensemble.network
+    if ensemble.values is None:
+        return value_rows(
+            network, ensemble.seed, ensemble.draws, ensemble.given, ensemble.arms, ensemble.replicates,
+            span.first, span.count,
+        )  # fmt: skip
+    rows = np.empty((span.count, len(network.parameters) + len(extra_values(network))))
+    rows[:, len(network.parameters) :] = list(extra_values(network).values())
+    rows[:, : len(network.parameters)] = ensemble.values[span.first : span.first + span.count]
     return rows
-
-
-def _shown_parameters(network: Network, values: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    """Parameters in force at the start, (count, P), derived ones included."""
-    shown = values[:, : len(network.parameters)]
-    order = network.derived_order()
-    if order:
-        shown = shown.copy()
-        named = {p.name: shown[:, q] for q, p in enumerate(network.parameters)}
-        for q in order:
-            expression = network.parameters[q].expr
-            assert expression is not None
-            shown[:, q] = evaluate(expression, named)
-    return shown if len(shown) == count else np.broadcast_to(shown, (count, shown.shape[1]))
-
-
-@functools.cache
-def leaf_functions() -> Any:
-    """The compiled module of `kernels/leaves.py`, the same for all models."""
-    return cache.load(library("leaves", "streams"), _leaf_entries)
-
-
-def _leaf_entries(_module: Any) -> dict[str, Any]:
-    from numba import types
-
-    f2 = types.float64[:, ::1]
-    i = types.int64
-    return {
-        "moments": (f2, i, i, types.float64[::1], f2, f2, f2, f2, f2),
-        "tally": (f2, i, i, types.uint32[:, :, ::1], i, i),
-        "draw_uniforms": (i, i, i, f2),
-    }

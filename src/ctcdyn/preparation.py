@@ -47,6 +47,7 @@ def ensemble_of(study: Study, resolved: Resolved, resume: bool = False) -> Ensem
         draws=resolved.draws,
         replicates=study.replicates,
         arms=len(study.arms),
+        given=np.array(study.given, dtype=np.bool_) if study.treatment else None,
         keep=study.kept,
         state_dtype="f8" if study.output.precision == "double" else "f4",
         rtol=simulate.rtol,

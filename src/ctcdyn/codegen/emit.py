@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ctcdyn.codegen import stops
-from ctcdyn.codegen.layout import Layout, is_condition, row
+from ctcdyn.codegen.layout import Layout, row
 from ctcdyn.codegen.rows import Rows
 from ctcdyn.codegen.writer import Body, prose
 from ctcdyn.model.expr import Number
@@ -42,6 +42,7 @@ class Emission:
     parts: dict[str, str]
     observables: tuple[str, ...]  # columns of the output after the species: counters, then computed readings
     passages: tuple[str, ...]  # first passages
+    clocks: tuple[int | None, ...]  # of each the column of first times it is measured from; None: time as it is
     width: int
     rows: int  # of the work buffer, without the solver's
     semantics: Semantics
@@ -61,7 +62,7 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
     rows.block("state", [f"X_{s}" for s in layout.species], "X", "species, then hidden counters")
     rows.block("parameters in force", [f"Q_{q}" for q in (*network.parameter_names, *layout.extra)], "Q")
     rows.block("coefficients", [row(c) for c in layout.coefficients.values()], "C")
-    parts = stops.interruptions(layout, rows)
+    parts = stops.parts(layout, rows)
     rows.block("time of the state, days", ["TIME"])
     rows.block("time of a trial state or of a save, days", ["AT"])
     columns = len(layout.species) + len(layout.readings)
@@ -84,7 +85,8 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
     return Emission(
         parts=text,
         observables=(*(c.name for c in layout.counters), *(name for name, _ in layout.readings)),
-        passages=tuple(name for name, *_ in layout.passages),
+        passages=tuple(p.name for p in layout.passages),
+        clocks=_clocks(layout),
         width=width,
         rows=rows.count,
         semantics=semantics,
@@ -93,7 +95,7 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
 
 def _sizes(layout: Layout, width: int) -> list[str]:
     network = layout.network
-    watched = bool(layout.passages) or any(is_condition(x.at) for x in network.treatments)
+    watched = bool(layout.passages) or bool(layout.conditions)
     reals = tuple(layout.semantics == "mixed" and not layout.is_whole(name) for name in layout.species)
     return [
         f"W = {width}  # lanes of a block; no result depends on it",
@@ -102,7 +104,7 @@ def _sizes(layout: Layout, width: int) -> list[str]:
         f"READINGS = {len(layout.readings)}  # computed columns of the output, after the state",
         f"PARAMETERS = {len(network.parameters) + len(layout.extra)}  # and initial values given as numbers",
         f"REACTIONS = {len(network.reactions)}",
-        f"PASSAGES = {len(layout.passages)}",
+        f"PASSAGES = {len(layout.passages) + len(layout.moments)}  # first times that are handed over",
         f"LOGS = {LOG_CAPACITY if network.treatments else 0}  # capacity of the event log of a trajectory",
         f"TIMED = {bool(layout.timed)}  # a rate depends smoothly on t",
         f"GUARDED = {watched}  # a condition on the state is watched",
@@ -110,6 +112,12 @@ def _sizes(layout: Layout, width: int) -> list[str]:
         f"WHOLE = {layout.semantics in ('jump', 'mixed')}  # counts are whole numbers",
         f"REAL = {reals}  # of state rows: not even so",
     ]
+
+
+def _clocks(layout: Layout) -> tuple[int | None, ...]:
+    treatments = layout.network.treatments
+    columns = [p.name for p in layout.passages] + [treatments[k].name for k in layout.moments]
+    return tuple(columns.index(p.clock) if p.clock else None for p in layout.passages)
 
 
 def _log_event() -> str:

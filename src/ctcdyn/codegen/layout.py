@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ctcdyn.model.expr import Call, Expr, Name, Number, names
-from ctcdyn.model.network import Network, Semantics
+from ctcdyn.model.network import Network, Observable, Semantics, Treatment
 
 RISING = frozenset({">", ">="})
 FALLING = frozenset({"<", "<="})
@@ -28,6 +28,17 @@ class Counter:
     reaction: int
 
 
+@dataclass(frozen=True)
+class Passage:
+    """A watched condition. It counts only when each of `armed`, treatments or events, has had its first time."""
+
+    name: str
+    when: Expr
+    stop: bool
+    armed: tuple[str, ...] = ()
+    clock: str = ""  # from whose first time it is measured; empty: the time of the run
+
+
 @dataclass
 class Layout:
     """A network in one semantics, with its rates hoisted and its rows numbered."""
@@ -38,9 +49,8 @@ class Layout:
     rates: list[Expr] = field(default_factory=list)  # (R) with coefficients and switches as names
     coefficients: dict[Expr, str] = field(default_factory=dict)
     switches: dict[Expr, str] = field(default_factory=dict)  # time of the flip -> name
-    passages: list[tuple[str, Expr, bool]] = field(
-        default_factory=list
-    )  # (observable, condition, whether it ends the run)
+    conditions: dict[int, Expr] = field(default_factory=dict)  # treatment -> what it waits for
+    passages: list[Passage] = field(default_factory=list)
     readings: list[tuple[str, Expr]] = field(default_factory=list)  # (name, expression) of computed columns
     extra: dict[str, float] = field(default_factory=dict)  # numbers that are data, as parameters are: by name
 
@@ -60,11 +70,25 @@ class Layout:
         self.readings = [
             (o.name, self._hoist(o.expr, o.name)) for o in network.observables if o.expr is not None
         ]
-        self.passages = [
-            (o.name, _condition(o.options["when"]), bool(o.options.get("stop")))
-            for o in network.observables
-            if o.realised == "passage"
-        ]
+        self.conditions = {
+            k: self._switch(x.at)
+            for k, x in enumerate(network.treatments)
+            if x.at is not None and not isinstance(x.at, float | int) and is_condition(x.at)
+        }
+        self.passages = [self._passage(o) for o in network.observables if o.realised == "passage"]
+
+    def _passage(self, observable: Observable) -> Passage:
+        options = observable.options
+        clock, after = str(options.get("clock", "")), str(options.get("after", ""))
+        armed = tuple(dict.fromkeys(name for name in (clock, after) if name))
+        when = self._switch(_condition(options["when"]))
+        return Passage(observable.name, when, bool(options.get("stop")), armed, clock)
+
+    @property
+    def moments(self) -> list[int]:
+        """Treatments whose first time something else needs: a clock, an event that waits, one that comes after."""
+        needed = {name for p in self.passages for name in p.armed} | {x.after for x in self.network.treatments}
+        return [k for k, x in enumerate(self.network.treatments) if x.name in needed]
 
     # -- names ----------------------------------------------------------------------------------
     @property
@@ -184,19 +208,34 @@ class Layout:
 def extra_values(network: Network) -> dict[str, float]:
     """Numbers of a model that are no parameters and yet data, so that changing one compiles nothing.
 
-    Initial values given as numbers, and times, periods, cycles and factors of treatments; they follow the parameters
-    in the columns of `values`. Double underscores keep clear of a modeller's names.
+    Initial values given as numbers, times, periods, cycles and factors of treatments, whether an arm gives them, and
+    the numbers in conditions; they follow the parameters in the columns of `values`. Double underscores keep clear of a
+    modeller's names.
     """
     found = {f"{x.name}__initial": x.initial.value for x in network.species if isinstance(x.initial, Number)}
     for treatment in network.treatments:
+        found[given_column(treatment)] = 1.0
         if isinstance(treatment.at, float | int):
             found[f"{treatment.name}__at"] = float(treatment.at)
+        for key in ("delay", "every", "duration"):
+            if getattr(treatment, key) is not None:
+                found[f"{treatment.name}__{key}"] = float(getattr(treatment, key))
         if treatment.every is not None:
-            found[f"{treatment.name}__every"] = treatment.every
-        found[f"{treatment.name}__cycles"] = float(treatment.cycles)
+            found[f"{treatment.name}__cycles"] = float(treatment.cycles)
         for q, factor in treatment.scale:
-            found[f"{treatment.name}__{network.parameters[q].name}"] = factor
+            if isinstance(factor, float | int):
+                found[f"{treatment.name}__x_{network.parameters[q].name}"] = float(factor)
+        found.update(treatment.numbers)
+    for observable in network.observables:
+        numbers = observable.options.get("numbers", ())
+        assert isinstance(numbers, tuple)
+        found.update(numbers)
     return found
+
+
+def given_column(treatment: Treatment) -> str:
+    """The column that is 1 where a treatment is given and 0 where the arm of a trajectory goes without it."""
+    return f"{treatment.name}__given"
 
 
 def row(name: str) -> str:

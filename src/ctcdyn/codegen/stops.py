@@ -1,67 +1,84 @@
 """What interrupts a lane: switches of stepwise rates, treatments by time or by condition, first passages.
 
 Everything here is scalar and rare, except `guard`, which every step evaluates when a model has conditions. Times and
-factors are rows, so each lane has a schedule of its own.
+factors are rows, so each lane has a schedule of its own. Every lane carries the schedules and conditions of all
+treatments; whether one is given there is a number as well, and only its effect asks for it.
 """
 
 from __future__ import annotations
 
-from ctcdyn.codegen.layout import Layout, is_condition, row
+from ctcdyn.codegen import effects
+from ctcdyn.codegen.layout import Layout, Passage, row
 from ctcdyn.codegen.rows import Rows
 from ctcdyn.codegen.writer import Body
 from ctcdyn.model.network import Treatment
 
 
-def interruptions(layout: Layout, rows: Rows) -> dict[str, str]:
+def parts(layout: Layout, rows: Rows) -> dict[str, str]:
     """Parts `schedule`, `upcoming`, `guard`, `apply`."""
     treatments = layout.network.treatments
-    timed = [k for k, x in enumerate(treatments) if not _by_condition(x)]
-    watched = [k for k, x in enumerate(treatments) if _by_condition(x)]
+    every = range(len(treatments))
     rows.block("switch rows, 0 or 1", [row(name) for name in layout.switches.values()], "SWITCHES")
     # time at which a switch flips, inf when it has
     marks = [f"FLIP_{k}" for k in range(len(layout.switches))]
-    marks += [f"DUE_{k}" for k in timed]  # next time of a treatment, inf when done
-    marks += [f"LEFT_{k}" for k in timed]  # cycles that are left
-    marks += [f"HELD_{k}" for k in watched]  # 1 while its condition has held since it was applied
+    marks += [f"DUE_{k}" for k in every]  # next time of a treatment, inf when none is set
+    marks += [f"LEFT_{k}" for k in every if treatments[k].every is not None]  # cycles that are left
+    marks += [f"HELD_{k}" for k in layout.conditions]  # 1 while its condition has held since it was applied
+    marks += [f"ENDS_{k}" for k in every if treatments[k].duration is not None]  # time at which it wears off
+    marks += [f"ON_{k}" for k in every if treatments[k].duration is not None]  # 1 while it works
+    marks += [effects.kept(layout, q) for q in effects.scaled(layout) if effects.is_kept(layout, q)]
     rows.block("marks of stops", marks)
-    passages = [name for name, *_ in layout.passages]
-    rows.block("time of a first passage, inf before it", [f"PASSED_{name}" for name in passages], "PASSED")
+    first_times = [f"PASSED_{p.name}" for p in layout.passages] + [f"MOMENT_{k}" for k in layout.moments]
+    rows.block("first time of a passage or treatment, inf before it", first_times, "PASSED")
     return {
-        "schedule": _schedule(layout, timed, watched),
-        "upcoming": _upcoming(layout, timed),
-        "guard": _guard(layout, watched),
-        "apply": _apply(layout, timed),
+        "schedule": _schedule(layout),
+        "upcoming": _upcoming(layout),
+        "guard": _guard(layout),
+        "apply": _apply(layout),
     }
 
 
-def _by_condition(treatment: Treatment) -> bool:
-    return is_condition(treatment.at)
-
-
-def _schedule(layout: Layout, timed: list[int], watched: list[int]) -> str:
+def _schedule(layout: Layout) -> str:
     body = Body(layout.symbol)
     for k, (when, name) in enumerate(layout.switches.items()):
         at = body.local(when)
         body.lines.append(f"w[{row(name)} + i] = 1.0 if t >= {at} else 0.0")
         body.lines.append(f"w[FLIP_{k} + i] = {at} if t < {at} else np.inf")
-    for k in timed:
-        treatment = layout.network.treatments[k]
-        at = (
-            body.name(f"{treatment.name}__at")
-            if isinstance(treatment.at, float | int)
-            else body.local(treatment.at)
-        )
-        body.lines.append(f"w[DUE_{k} + i] = {at} if {at} >= t else np.inf")
-        body.lines.append(f"w[LEFT_{k} + i] = w[Q_{treatment.name}__cycles + i]")
-    body.lines += [f"w[HELD_{k} + i] = 0.0" for k in watched]
-    body.lines += [f"w[PASSED_{name} + i] = np.inf" for name, *_ in layout.passages]
+    for k, treatment in enumerate(layout.network.treatments):
+        if _follows(layout, k) or treatment.at is None:
+            body.lines.append(f"w[DUE_{k} + i] = np.inf")
+        else:
+            if isinstance(treatment.at, float | int):
+                at = body.name(f"{treatment.name}__at")
+            else:
+                at = body.local(treatment.at)
+            if treatment.delay is not None:
+                at = body.keep(f"{at} + w[Q_{treatment.name}__delay + i]")
+            body.lines.append(f"w[DUE_{k} + i] = {at} if {at} >= t else np.inf")
+        if treatment.every is not None:
+            body.lines.append(f"w[LEFT_{k} + i] = w[Q_{treatment.name}__cycles + i]")
+        if treatment.duration is not None:
+            body.lines += [f"w[ENDS_{k} + i] = np.inf", f"w[ON_{k} + i] = 0.0"]
+    body.lines += [f"w[HELD_{k} + i] = 0.0" for k in layout.conditions]
+    body.lines += effects.start(layout)
+    body.lines += [f"w[PASSED_{p.name} + i] = np.inf" for p in layout.passages]
+    body.lines += [f"w[MOMENT_{k} + i] = np.inf" for k in layout.moments]
     return _function(
-        "schedule(w, i, t)", "Every stop of lane i as it stands at the start time t.", body.lines
+        "schedule(w, i, t)", "Every stop of lane i as it stands at the start time t.", body.lines or ["pass"]
     )
 
 
-def _upcoming(layout: Layout, timed: list[int]) -> str:
-    marks = [f"FLIP_{k}" for k in range(len(layout.switches))] + [f"DUE_{k}" for k in timed]
+def _follows(layout: Layout, k: int) -> bool:
+    """Whether treatment k waits for a condition, or for another to come."""
+    return k in layout.conditions or layout.network.treatments[k].at is None
+
+
+def _upcoming(layout: Layout) -> str:
+    treatments = layout.network.treatments
+    at_once = [k for k, x in enumerate(treatments) if _follows(layout, k) and x.delay is None and x.every is None]
+    marks = [f"FLIP_{k}" for k in range(len(layout.switches))]
+    marks += [f"DUE_{k}" for k in range(len(treatments)) if k not in at_once]
+    marks += [f"ENDS_{k}" for k, x in enumerate(treatments) if x.duration is not None]
     lines = ["t = np.inf", *(f"t = w[{name} + i] if w[{name} + i] < t else t" for name in marks)]
     return _function(
         "upcoming(w, i)",
@@ -70,25 +87,42 @@ def _upcoming(layout: Layout, timed: list[int]) -> str:
     )
 
 
-def _guard(layout: Layout, watched: list[int]) -> str:
-    """A condition that holds now and did not before; a held one is released as soon as it no longer holds."""
+def _guard(layout: Layout) -> str:
+    """A condition that holds now and did not before; one that may fire again is released when it no longer holds."""
     body = Body(layout.symbol)
     fired = []
-    for k in watched:
-        at = layout.network.treatments[k].at
-        assert not isinstance(at, float)
-        now = body.keep(f"pick({body.condition(at)}, 1.0, 0.0)")
-        body.lines.append(f"w[HELD_{k} + i] = pick({now} > 0.0, w[HELD_{k} + i], 0.0)")
+    for k, when in layout.conditions.items():
+        now = body.keep(f"pick({body.condition(when)}, 1.0, 0.0)")
+        if layout.network.treatments[k].repeat:
+            body.lines.append(f"w[HELD_{k} + i] = pick({now} > 0.0, w[HELD_{k} + i], 0.0)")
         fired.append(f"({now} > w[HELD_{k} + i])")
-    for name, when, _ in layout.passages:
-        fired.append(f"({body.condition(when)} & (w[PASSED_{name} + i] == np.inf))")
+    fired += [f"({body.condition(passage.when)} & {_waiting(layout, passage)})" for passage in layout.passages]
     lines = [*body.lines, "return " + (f"pick({' | '.join(fired)}, 1.0, 0.0)" if fired else "0.0")]
     return _function(
         "guard(w, i, t)", "1.0 where a condition on the state of lane i has just become true.", lines
     )
 
 
-def _apply(layout: Layout, timed: list[int]) -> str:
+def _waiting(layout: Layout, passage: Passage) -> str:
+    """Source of: the passage counts by now, and has not been."""
+    armed = "".join(f" & ({first_time(layout, name)} < np.inf)" for name in passage.armed)
+    return f"(w[PASSED_{passage.name} + i] == np.inf){armed}"
+
+
+def first_time(layout: Layout, name: str) -> str:
+    """Source that reads the first time of an event or treatment."""
+    if any(name == p.name for p in layout.passages):
+        return f"w[PASSED_{name} + i]"
+    return f"w[MOMENT_{_number(layout, name)} + i]"
+
+
+def _number(layout: Layout, name: str) -> int:
+    return next(k for k, x in enumerate(layout.network.treatments) if x.name == name)
+
+
+def _apply(layout: Layout) -> str:
+    """What one thing brings about may bring about the next: rounds, until nothing happens in one."""
+    treatments = layout.network.treatments
     lines = ["changed = 0"]
     for k, name in enumerate(layout.switches.values()):
         lines += [
@@ -97,64 +131,119 @@ def _apply(layout: Layout, timed: list[int]) -> str:
             f"    w[FLIP_{k} + i] = np.inf",
             "    changed |= 1",
         ]
-    lines += _passages(layout)
-    for k, treatment in enumerate(layout.network.treatments):
-        if k in timed:
-            lines.append(f"if w[DUE_{k} + i] <= t:")
-            lines.append(f"    w[LEFT_{k} + i] -= 1.0")
-            again = (
-                f"w[DUE_{k} + i] + w[Q_{treatment.name}__every + i]"
-                if treatment.every is not None
-                else "np.inf"
-            )
-            lines.append(f"    w[DUE_{k} + i] = {again} if w[LEFT_{k} + i] > 0.0 else np.inf")
-        else:
-            body = Body(layout.symbol)
-            assert not isinstance(treatment.at, float)
-            holds = body.condition(treatment.at)
-            lines += [*body.lines, f"if (w[HELD_{k} + i] == 0.0) & {holds}:", f"    w[HELD_{k} + i] = 1.0"]
-        lines += ["    " + line for line in _effect(layout, treatment)]
-        lines.append(f"    log_event(book, i, t, {float(k)!r}, {_logged(layout, treatment)})")
-    if len(lines) > 1:
+    if treatments:
+        rounds = 1 + len(treatments) + len(layout.passages)
+        lines += [f"for _ in range({rounds}):", "    more = 0", *_indent(_round(layout))]
+        lines += ["    if (more == 0) | (changed & 2 != 0):", "        break"]
+    else:
+        lines += [line for p in layout.passages for line in _passage(layout, p)]
+    if layout.switches or treatments:
         lines += ["if changed & 1:", "    coefficients(w, i)"]
-    if layout.network.treatments:  # what they changed may be a passage itself
-        lines += _passages(layout)
-    doc = "Applies to lane i what is due at t or has become true. Bits: 1 rates or state changed, 2 the lane ends here."
+    doc = (
+        "Applies to lane i what is due at t or has become true. Bits: 1 rates or state changed, 2 the lane ends here,\n"
+        "    4 a species was set to what is no count."
+    )
     return _function("apply(w, book, i, t)", doc, [*lines, "return changed"])
 
 
-def _passages(layout: Layout) -> list[str]:
-    lines = []
-    for name, when, stop in layout.passages:
+def _round(layout: Layout) -> list[str]:
+    treatments = layout.network.treatments
+    lines = [line for p in layout.passages for line in _passage(layout, p)]
+    if any(p.stop for p in layout.passages):  # the state at the stop is that before any treatment of the same time
+        lines += ["if changed & 2:", "    break"]
+    for k, when in layout.conditions.items():
         body = Body(layout.symbol)
-        holds = body.condition(when)
-        passed = f"w[PASSED_{name} + i]"
-        lines += [*body.lines, f"if ({passed} == np.inf) & {holds}:", f"    {passed} = t"]
-        lines += ["    changed |= 2"] if stop else []
+        holds = body.keep(body.condition(when))
+        if treatments[k].repeat:  # what it did itself may have ended its condition
+            body.lines.append(f"w[HELD_{k} + i] = w[HELD_{k} + i] if {holds} else 0.0")
+        lines += [*body.lines, f"if (w[HELD_{k} + i] == 0.0) & {holds}:", f"    w[HELD_{k} + i] = 1.0"]
+        lines += _indent(_begin(treatments[k], k))
+    windows = [k for k, x in enumerate(treatments) if x.duration is not None]
+    for k in windows:
+        lines += [
+            f"if w[ENDS_{k} + i] <= t:",
+            f"    w[ENDS_{k} + i] = np.inf",
+            f"    w[ON_{k} + i] = 0.0",
+            "    more = 1",
+        ]
+    for k in _in_order(treatments):
+        lines += [f"if w[DUE_{k} + i] <= t:", *_indent(_application(layout, k))]
+    return lines + effects.rescale(layout)
+
+
+def _in_order(treatments: tuple[Treatment, ...]) -> list[int]:
+    """As in the study, but each behind the treatment that it comes after, so that both can come at one time."""
+    number = {x.name: k for k, x in enumerate(treatments)}
+    order: list[int] = []
+
+    def take(k: int) -> None:
+        before = number.get(treatments[k].after)
+        if before is not None and before not in order:
+            take(before)
+        if k not in order:
+            order.append(k)
+
+    for k in range(len(treatments)):
+        take(k)
+    return order
+
+
+def _begin(treatment: Treatment, k: int) -> list[str]:
+    """Sets the first application, `delay` from t."""
+    delay = f" + w[Q_{treatment.name}__delay + i]" if treatment.delay is not None else ""
+    lines = [f"w[DUE_{k} + i] = t{delay}"]
+    if treatment.every is not None:
+        lines.append(f"w[LEFT_{k} + i] = w[Q_{treatment.name}__cycles + i]")
     return lines
 
 
-def _effect(layout: Layout, treatment: Treatment) -> list[str]:
+def _followers(layout: Layout, name: str) -> list[str]:
+    followers = [(k, x) for k, x in enumerate(layout.network.treatments) if x.after == name]
+    return [line for k, x in followers for line in _begin(x, k)]
+
+
+def _application(layout: Layout, k: int) -> list[str]:
+    treatment = layout.network.treatments[k]
+    lines = ["more = 1"]
+    if treatment.every is None:
+        lines.append(f"w[DUE_{k} + i] = np.inf")
+    else:
+        again = f"w[DUE_{k} + i] + w[Q_{treatment.name}__every + i]"
+        lines += [f"w[LEFT_{k} + i] -= 1.0", f"w[DUE_{k} + i] = {again} if w[LEFT_{k} + i] > 0.0 else np.inf"]
+    if k in layout.moments:
+        lines += [f"if w[MOMENT_{k} + i] == np.inf:", f"    w[MOMENT_{k} + i] = t"]
+        lines += _indent(_followers(layout, treatment.name))
+    given = f"(w[Q_{treatment.name}__given + i] > 0.0)"
+    if treatment.stop_if:
+        given += f" & ({first_time(layout, treatment.stop_if)} == np.inf)"
+    lines += [f"given = {given}", *effects.once(layout, k)]
+    if treatment.duration is not None:
+        lines += [
+            f"w[ON_{k} + i] = 1.0 if given else 0.0",
+            f"w[ENDS_{k} + i] = t + w[Q_{treatment.name}__duration + i]",
+        ]
+    note = f"log_event(book, i, t, {float(k)!r}, {_logged(layout, treatment)})"
+    # what comes by the clock is only noted while there is room; what a state can bring about for ever fills the log
+    return lines + ([note] if treatment.repeat else ["if book[i] < LOGS - LOGS // 2:", f"    {note}"])
+
+
+def _passage(layout: Layout, passage: Passage) -> list[str]:
     body = Body(layout.symbol)
-    changes = []
-    for n, (s, value) in enumerate(treatment.set):
-        body.lines.append(f"new_{n}__ = {body.value(value)}")
-        if layout.is_whole(layout.network.species[s].name):  # a number of cells: the nearest whole one
-            body.lines.append(f"new_{n}__ = np.floor(new_{n}__ + 0.5)")
-        changes.append((f"w[X_{layout.network.species[s].name} + i]", f"new_{n}__"))
-    for q, _ in treatment.scale:
-        cell = f"w[Q_{layout.network.parameters[q].name} + i]"
-        factor = f"w[Q_{treatment.name}__{layout.network.parameters[q].name} + i]"
-        changes.append((cell, f"{cell} * {factor}"))
-    for cell, new in changes:
-        body.lines += [f"changed |= 1 if {new} != {cell} else 0", f"{cell} = {new}"]
-    return body.lines
+    holds = body.condition(passage.when)
+    lines = [*body.lines, f"if {_waiting(layout, passage)} & {holds}:", f"    w[PASSED_{passage.name} + i] = t"]
+    lines += ["    changed |= 2"] if passage.stop else []
+    lines += ["    more = 1"] if layout.network.treatments else []
+    return lines + _indent(_followers(layout, passage.name))
 
 
 def _logged(layout: Layout, treatment: Treatment) -> str:
     if treatment.set:
         return f"w[X_{layout.network.species[treatment.set[0][0]].name} + i]"
     return "0.0"
+
+
+def _indent(lines: list[str]) -> list[str]:
+    return ["    " + line for line in lines]
 
 
 def _function(head: str, doc: str, lines: list[str]) -> str:

@@ -83,7 +83,7 @@ def toy() -> Network:
         ),
         treatments=(
             Treatment("dose", parse("dose_day"), scale=((1, 1.5),), every=1.0, cycles=3),
-            Treatment("surgery", parse("tissue >= detectable"), set=((1, parse("tissue / 10")),)),
+            Treatment("surgery", parse("tissue >= detectable"), set=((1, parse("tissue / 10")),), repeat=True),
         ),
     )
 

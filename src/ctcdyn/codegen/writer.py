@@ -139,6 +139,7 @@ class Body:
 
 RESERVED = frozenset(
     {"w", "v", "i", "t", "c", "y", "a", "on", "np", "out", "at", "book", "fired", "changed", "stops", "W"}
+    | {"more", "given"}
 ) | set(FUNCTIONS.values())
 
 

@@ -19,17 +19,20 @@ from ctcdyn.places import Document, KeyPath, describe
 
 LATER: dict[KeyPath, str] = {
     ("mechanisms",): "mechanisms",
-    ("treatment",): "treatments",
-    ("arm",): "treatment arms",
-    ("event",): "events",
     ("sweep",): "parameter sweeps",
     ("sensitivity",): "sensitivity analysis",
     ("cluster",): "cluster jobs",
     ("quantity",): "derived quantities of a sweep",
     ("simulate", "hybrid"): "the hybrid method",
     ("population", "correlation"): "correlated parameters",
-    ("ensemble", "common_random_numbers"): "treatment arms",
+    ("ensemble", "common_random_numbers"): "unpaired arms; arms are paired",
     ("output", "report"): "the HTML report",
+}
+
+# keys of each treatment that are not there yet
+LATER_OF_TREATMENTS: dict[KeyPath, str] = {
+    ("adherence",): "doses that are left out",
+    ("start", "jitter"): "starts that scatter",
 }
 
 UNKNOWN_MODEL = "?"  # never a name: what stands in for a [model] that cannot be read
@@ -44,6 +47,12 @@ _STAND_INS: dict[KeyPath, Any] = {
     ("output",): {"file": "?.h5"},
     ("output", "file"): "?.h5",
 }
+# stands in for a table of a list that cannot be used; no name begins with a question mark
+_LISTED: dict[str, dict[str, Any]] = {
+    "treatment": {"name": "?", "at": 0.0, "set": {"?": 0.0}},
+    "event": {"name": "?", "when": "?"},
+    "arm": {"name": "?", "treatments": []},
+}
 _WRONG = "C102"  # unknown keys make no other check of their table doubtful
 
 
@@ -55,6 +64,11 @@ def validate(document: Document) -> tuple[Study | None, list[Problem]]:
         if _holds(data, path):
             _remove(data, path)
             problems.append(_later(document, path, what))
+    for number, _ in enumerate(data["treatment"] if isinstance(data.get("treatment"), list) else ()):
+        for path, what in LATER_OF_TREATMENTS.items():
+            if _holds(data, ("treatment", number, *path)):
+                _remove(data, ("treatment", number, *path))
+                problems.append(_later(document, ("treatment", number, *path), what))
     doubtful: set[KeyPath] = (
         set()
     )  # tables in which a value was taken out: a check between keys may be misled
@@ -149,7 +163,7 @@ def _unknown_key(path: KeyPath, place: Any, shown: str) -> Problem:
 
 def _later(document: Document, path: KeyPath, what: str) -> Problem:
     shown = ".".join(str(part) for part in path)
-    name = f"[{shown}]" if len(path) == 1 else shown
+    name = f"[{shown}]" if len(path) == 1 else str(path[-1]) if path[0] == "treatment" else shown
     fix = f"remove it (planned for a later version: {what})"
     return Problem(
         "C108", f"{name} is not in this version", document.place(*path), shown, fix, word=str(path[-1])
@@ -231,7 +245,10 @@ def _copy(value: Any) -> Any:
 def _walk(data: dict[str, Any], path: KeyPath) -> Any:
     found: Any = data
     for part in path:
-        found = found.get(part) if isinstance(found, dict) else None
+        if isinstance(found, list) and isinstance(part, int) and part < len(found):
+            found = found[part]
+        else:
+            found = found.get(part) if isinstance(found, dict) else None
     return found
 
 
@@ -255,6 +272,10 @@ def _take_out(data: dict[str, Any], path: KeyPath, taken: set[KeyPath]) -> bool:
         if at in taken or (at[:2] == ("population", "draw") and length > 3):
             continue  # half a distribution would only give a second problem for the same line
         table = _walk(data, at[:-1])
+        if isinstance(table, list) and at[0] in _LISTED and len(at) == 2:
+            taken.add(at)
+            table[int(at[1])] = _copy(_LISTED[str(at[0])])
+            return True
         if not isinstance(table, dict) or (at not in _STAND_INS and at[-1] not in table):
             continue
         taken.add(at)

@@ -12,18 +12,18 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator as Check
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, WithJsonSchema, model_validator
 from pydantic import BeforeValidator as Read
+from pydantic import Field, PrivateAttr, WithJsonSchema, model_validator
 
+from ctcdyn.config.interventions import Arms, Events, Treatments
+from ctcdyn.config.table import Days, Quantity, Table
 from ctcdyn.config.values import (
     COUNT_LIMIT,
     NUMBER_OR_TEXT,
     bytes_of,
-    days,
     kept_paths,
     known_design,
     one_of,
-    quantity,
     refuse,
     result_name,
     rising,
@@ -34,11 +34,10 @@ from ctcdyn.config.values import (
 from ctcdyn.errors import Place, nearest
 from ctcdyn.places import Document
 
+ARMS_LIMIT = 255  # the result file numbers them in one byte
 TIMES_LIMIT = 1_000_000  # saved times: 8 MB of axis; more is a slip in `every`
 QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)  # median, quartiles and the central 95 %
 
-Quantity = Annotated[float | str, Read(quantity), WithJsonSchema(NUMBER_OR_TEXT)]
-Days = Annotated[float, Read(days), WithJsonSchema(NUMBER_OR_TEXT)]
 Bytes = Annotated[int, Read(bytes_of), WithJsonSchema(NUMBER_OR_TEXT)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -51,12 +50,6 @@ DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "uniform": (("low", "high"), ()),
     "loguniform": (("low", "high"), ()),
 }
-
-
-class Table(BaseModel):
-    """What all tables share: frozen, unknown keys are errors, no value is converted silently."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class ModelChoice(Table):
@@ -255,6 +248,9 @@ class Study(Table):
     parameters: dict[str, Quantity] = Field(default_factory=dict)
     initial: dict[str, Quantity] = Field(default_factory=dict)
     population: Population | None = None
+    treatment: Treatments = ()
+    event: Events = ()
+    arm: Arms = ()
     simulate: Simulate
     ensemble: Ensemble = Ensemble()
     limits: Limits = Limits()
@@ -287,10 +283,12 @@ class Study(Table):
                 "ensemble",
                 "replicates",
             )
+        if len(self.arm) > ARMS_LIMIT:
+            refuse("C105", f"{len(self.arm)} arms", f"write at most {ARMS_LIMIT}", "arm")
         if self.count > COUNT_LIMIT:
             refuse(
                 "C116",
-                "patients x replicates is over 2**53 trajectories",
+                "patients x replicates x arms is over 2**53 trajectories",
                 "reduce one of them",
                 "ensemble",
                 "replicates",
@@ -313,7 +311,15 @@ class Study(Table):
 
     @property
     def arms(self) -> tuple[str, ...]:
-        return ("control",)
+        """Names of the arms. A study without [[arm]] has one, in which every treatment is given."""
+        return tuple(arm.name for arm in self.arm) or (("treated",) if self.treatment else ("control",))
+
+    @property
+    def given(self) -> tuple[tuple[bool, ...], ...]:
+        """Whether an arm gives a treatment, (arms, treatments)."""
+        if not self.arm:
+            return (tuple(True for _ in self.treatment),)
+        return tuple(tuple(x.name in arm.treatments for x in self.treatment) for arm in self.arm)
 
     @property
     def replicates(self) -> int:

@@ -117,6 +117,13 @@ def some_time(code: str) -> Callable[[float], float]:
     return check
 
 
+def no_less(value: float) -> float:
+    """A check for days that are at least zero."""
+    if value < 0:
+        refuse("C105", f"must not be negative, it is {value:g} days", 'write a time such as "28 days"')
+    return value
+
+
 def some_window(value: float) -> float:
     """A check for the window (days) of thinning: a shorter one would only be a loop over empty windows."""
     if value < SHORTEST_WINDOW:

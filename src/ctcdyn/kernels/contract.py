@@ -16,9 +16,9 @@ W = 16  # lanes of a block; no result depends on it
 SPECIES = 3  # state rows
 SHOWN = 2  # of which species columns of the output
 READINGS = 1  # computed columns of the output, after the state
-PARAMETERS = 14  # and initial values given as numbers
+PARAMETERS = 15  # and initial values given as numbers
 REACTIONS = 4
-PASSAGES = 1
+PASSAGES = 1  # first times that are handed over
 LOGS = 64  # capacity of the event log of a trajectory
 TIMED = True  # a rate depends smoothly on t
 GUARDED = True  # a condition on the state is watched
@@ -29,42 +29,42 @@ X = 0 * W  # species, then hidden counters
 X_blood, X_tissue, X_arrivals = range(0 * W, 3 * W, W)
 Q = 3 * W  # parameters in force
 Q_shedding, Q_clearance, Q_extravasation, Q_death, Q_swing, Q_seeded = range(3 * W, 9 * W, W)
-Q_detectable, Q_dose_day, Q_holiday, Q_blood__initial, Q_dose__every = range(9 * W, 14 * W, W)
-Q_dose__cycles, Q_dose__clearance, Q_surgery__cycles = range(14 * W, 17 * W, W)
-C = 17 * W  # coefficients
-C_shed = 17 * W
-SWITCHES = 18 * W  # switch rows, 0 or 1
-S_0 = 18 * W
-FLIP_0, DUE_0, LEFT_0, HELD_1 = range(19 * W, 23 * W, W)
-PASSED = 23 * W  # time of a first passage, inf before it
-PASSED_detection = 23 * W
-TIME = 24 * W
-AT = 25 * W
-HERE = 26 * W  # the columns of one save of one lane, next to each other
-RATES = 27 * W  # propensities, 1/d
-RATE_shed, RATE_clear, RATE_leave, RATE_die = range(27 * W, 31 * W, W)
-BUDGETS = 31 * W  # unit hazard left before each reaction fires
-LEFT_OF_shed, LEFT_OF_clear, LEFT_OF_leave, LEFT_OF_die = range(31 * W, 35 * W, W)
-DRAWN = 35 * W  # draws made for each reaction
-DRAWN_shed, DRAWN_clear, DRAWN_leave, DRAWN_die = range(35 * W, 39 * W, W)
-U = 39 * W  # trial state of a stage
-U_blood, U_tissue, U_arrivals = range(39 * W, 42 * W, W)
-F = 42 * W  # derivative at the trial state
-F_blood, F_tissue, F_arrivals = range(42 * W, 45 * W, W)
-J = 45 * W  # entries of the Jacobian, 1/d
-J_0_0, J_1_0, J_1_1, J_2_0 = range(45 * W, 49 * W, W)
-L = 49 * W  # entries of the LU factors of I/(gamma h) - J
-L_0_0, L_1_0, L_1_1, L_2_0, L_2_2 = range(49 * W, 54 * W, W)
-B = 54 * W  # right-hand side, then solution, of `solve`
-B_blood, B_tissue, B_arrivals = range(54 * W, 57 * W, W)
-SHIFT = 57 * W
-T = 58 * W  # partial derivative of the drift by time
-T_blood, T_tissue, T_arrivals = range(58 * W, 61 * W, W)
-FROM, TO = range(61 * W, 63 * W, W)
-CANDIDATE, LIMIT, CHOICE = range(63 * W, 66 * W, W)
-TOTAL = 66 * W  # the last of the running sums
-LOW_0, HIGH_0 = range(66 * W, 68 * W, W)
-FREE = 68 * W  # rows of the solver
+Q_detectable, Q_dose_day, Q_holiday, Q_blood__initial, Q_dose__given = range(9 * W, 14 * W, W)
+Q_dose__every, Q_dose__cycles, Q_dose__x_clearance, Q_surgery__given = range(14 * W, 18 * W, W)
+C = 18 * W  # coefficients
+C_shed = 18 * W
+SWITCHES = 19 * W  # switch rows, 0 or 1
+S_0 = 19 * W
+FLIP_0, DUE_0, DUE_1, LEFT_0, HELD_1 = range(20 * W, 25 * W, W)
+PASSED = 25 * W  # first time of a passage or treatment, inf before it
+PASSED_detection = 25 * W
+TIME = 26 * W
+AT = 27 * W
+HERE = 28 * W  # the columns of one save of one lane, next to each other
+RATES = 29 * W  # propensities, 1/d
+RATE_shed, RATE_clear, RATE_leave, RATE_die = range(29 * W, 33 * W, W)
+BUDGETS = 33 * W  # unit hazard left before each reaction fires
+LEFT_OF_shed, LEFT_OF_clear, LEFT_OF_leave, LEFT_OF_die = range(33 * W, 37 * W, W)
+DRAWN = 37 * W  # draws made for each reaction
+DRAWN_shed, DRAWN_clear, DRAWN_leave, DRAWN_die = range(37 * W, 41 * W, W)
+U = 41 * W  # trial state of a stage
+U_blood, U_tissue, U_arrivals = range(41 * W, 44 * W, W)
+F = 44 * W  # derivative at the trial state
+F_blood, F_tissue, F_arrivals = range(44 * W, 47 * W, W)
+J = 47 * W  # entries of the Jacobian, 1/d
+J_0_0, J_1_0, J_1_1, J_2_0 = range(47 * W, 51 * W, W)
+L = 51 * W  # entries of the LU factors of I/(gamma h) - J
+L_0_0, L_1_0, L_1_1, L_2_0, L_2_2 = range(51 * W, 56 * W, W)
+B = 56 * W  # right-hand side, then solution, of `solve`
+B_blood, B_tissue, B_arrivals = range(56 * W, 59 * W, W)
+SHIFT = 59 * W
+T = 60 * W  # partial derivative of the drift by time
+T_blood, T_tissue, T_arrivals = range(60 * W, 63 * W, W)
+FROM, TO = range(63 * W, 65 * W, W)
+CANDIDATE, LIMIT, CHOICE = range(65 * W, 68 * W, W)
+TOTAL = 68 * W  # the last of the running sums
+LOW_0, HIGH_0 = range(68 * W, 70 * W, W)
+FREE = 70 * W  # rows of the solver
 
 
 @block
@@ -112,6 +112,7 @@ def schedule(w, i, t):
     dose_day = w[Q_dose_day + i]
     w[DUE_0 + i] = dose_day if dose_day >= t else np.inf
     w[LEFT_0 + i] = w[Q_dose__cycles + i]
+    w[DUE_1 + i] = np.inf
     w[HELD_1 + i] = 0.0
     w[PASSED_detection + i] = np.inf
 
@@ -137,38 +138,53 @@ def guard(w, i, t):
 
 @block
 def apply(w, book, i, t):
-    """Applies to lane i what is due at t or has become true. Bits: 1 rates or state changed, 2 the lane ends here."""
+    """Applies to lane i what is due at t or has become true. Bits: 1 rates or state changed, 2 the lane ends here,
+    4 a species was set to what is no count."""
     changed = 0
     if w[FLIP_0 + i] <= t:
         w[S_0 + i] = 1.0
         w[FLIP_0 + i] = np.inf
         changed |= 1
-    tissue = w[X_tissue + i]
-    detectable = w[Q_detectable + i]
-    if (w[PASSED_detection + i] == np.inf) & (tissue >= detectable):
-        w[PASSED_detection + i] = t
-    if w[DUE_0 + i] <= t:
-        w[LEFT_0 + i] -= 1.0
-        w[DUE_0 + i] = w[DUE_0 + i] + w[Q_dose__every + i] if w[LEFT_0 + i] > 0.0 else np.inf
-        changed |= 1 if w[Q_clearance + i] * w[Q_dose__clearance + i] != w[Q_clearance + i] else 0
-        w[Q_clearance + i] = w[Q_clearance + i] * w[Q_dose__clearance + i]
-        log_event(book, i, t, 0.0, 0.0)
-    tissue = w[X_tissue + i]
-    detectable = w[Q_detectable + i]
-    if (w[HELD_1 + i] == 0.0) & (tissue >= detectable):
-        w[HELD_1 + i] = 1.0
+    for _ in range(4):
+        more = 0
         tissue = w[X_tissue + i]
-        new_0__ = tissue / 10.0
-        new_0__ = np.floor(new_0__ + 0.5)
-        changed |= 1 if new_0__ != w[X_tissue + i] else 0
-        w[X_tissue + i] = new_0__
-        log_event(book, i, t, 1.0, w[X_tissue + i])
+        detectable = w[Q_detectable + i]
+        if (w[PASSED_detection + i] == np.inf) & (tissue >= detectable):
+            w[PASSED_detection + i] = t
+            more = 1
+        tissue = w[X_tissue + i]
+        detectable = w[Q_detectable + i]
+        x__0 = (tissue >= detectable)
+        w[HELD_1 + i] = w[HELD_1 + i] if x__0 else 0.0
+        if (w[HELD_1 + i] == 0.0) & x__0:
+            w[HELD_1 + i] = 1.0
+            w[DUE_1 + i] = t
+        if w[DUE_0 + i] <= t:
+            more = 1
+            w[LEFT_0 + i] -= 1.0
+            w[DUE_0 + i] = w[DUE_0 + i] + w[Q_dose__every + i] if w[LEFT_0 + i] > 0.0 else np.inf
+            given = (w[Q_dose__given + i] > 0.0)
+            new_0__ = w[Q_clearance + i] * (w[Q_dose__x_clearance + i] if given else 1.0)
+            changed |= 1 if new_0__ != w[Q_clearance + i] else 0
+            w[Q_clearance + i] = new_0__
+            if book[i] < LOGS - LOGS // 2:
+                log_event(book, i, t, 0.0, 0.0)
+        if w[DUE_1 + i] <= t:
+            more = 1
+            w[DUE_1 + i] = np.inf
+            given = (w[Q_surgery__given + i] > 0.0)
+            tissue = w[X_tissue + i]
+            new_0__ = tissue / 10.0
+            new_0__ = np.floor(new_0__ + 0.5) if abs(new_0__) < 4503599627370496.0 else new_0__
+            new_0__ = new_0__ if given else w[X_tissue + i]
+            changed |= 4 if ((new_0__ < 0.0) & (w[X_tissue + i] >= 0.0)) | (not abs(new_0__) < np.inf) else 0
+            changed |= 1 if new_0__ != w[X_tissue + i] else 0
+            w[X_tissue + i] = new_0__
+            log_event(book, i, t, 1.0, w[X_tissue + i])
+        if (more == 0) | (changed & 2 != 0):
+            break
     if changed & 1:
         coefficients(w, i)
-    tissue = w[X_tissue + i]
-    detectable = w[Q_detectable + i]
-    if (w[PASSED_detection + i] == np.inf) & (tissue >= detectable):
-        w[PASSED_detection + i] = t
     return changed
 
 
@@ -455,6 +471,6 @@ def valid(w, i):
     good = 1.0
     for r in range(3, 8):
         good = pick((w[r * W + i] >= 0.0) & (w[r * W + i] < np.inf), good, 0.0)
-    for r in range(17, 18):
+    for r in range(18, 19):
         good = pick((w[r * W + i] >= 0.0) & (w[r * W + i] < np.inf), good, 0.0)
     return good

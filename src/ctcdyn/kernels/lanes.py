@@ -159,6 +159,8 @@ def loop(begin, prepare, sweep, reach, ready, read, arrive, dense):
         w[NEXT + i] = w[STOP + i]
         if sound(w, i) != OK:
             code = sound(w, i)
+        elif bits & 4 != 0:
+            code = NOT_FINITE
         elif bits & 2 != 0:
             code = STOPPED
         if code != OK:
@@ -263,7 +265,9 @@ def loop(begin, prepare, sweep, reach, ready, read, arrive, dense):
                     if stops and code < 0:
                         t = known if fired else stop
                         bits = arrive(w, v, book, i, t)
-                        if bits & 2 != 0:
+                        if bits & 4 != 0:
+                            code = NOT_FINITE
+                        elif bits & 2 != 0:
                             code = STOPPED
                         elif t >= end:
                             code = OK

@@ -150,14 +150,27 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Treatment:
-    """An intervention `at` a time (days) or a condition (rising edge); `every` in days, None for once."""
+    """An intervention: when its first application comes, what an application does, and how often it comes.
+
+    `at`: a time (days, or an expression of parameters) or a condition; None where it follows `after`, the name of
+    another treatment or of an event. The first application is `delay` days later (None: at once), then one `every` so
+    many days, `cycles` in all. A condition counts once, or with `repeat` each time it becomes true. `set` gives species
+    new values, `scale` multiplies parameters: for good, or for `duration` days. From `stop_if`, an event, on nothing is
+    given. `numbers` are the numbers in its expressions, by the names that stand for them there: data, as all numbers.
+    """
 
     name: str
-    at: float | Expr
+    at: float | Expr | None
     set: tuple[tuple[int, Expr], ...] = ()
-    scale: tuple[tuple[int, float], ...] = ()
+    scale: tuple[tuple[int, float | Expr], ...] = ()
     every: float | None = None
-    cycles: int = 1
+    cycles: float = 1
+    after: str = ""
+    delay: float | None = None
+    duration: float | None = None
+    repeat: bool = False
+    stop_if: str = ""
+    numbers: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

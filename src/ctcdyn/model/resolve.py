@@ -12,6 +12,7 @@ from ctcdyn.config import Distribution, Study
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.definitions import check_initial_unit, in_base, read_parameter_value, shown_unit
 from ctcdyn.model.expr import Expr, Number
+from ctcdyn.model.interventions import read_interventions
 from ctcdyn.model.network import Network, Parameter, derived_is_fixed, unknown_name
 from ctcdyn.model.rates import parts_of_cells
 from ctcdyn.model.reader import Reader
@@ -79,6 +80,7 @@ def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Proble
         if draw is not None:
             draws.append(draw)
     _check_derived(reader, changed, parameters)
+    changed = read_interventions(reader, study, changed)
     _check_method(reader, study, changed)
     return Resolved(changed, tuple(sorted(draws, key=lambda draw: draw.parameter))), reader.problems
 

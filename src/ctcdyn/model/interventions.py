@@ -1,0 +1,283 @@
+"""The study's treatments and events meet the model: names, units, times and conditions become parts of the network."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from ctcdyn.config import Study
+from ctcdyn.config.interventions import Event as EventTable
+from ctcdyn.config.interventions import Treatment as TreatmentTable
+from ctcdyn.model.conditions import (
+    Words,
+    dimension_of,
+    is_condition,
+    may_be_waited_for,
+    read_expression,
+    words_of,
+)
+from ctcdyn.model.definitions import shown_unit
+from ctcdyn.model.expr import Expr, evaluate, names
+from ctcdyn.model.network import Network, Observable, Treatment, unknown_name
+from ctcdyn.model.reader import Reader
+from ctcdyn.places import KeyPath
+from ctcdyn.units import DIMENSIONLESS, TIME, UnitError, parse_quantity
+
+_STAND_IN = "?"  # name of a table that could not be read
+
+
+def read_interventions(reader: Reader, study: Study, network: Network) -> Network:
+    """`network` with the study's treatments, and its events as first passages; what is wrong is noted."""
+    words = words_of(network, study)
+    kinds = dict.fromkeys(network.species_names, "species")
+    kinds |= dict.fromkeys(network.parameter_names, "parameter")
+    kinds |= dict.fromkeys(network.observable_names, "observable")
+    for kind, number, name in _interventions(study):
+        if name != _STAND_IN:
+            reader.name(name, (kind, number, "name"), kinds, kind)
+    told = {kind: _names(reader, kind) for kind in ("treatment", "event")}
+    treatments = [
+        treatment
+        for number, table in enumerate(study.treatment)
+        if table.name != _STAND_IN
+        and (treatment := _treatment(reader, number, table, words, told, study.simulate.t_start)) is not None
+    ]
+    events = [
+        event
+        for number, table in enumerate(study.event)
+        if table.name != _STAND_IN and (event := _event(reader, number, table, words, told)) is not None
+    ]
+    _check_circles(reader, study)
+    _check_arms(reader, study, told["treatment"])
+    if reader.problems:
+        return network
+    return replace(network, treatments=tuple(treatments), observables=(*network.observables, *events))
+
+
+def _interventions(study: Study) -> list[tuple[str, int, str]]:
+    """(kind, position, name) of all treatments and events."""
+    found = [("treatment", number, table.name) for number, table in enumerate(study.treatment)]
+    return found + [("event", number, table.name) for number, table in enumerate(study.event)]
+
+
+def _names(reader: Reader, kind: str) -> list[str]:
+    """Names as they stand in the text, so that a table with a mistake is still known by others."""
+    tables = reader.value((kind,))
+    found = [table.get("name") for table in tables or () if isinstance(table, dict)]
+    return [name for name in found if isinstance(name, str)]
+
+
+def _treatment(
+    reader: Reader, number: int, table: TreatmentTable, words: Words, told: dict[str, list[str]], start: float
+) -> Treatment | None:
+    path: KeyPath = ("treatment", number)
+    at_path = (*path, "start", "at") if table.start is not None else (*path, "at")
+    numbers: dict[str, float] = {}
+    at = _time_or_condition(reader, at_path, table, words, numbers) if table.when is not None else None
+    if isinstance(at, float) and at < start:
+        what = f"{table.name} is due on day {at:g}, before the run begins on day {start:g}"
+        reader.note("C105", what, at_path, f"write a time from {start:g} days on")
+    if table.after is not None:
+        _find(
+            reader,
+            (*path, "start", "after"),
+            table.after,
+            "treatment or event",
+            [*told["treatment"], *told["event"]],
+        )
+    if table.stop_if is not None:
+        _find(reader, (*path, "stop_if"), table.stop_if, "event", told["event"])
+    if table.repeat and table.when is not None and at is not None and not is_condition(at):
+        reader.note(
+            "C107",
+            "repeat is for a condition, and at is a time",
+            (*path, "repeat"),
+            'write every = "21 days"',
+        )
+    changes = [
+        (words.network.species_names.index(name), value)
+        for name in table.set
+        if (value := _new_value(reader, (*path, "set", name), table.name, words, numbers)) is not None
+    ]
+    factors = [
+        (words.network.parameter_names.index(name), factor)
+        for name in table.scale
+        if (factor := _factor(reader, (*path, "scale", name), table, words, numbers)) is not None
+    ]
+    if (at is None) == (table.after is None):
+        return None
+    return Treatment(
+        name=table.name,
+        at=at,
+        set=tuple(changes),
+        scale=tuple(factors),
+        every=table.every,
+        cycles=float("inf") if table.cycles is None and table.every is not None else float(table.cycles or 1),
+        after=table.after or "",
+        delay=table.delay,
+        duration=table.duration,
+        repeat=table.repeat,
+        stop_if=table.stop_if or "",
+        numbers=tuple(numbers.items()),
+    )
+
+
+def _event(
+    reader: Reader, number: int, table: EventTable, words: Words, told: dict[str, list[str]]
+) -> Observable | None:
+    path: KeyPath = ("event", number)
+    others = [name for name in (*told["treatment"], *told["event"]) if name != table.name]
+    for key in ("clock", "after"):
+        name = getattr(table, key)
+        if name is not None:
+            _find(reader, (*path, key), name, "treatment or event", others)
+    numbers: dict[str, float] = {}
+    when = read_expression(reader, (*path, "when"), table.when, table.name, words, words.known, numbers)
+    if when is None or not may_be_waited_for(reader, (*path, "when"), when, words):
+        return None
+    options: dict[str, object] = {"when": when, "stop": table.stop, "numbers": tuple(numbers.items())}
+    options |= {key: getattr(table, key) for key in ("clock", "after") if getattr(table, key) is not None}
+    return Observable(table.name, None, "event", options, "d", "", reader.document.place(*path), "passage")
+
+
+def _find(reader: Reader, path: KeyPath, name: str, kind: str, known: list[str]) -> None:
+    if name not in known:
+        shown = ".".join(str(part) for part in path)
+        reader.problems.append(unknown_name(kind, name, known, reader.document.place(*path), shown))
+
+
+def _time_or_condition(
+    reader: Reader, path: KeyPath, table: TreatmentTable, words: Words, numbers: dict[str, float]
+) -> float | Expr | None:
+    """A time in days, an expression of parameters for one, or a condition."""
+    value = table.when
+    assert value is not None  # the caller sees to it
+    try:
+        amount, unit = parse_quantity(value)
+    except UnitError as error:
+        first = error.problems[0]
+        if first.code == "C106" or (
+            first.code == "U202" and re.fullmatch(r"\s*[-+.0-9eE]+\s*[A-Za-z]+\s*", str(value))
+        ):
+            reader.adopt(error, path, 'write a time such as "30 days"')
+            return None
+    else:
+        if unit is not None and unit.dimension != TIME:
+            fix = 'write a time such as "30 days", or a condition such as "tumor >= 1e9"'
+            reader.note("U201", f'"{value}" is not a time', path, fix)
+            return None
+        return unit.to_base(amount) if unit is not None else float(amount)
+    tree = read_expression(reader, path, str(value), table.name, words, words.known, numbers)
+    if tree is None or is_condition(tree):
+        return tree if tree is not None and may_be_waited_for(reader, path, tree, words) else None
+    if names(tree) - set(numbers) <= set(words.network.parameter_names):
+        if words.network.units_checked and dimension_of(value, words) != TIME:
+            reader.note(
+                "U201", f'"{value}" is not a time', path, "write an expression in days, or a condition"
+            )
+            return None
+        return tree
+    what = f'"{value}" is neither a time nor a condition'
+    reader.note("C118", what, path, 'write at = "30 days", at = "surgery_day" or at = "tumor >= 1e9"')
+    return None
+
+
+def _new_value(
+    reader: Reader, path: KeyPath, owner: str, words: Words, numbers: dict[str, float]
+) -> Expr | None:
+    """What a species becomes, in its unit."""
+    name, network = str(path[-1]), words.network
+    if name not in network.species_names:
+        shown = ".".join(str(part) for part in path)
+        place = reader.document.place(*path)
+        reader.problems.append(unknown_name("species", name, network.species_names, place, shown))
+        return None
+    species = network.species[network.species_names.index(name)]
+    value = reader.value(path)
+    tree = read_expression(reader, path, value, owner, words, words.known - {"t"}, numbers)
+    if tree is None or not network.units_checked:
+        return tree
+    found = dimension_of(value, words)
+    if found == species.dimension or value == 0:
+        return tree
+    what = f"{name} is set to what has {shown_unit(found)}, and {shown_unit(species.dimension)} is needed"
+    reader.note("U205", what, path, f"multiply or divide by what makes it {species.dimension}")
+    return None
+
+
+def _factor(
+    reader: Reader, path: KeyPath, table: TreatmentTable, words: Words, numbers: dict[str, float]
+) -> float | Expr | None:
+    name, network = str(path[-1]), words.network
+    if name not in network.parameter_names:
+        shown = ".".join(str(part) for part in path)
+        place = reader.document.place(*path)
+        reader.problems.append(unknown_name("parameter", name, network.parameter_names, place, shown))
+        return None
+    value = reader.value(path)
+    if isinstance(value, str):
+        tree = read_expression(reader, path, value, table.name, words, set(network.parameter_names), numbers)
+        if tree is None:
+            return None
+        moved = sorted(names(tree) & words.scaled)
+        if moved:
+            fix = "use parameters that no treatment scales"
+            reader.note("C107", f"the factor of {name} uses {moved[0]}, which is scaled itself", path, fix)
+            return None
+        if network.units_checked and dimension_of(value, words) != DIMENSIONLESS:
+            reader.note("U205", f"the factor of {name} has a unit", path, "a factor is a plain number")
+            return None
+        at = {item.name: item.value for item in network.parameters} | numbers
+        factor, result = float(evaluate(tree, at)), tree
+    else:
+        factor = float(value)
+        result = factor  # type: ignore[assignment]
+    if not 0 <= factor < float("inf"):
+        reader.note("C105", f"the factor of {name} is {factor:g}", path, "write a factor from 0 on")
+        return None
+    item = network.parameters[network.parameter_names.index(name)]
+    low, high = item.bounds or (-float("inf"), float("inf"))
+    cycles = 1 if table.duration is not None or table.every is None else table.cycles or 1
+    scaled = item.value * factor**cycles
+    if not low <= scaled <= high:
+        what = f"{name} = {item.value:g} becomes {scaled:g}, outside its bounds {low:g} to {high:g} ({item.unit})"
+        reader.note("M306", what, path, "choose another factor, or widen the bounds in the model")
+        return None
+    return result
+
+
+def _check_circles(reader: Reader, study: Study) -> None:
+    """Nothing waits for itself, through however many others."""
+    waits = {x.name: ([x.after] if x.after else []) for x in study.treatment}
+    waits |= {x.name: [name for name in (x.clock, x.after) if name] for x in study.event}
+    for kind, number, own in _interventions(study):
+        seen: set[str] = set()
+        queue = list(waits[own])
+        while queue:
+            name = queue.pop()
+            if name not in seen:
+                seen.add(name)
+                queue += waits.get(name, [])
+        if own in seen and own != _STAND_IN:
+            fix = "one of them must wait for a time or condition alone"
+            reader.note("M308", f"{own} waits for itself", (kind, number, "name"), fix, word=own)
+
+
+def _check_arms(reader: Reader, study: Study, treatments: list[str]) -> None:
+    seen: set[str] = set()
+    for number, arm in enumerate(study.arm):
+        path = ("arm", number)
+        if arm.name == _STAND_IN:
+            continue
+        if arm.name in seen:
+            reader.note("M301", f'two arms are named "{arm.name}"', (*path, "name"), "rename one of the two")
+        seen.add(arm.name)
+        if not arm.name.isprintable() or arm.name != arm.name.strip():
+            fix = 'write a name such as "surgery + chemo"'
+            reader.note("M307", f"{arm.name!r} cannot be the name of an arm", (*path, "name"), fix)
+        for name in arm.treatments:
+            _find(reader, (*path, "treatments"), name, "treatment", treatments)
+        if len(set(arm.treatments)) < len(arm.treatments):
+            reader.note(
+                "C105", f'arm "{arm.name}" names a treatment twice', (*path, "treatments"), "name each once"
+            )
