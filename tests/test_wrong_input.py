@@ -13,10 +13,11 @@ import pytest
 from ctcdyn.errors import CODES, CtcError, Exit
 from ctcdyn.model.load import prepare
 from wrong_inputs import MODEL, STUDY, Case
+from wrong_interventions import INTERVENTIONS, RIGHT
 from wrong_models import MODEL_KEYS, REACTIONS
 from wrong_studies import STUDY_KEYS, STUDY_VALUES, SYNTAX
 
-CASES = [*SYNTAX, *STUDY_KEYS, *STUDY_VALUES, *MODEL_KEYS, *REACTIONS]
+CASES = [*SYNTAX, *STUDY_KEYS, *STUDY_VALUES, *INTERVENTIONS, *MODEL_KEYS, *REACTIONS]
 
 
 def write(folder: Path, study: str = STUDY, model: str = MODEL) -> Path:
@@ -45,6 +46,15 @@ def test_the_right_texts_are_right(tmp_path: Path) -> None:
     study, resolved = prepare(write(tmp_path))
     assert study.count == 20
     assert [draw.dist for draw in resolved.draws] == ["uniform", "lognormal", "loguniform"]
+
+
+def test_the_right_interventions_are_right(tmp_path: Path) -> None:
+    study, resolved = prepare(write(tmp_path, STUDY.replace("[simulate]\n", RIGHT, 1)))
+    assert study.count == 40
+    assert study.arms == ("surgery", "both")
+    assert study.given == ((True, False), (True, True))
+    assert [treatment.name for treatment in resolved.network.treatments] == ["resection", "chemo"]
+    assert [observable.name for observable in resolved.network.observables][-2:] == ["relapse", "late"]
 
 
 def test_the_table_is_long_enough() -> None:

@@ -47,7 +47,7 @@ def once(layout: Layout, k: int) -> list[str]:
     for n, (s, value) in enumerate(treatment.set):
         cell, new = f"w[X_{layout.network.species[s].name} + i]", f"new_{n}__"
         body.lines.append(f"{new} = {body.value(value)}")
-        if layout.is_whole(layout.network.species[s].name):  # a number of cells: the nearest whole one; above 2**52 every number is whole
+        if layout.is_whole(layout.network.species[s].name):  # cells: the nearest whole number; above 2**52 all are
             body.lines.append(f"{new} = np.floor({new} + 0.5) if abs({new}) < 4503599627370496.0 else {new}")
         body.lines.append(f"{new} = {new} if given else {cell}")
         # less than nothing, where there was not before, or no number
