@@ -11,8 +11,7 @@ import pytest
 
 from commands import command
 from ctcdyn import study
-from ctcdyn.errors import CtcError, Exit
-from ctcdyn.estimation import estimate, size_text
+from ctcdyn.errors import Exit
 from ctcdyn.store.content import content_hash
 from ctcdyn.store.identity import as_json, from_json
 from ctcdyn.store.merging import merge
@@ -139,34 +138,3 @@ def test_a_schema_comes_back_from_plain_data(written: Path) -> None:
     assert (again.first, again.count, again.total) == (512, 512, 1300)
     np.testing.assert_array_equal(again.times, schema.times)
     np.testing.assert_array_equal(again.bin_edges, schema.bin_edges)
-
-
-def test_an_estimate_is_an_upper_bound(written: Path) -> None:
-    needs, seconds = study.forecast(str(written), threads=1)
-    assert seconds is not None
-    assert 0.0 < seconds < 60.0
-    run(written, "--threads", 1)
-    size = written.with_name("whole.h5").stat().st_size
-    assert size < needs.result + 200_000  # names, attributes and the texts of the provenance come on top
-    assert needs.count == 1300
-    _, _, schema = study._plan(study.load_study(str(written)), False, (1, 3))
-    assert estimate(schema, 1).result < needs.result
-    assert estimate(schema, 4).memory > estimate(schema, 1).memory
-
-
-def test_what_is_over_a_limit_is_refused_before_anything_is_written(written: Path) -> None:
-    code, out, err = command("run", written, "-s", 'limits.disk="10 kB"', "-s", 'limits.memory="1 MB"')
-    assert (code, out) == (int(Exit.RESOURCES), "")
-    assert "limits.disk is 10 kB" in err
-    assert "limits.memory is 1 MB" in err
-    assert "--keep N" in err
-    code, _, err = command("run", written, "-s", f"population.patients={2**50}")
-    assert code == Exit.RESOURCES
-    assert "free space is" in err
-    assert sorted(path.name for path in written.parent.iterdir()) == ["s.toml"]
-    with pytest.raises(CtcError, match="R507"):
-        study.run(study.load_study(str(written), ['limits.disk="10 kB"']))
-
-
-def test_sizes_are_said_with_three_digits() -> None:
-    assert [size_text(n) for n in (0, 999, 1000, 1234567, 10**15)] == ["0 B", "999 B", "1 kB", "1.23 MB", "1000 TB"]

@@ -6,27 +6,32 @@ same time; nodes and histograms in segments depend on how many seconds the run t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import threading
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ctcdyn.codegen.kernel import Kernel
 from ctcdyn.ensemble import HELD_BYTES, LARGEST_RANGE, OPEN_BYTES, Ensemble, Range, run_range
 from ctcdyn.errors import CtcError, Exit, Problem
+from ctcdyn.progress import clock_text
 from ctcdyn.reduction import bins, sketch_bits
 from ctcdyn.store import Schema
+from ctcdyn.store.journal import folder_of
 from ctcdyn.store.layout import LEAF, ROW_NAMES
 
 BASE = 260 << 20  # bytes of a process with numba and LLVM in it: measured, Python 3.11, Linux
 SEGMENTS = 16  # that are not yet merged: assumed; a run of more seconds has more, each with more leaves
-PILOT = 64  # trajectories
-PLACES = 4  # of the range of ids, at which they are taken
-PATIENCE = 10.0  # s after which a pilot is given up
+PLACES = 4  # in the range of ids, at which a pilot takes trajectories
+SHARE = 64  # blocks of trajectories that a run must have for each block of its pilot
+PATIENCE = 2.0  # s after which the pilot of a run is given up
 
 
 @dataclass(frozen=True)
@@ -82,46 +87,124 @@ def estimate(schema: Schema, threads: int) -> Estimate:
     return Estimate(schema.count, schema.bytes_before_compression(), segments, BASE + threads * worker)
 
 
-def refuse(needs: Estimate, target: str, memory: int | None, disk: int | None) -> None:
-    """Raises CtcError (exit 5), all at once, where a run is over the study's limits or over what the machine has."""
-    told = []
+def refuse(schema: Schema, threads: int, target: str, memory: int | None, disk: int | None) -> Estimate:
+    """What a run into `target` needs, once it is known that it may have it.
+
+    Raises CtcError (exit 5), all at once, where that is over the study's limits (bytes) or over what the machine has.
+    What an unfinished run has written already is part of what the limit allows, but needs no free space any more.
+    """
+    told, needs = [], estimate(schema, threads)
+    there = _size_of(folder_of(target))
     free = shutil.disk_usage(Path(target).resolve().parent).free
-    ways = "keep fewer paths (--keep N), save less often, run fewer trajectories, or split it with --shard i/N"
-    for have, what in ((disk, "limits.disk"), (free, "free space")):
-        if have is not None and needs.disk > have:
-            what = f"the run needs up to {size_text(needs.disk)} of disk, {what} is {size_text(have)}"
-            told.append(Problem("R507", what, fix=ways))
-    ways = "fewer threads, fewer save times, or fewer species and observables"
+    for have, wanted, what in ((disk, needs.disk, "limits.disk"), (free, needs.disk - there, "free space")):
+        if have is not None and wanted > have:
+            had = f" more ({size_text(there)} are there)" if wanted < needs.disk else ""
+            what = f"the run needs up to {size_text(wanted)} of disk{had}, {what} is {size_text(have)}"
+            told.append(Problem("R507", what, fix=_less_disk(schema, needs, have + needs.disk - wanted)))
     for have, what in ((memory, "limits.memory"), (_memory(), "the machine's memory")):
         if have is not None and needs.memory > have:
             what = f"the run needs about {size_text(needs.memory)} of memory, {what} is {size_text(have)}"
-            told.append(Problem("R508", what, fix=ways))
+            told.append(Problem("R508", what, fix=_less_memory(schema, needs, threads)))
     if told:
         raise CtcError(told, Exit.RESOURCES)
+    return needs
 
 
-def pilot(kernel: Kernel, ensemble: Ensemble, count: int, threads: int) -> float | None:
-    """Seconds that `count` trajectories will take, from 64 of the ensemble; None where these take too long to wait for.
+def _less_disk(schema: Schema, needs: Estimate, have: int) -> str:
+    """Ways out, each with what it saves, those that change least first."""
+    ways = []
+    if schema.kept:
+        none = estimate(replace(schema, keep=0), 1).disk
+        each = (needs.disk - none) / schema.kept
+        fit = int((have - none) / each) - 1
+        fits = f"--keep {fit} fits, " if fit > 0 and not schema.first else ""
+        ways.append(f"{fits}--keep none saves {size_text(needs.disk - none)}")
+        if schema.state_dtype == "f8":
+            single = estimate(replace(schema, state_dtype="f4"), 1).disk
+            ways.append(f'output.precision = "single" saves {size_text(needs.disk - single)}')
+    parts = -(-needs.disk // max(have, 1)) + 1
+    if schema.count == schema.total and parts <= schema.count // LEAF:
+        part = estimate(replace(schema, count=-(-schema.count // LEAF // parts) * LEAF), 1).disk
+        if part <= have:
+            ways.append(f"--shard i/{parts} needs {size_text(part)} for each part")
+    return "; ".join([*ways, "fewer trajectories or save times"])
 
-    They come from four places in the order of ids, and so from all over the space of parameters.
+
+def _less_memory(schema: Schema, needs: Estimate, threads: int) -> str:
+    one = estimate(schema, 1).memory
+    fewer = f"--threads 1 saves {size_text(needs.memory - one)}; " if threads > 1 else ""
+    return f"{fewer}fewer save times, species or observables"
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """How long a run will take, s; `more`: at least so long, for the pilot was given up."""
+
+    seconds: float
+    more: bool = False
+
+    def line(self, count: int, pilot: int) -> str:
+        """One line for people."""
+        time = clock_text(self.seconds) if self.seconds >= 1 else "a second"
+        how = "more than" if self.more else "about" if self.seconds >= 1 else "less than"
+        return f"{count} trajectories take {how} {time}, by a pilot of {pilot} of them"
+
+
+class Pilot:
+    """A few trajectories of an ensemble, run and thrown away, to tell how long the rest will take.
+
+    They come from up to four places in the order of ids, and so from all over the space of parameters, at each as many
+    as a block has lanes. A trajectory depends on its id alone and a pilot has work space of its own: no bit of the run
+    depends on whether there was one.
     """
-    probe = replace(ensemble, halt=np.zeros(1, np.int64), workers=[], local=threading.local(), keep=0, sketched=False)
-    alarm = threading.Timer(PATIENCE, probe.stop)
-    alarm.start()
-    spent, done = 0.0, 0
-    try:
-        list(run_range(kernel, probe, Range(0, 1)))  # touches the buffers
-        for start in sorted({ensemble.leaves * place // PLACES * LEAF for place in range(PLACES)}):
-            span = Range(start, min(PILOT // PLACES, ensemble.count - start))
-            began = time.monotonic()
-            finished = sum(len(result.status) for result in run_range(kernel, probe, span))
-            if finished < span.count:
-                return None
-            spent += time.monotonic() - began
-            done += finished
-    finally:
-        alarm.cancel()
-    return spent / done * count / threads
+
+    def __init__(self, kernel: Kernel, ensemble: Ensemble, leaves: NDArray[np.int64], places: int = PLACES) -> None:
+        """`leaves`: numbers of those that are to be run, rising."""
+        self._kernel, self._lanes = kernel, int(kernel.module.W)
+        self._probe = replace(
+            ensemble, halt=np.zeros(1, np.int64), workers=[], local=threading.local(), keep=0, sketched=False
+        )
+        places = min(places, len(leaves))
+        starts = sorted({int(leaves[len(leaves) * place // places]) * LEAF for place in range(places)})
+        self._spans = [Range(start, min(self._lanes, ensemble.count - start)) for start in starts]
+        self.size = sum(span.count for span in self._spans)
+
+    @classmethod
+    def of_run(cls, kernel: Kernel, ensemble: Ensemble, leaves: NDArray[np.int64]) -> Self:
+        """A pilot that costs a run some percent of its time at most; of a small run it takes no trajectory at all."""
+        return cls(kernel, ensemble, leaves, min(PLACES, len(leaves) * LEAF // (SHARE * int(kernel.module.W))))
+
+    def stop(self) -> None:
+        """Give up at once."""
+        self._probe.stop()
+
+    def forecast(self, count: int, threads: int, patience: float) -> Forecast | None:
+        """How long `count` trajectories will take; None where there was no pilot. Takes `patience` seconds at most."""
+        if not self._spans:
+            return None
+        self._probe.workspace(self._kernel)  # compiles what all kernels share, where that was never done
+        alarm = threading.Timer(patience, self._probe.stop)
+        alarm.daemon = True
+        alarm.start()
+        spent, steps, work = 0.0, 0.0, []
+        try:
+            list(run_range(self._kernel, self._probe, Range(self._spans[0].first, 1)))  # loads what it needs
+            for span in self._spans:
+                began = time.monotonic()
+                found = [result.n_steps for result in run_range(self._kernel, self._probe, span)]
+                spent += time.monotonic() - began
+                if self._probe.halted:
+                    break  # what is not finished tells nothing
+                work.append(np.concatenate(found).astype(np.float64))
+                steps += float(work[-1].max())
+        finally:
+            alarm.cancel()
+        blocks = count / self._lanes / threads
+        if not work:
+            return Forecast(spent * blocks, more=True)
+        # lanes go on together: a block takes as many steps as its slowest lane, but a run refills lanes that are free
+        share = float(np.concatenate(work).mean()) * len(work) / steps if steps else 1.0
+        return Forecast(spent / len(work) * share * blocks)
 
 
 def size_text(size: int) -> str:
@@ -136,6 +219,15 @@ def size_text(size: int) -> str:
             break
         number /= 1000
     return f"{number:.3g} {unit}" if number < 1000 else f"{number:.0f} {unit}"
+
+
+def _size_of(folder: Path) -> int:
+    """Bytes of the files in a folder; none where there is no such folder."""
+    total = 0
+    with contextlib.suppress(OSError):
+        for found in folder.iterdir():
+            total += found.stat().st_size
+    return total
 
 
 def _bytes_of(dtype: str) -> int:

@@ -6,19 +6,22 @@ import os
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from ctcdyn.codegen.choose import choose
 from ctcdyn.codegen.kernel import Linked, link
 from ctcdyn.config import Study, load_study
 from ctcdyn.distribution import check_executor, on_cluster
 from ctcdyn.ensemble import Ensemble, plan
 from ctcdyn.errors import Interrupted
-from ctcdyn.estimation import Estimate, estimate, pilot, refuse
+from ctcdyn.estimation import PATIENCE, Estimate, Forecast, Pilot, estimate, refuse
 from ctcdyn.execute import local
 from ctcdyn.interruption import Interruption
 from ctcdyn.model.load import load_model
 from ctcdyn.model.resolve import resolve
 from ctcdyn.preparation import describe_end, ensemble_of, failed, packed_range, schema_of
 from ctcdyn.progress import Progress, Silent
+from ctcdyn.reduction import LEAF
 from ctcdyn.results import Results, open_results
 from ctcdyn.store import Lock, PathCoder, Schema, assemble, begin, claim, is_finished
 
@@ -48,17 +51,26 @@ def run(
     progress, threads = progress or Silent(), threads or local.usable_threads()
     check_executor(executor, scheduler)
     linked, ensemble, schema = _plan(study, resume, shard)
-    needs = estimate(schema, threads)
-    progress.note(needs.line())
-    refuse(needs, study.output.file, study.limits.memory, study.limits.disk)
     lock = lock or claim(study.output.file, overwrite or resume)
-    if resume and is_finished(study.output.file, schema, lock):
-        return open_results(study.output.file)
+    try:
+        if resume and is_finished(study.output.file, schema, lock):
+            return open_results(study.output.file)
+        needs = refuse(schema, threads, study.output.file, study.limits.memory, study.limits.disk)
+    except BaseException:
+        lock.release()
+        raise
+    progress.note(needs.line())
     with begin(study.output.file, schema, lock, overwrite=overwrite, resume=resume) as journal:
         kernel = linked.compile(progress.compiling)
+        asked = not isinstance(progress, Silent) and scheduler is None  # read by somebody, about this machine
+        pilot = Pilot.of_run(kernel, ensemble, journal.missing()[: None if asked else 0])
         if interruption is not None:
-            interruption.stop_by(ensemble.stop)
-        progress.start(schema.count - journal.rows)
+            interruption.stop_by(partial(_stop, pilot, ensemble))
+        left = schema.count - journal.rows
+        progress.start(left)
+        expected = pilot.forecast(left, threads, PATIENCE)
+        if expected is not None and not ensemble.halted:
+            progress.note(expected.line(left, pilot.size))
         if executor == "dask":
             results = on_cluster(kernel, ensemble, schema, journal.missing(), threads, scheduler, progress.note)
         else:
@@ -76,13 +88,24 @@ def run(
 
 
 def forecast(
-    study: Study | str | os.PathLike[str], *, threads: int | None = None, shard: tuple[int, int] = (1, 1)
-) -> tuple[Estimate, float | None]:
-    """What `run` would need, and its seconds by a pilot of 64 trajectories (None where that takes too long to wait)."""
+    study: Study | str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    shard: tuple[int, int] = (1, 1),
+    patience: float = 5 * PATIENCE,
+) -> tuple[Estimate, Forecast | None, int]:
+    """What `run` would need, for how long by a pilot (of `patience` seconds at most), and its size."""
     study = study if isinstance(study, Study) else load_study(os.fspath(study))
     threads = threads or local.usable_threads()
     linked, ensemble, schema = _plan(study, False, shard)
-    return estimate(schema, threads), pilot(linked.compile(), ensemble, schema.count, threads)
+    leaves = np.arange(schema.first // LEAF, -(-(schema.first + schema.count) // LEAF))
+    pilot = Pilot(linked.compile(), ensemble, leaves)
+    return estimate(schema, threads), pilot.forecast(schema.count, threads, patience), pilot.size
+
+
+def _stop(*running: Pilot | Ensemble) -> None:
+    for one in running:
+        one.stop()
 
 
 def _plan(study: Study, resume: bool, shard: tuple[int, int]) -> tuple[Linked, Ensemble, Schema]:

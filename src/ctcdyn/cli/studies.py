@@ -136,21 +136,20 @@ def estimate(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
 ) -> None:
-    """Tell what a run will need: disk, memory, and time from a pilot of 64 trajectories."""
+    """Tell what a run will need: disk, memory, and time from a pilot of some trajectories."""
     from ctcdyn.model.load import prepare
 
     part = _shard(shard)
     plan, _ = prepare(study_file, list(overrides or []))
     from ctcdyn import study
 
-    needs, seconds = study.forecast(plan, threads=threads, shard=part)
+    needs, expected, size = study.forecast(plan, threads=threads, shard=part)
     if as_json:
-        print(json.dumps({**needs.plain(), "seconds": seconds}, indent=2))
+        seconds = {} if expected is None else {"seconds": expected.seconds, "at_least": expected.more}
+        print(json.dumps({**needs.plain(), **seconds}, indent=2))
         return
-    from ctcdyn.progress import clock_text
-
-    print(f"{needs.count} trajectories, {'time not known: the pilot took too long' if seconds is None else ''}", end="")
-    print("" if seconds is None else f"about {clock_text(seconds)}")
+    if expected is not None:
+        print(expected.line(needs.count, size))
     print(needs.line())
 
 
