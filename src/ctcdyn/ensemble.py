@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctcdyn import slabs
 from ctcdyn.codegen.kernel import Kernel
 from ctcdyn.codegen.layout import extra_values
 from ctcdyn.codegen.leaves import leaf_functions
+from ctcdyn.harvest import Finished, RangeResult
 from ctcdyn.model.network import Network
-from ctcdyn.patients import Drawn, shown_parameters, value_rows
-from ctcdyn.reduction import LEAF, LOWEST, Histogram, LeafNode, Placed, Sparse, Tree, bins, sketch_bits
+from ctcdyn.patients import Drawn, value_rows
+from ctcdyn.reduction import LEAF, Histogram, Sparse, Tree, bins, sketch_bits
 
 OPEN_BYTES = 64 << 20  # of open leaves in one worker
 HELD_BYTES = 64 << 20  # of finished leaves that wait to be given
@@ -40,26 +42,6 @@ class Range:
 
     first: int
     count: int
-
-
-@dataclass(frozen=True)
-class RangeResult:
-    """What a range gave, rows in order of id; see the schema of results for shapes and units."""
-
-    first: int
-    status: NDArray[np.uint8]
-    n_steps: NDArray[np.uint32]
-    n_reactions: NDArray[np.uint64]
-    params: NDArray[np.float64]
-    final_state: NDArray[np.float64]
-    event_time: NDArray[np.float64]
-    event_observed: NDArray[np.uint8]
-    kept_ids: NDArray[np.int64]
-    state: Array
-    observables: Array
-    nodes: list[Placed]
-    sketch: Sparse | None
-    log: list[NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -153,9 +135,7 @@ class Workspace:
 
 def aligned(size: int, dtype: type[np.generic]) -> Array:
     """Zeros at a multiple of 64 bytes: a vector that straddles two cache lines costs two loads (7 % of a run)."""
-    raw = np.zeros(8 * size + 64, np.uint8)
-    start = -raw.ctypes.data % 64
-    return raw[start : start + 8 * size].view(dtype)
+    return slabs.aligned(8 * size, 64).view(dtype)
 
 
 def plan(ensemble: Ensemble, threads: int, leaves: NDArray[np.int64] | None = None) -> list[Range]:
@@ -207,7 +187,7 @@ def run_range(
     work, logged = np.zeros(span.count, np.int64), np.zeros(span.count, np.int64)
     final, ended = np.zeros((span.count, m.SHOWN)), np.zeros(span.count)
     passed, log = np.zeros((span.count, m.PASSAGES)), np.zeros((span.count, m.LOGS * 3))
-    done = _Finished(kernel, ensemble, span, values, status, work, final, passed, ended, log, logged)
+    done = Finished(kernel, ensemble, span, values, status, work, final, passed, ended, log, logged)
     space.n[:] = -1
     space.w[m.NEXT : m.NEXT + m.W] = -np.inf
     code = -1
@@ -230,107 +210,6 @@ def run_range(
         if done.bytes > HELD_BYTES or (done.leaves and due()):
             yield from done.give(space)
     yield from done.give(space)
-
-
-class _Finished:
-    """The finished leaves of a range that were not given yet."""
-
-    def __init__(self, kernel: Kernel, ensemble: Ensemble, span: Range, values: Array, *arrays: Array) -> None:
-        self.kernel, self.ensemble, self.span, self.values = kernel, ensemble, span, values
-        self.status, self.work, self.final, self.passed, self.ended, self.log, self.logged = arrays
-        self.leaves: list[int] = []
-        self.nodes: dict[int, LeafNode] = {}
-        self.paths: dict[int, Array] = {}
-        self.bytes = 0
-
-    def add(self, space: Workspace, leaf: int, rows: Array) -> None:
-        """Reduce leaf number `leaf` of the range, rows (n, T * C), and copy the paths that are kept."""
-        ensemble, first = self.ensemble, self.span.first + leaf * LEAF
-        self.leaves.append(leaf)
-        self.nodes[leaf] = reduce_leaf(space, ensemble, rows, first)
-        keep = min(max(ensemble.keep - first, 0), len(rows))
-        saves = len(ensemble.times)
-        with np.errstate(over="ignore"):  # a count beyond float32 is stored as infinity
-            self.paths[leaf] = rows[:keep].reshape(keep, saves, space.columns // saves).astype(ensemble.state_dtype)
-        self.bytes += self.paths[leaf].nbytes + self.nodes[leaf].mean.nbytes * 3
-
-    def give(self, space: Workspace) -> Iterator[RangeResult]:
-        """What was added since the last time; the histogram of all of it goes with the first."""
-        sketch = space.drain() if self.leaves and self.ensemble.sketched else None
-        self.leaves.sort()
-        cuts = [0, *(k for k in range(1, len(self.leaves)) if self.leaves[k] != self.leaves[k - 1] + 1)]
-        for start, stop in zip(cuts, [*cuts[1:], len(self.leaves)]):
-            if start < stop:
-                yield self._result(self.leaves[start:stop], sketch)
-                sketch = None
-        self.leaves, self.nodes, self.paths, self.bytes = [], {}, {}, 0
-
-    def _result(self, leaves: list[int], sketch: Sparse | None) -> RangeResult:
-        m, span, ensemble = self.kernel.module, self.span, self.ensemble
-        here = slice(leaves[0] * LEAF, min((leaves[-1] + 1) * LEAF, span.count))
-        count, first = here.stop - here.start, span.first + here.start
-        tree = ensemble.tree()
-        for leaf in leaves:
-            tree.add(span.first // LEAF + leaf, self.nodes[leaf])
-        paths = np.concatenate([self.paths[leaf] for leaf in leaves])
-        values = self.values[here] if len(self.values) > 1 else self.values
-        passed, ended, work = self.passed[here], self.ended[here], self.work[here]
-        events = self.kernel.emission.semantics == "jump"
-        cut = [3 * min(n, m.LOGS) for n in self.logged[here].tolist()]
-        return RangeResult(
-            first=first,
-            status=self.status[here],
-            n_steps=np.minimum(work, 2**32 - 1).astype(np.uint32),
-            n_reactions=work.astype(np.uint64) if events else np.zeros(count, np.uint64),
-            params=shown_parameters(ensemble.network, values, count),
-            final_state=self.final[here],
-            event_time=event_times(passed, ended, self.kernel.emission.clocks),
-            event_observed=(passed[:, : len(self.kernel.emission.clocks)] < np.inf).astype(np.uint8),
-            kept_ids=np.arange(first, first + len(paths), dtype=np.int64),
-            state=paths[:, :, : m.SHOWN],
-            observables=paths[:, :, m.SHOWN :],
-            nodes=tree.waiting(),
-            sketch=sketch,
-            log=[row[:n].reshape(-1, 3) for row, n in zip(self.log[here], cut)] if m.LOGS else [],
-        )
-
-
-def reduce_leaf(space: Workspace, ensemble: Ensemble, rows: NDArray[np.float64], first: int) -> LeafNode:
-    """The node of one leaf, rows (n, T * C) from trajectory `first` on; adds the rows to the worker's histogram."""
-    arms, saves = ensemble.arms, len(ensemble.times)
-    number, shift, total, square, zeros = space.sums
-    columns = space.columns // saves
-    space.leaves.moments(rows, first, arms, space.scratch, number, shift, total, square, zeros)
-    if ensemble.sketched:
-        space.leaves.tally(rows, first, arms, space.counts, space.bits, LOWEST)
-    shape = (arms, saves, columns)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        there = number > 0
-        mean = np.where(there, shift + total / number, np.nan)
-        m2 = np.where(there, np.maximum(square - total * total / number, 0.0), 0.0)
-    n = number.reshape(shape)[:, :, 0]
-    short = number.reshape(shape) < n[..., None]  # a reading that was not a number in a valid trajectory
-    mean, m2 = mean.reshape(shape), m2.reshape(shape)
-    mean = np.where(n[..., None] > 0, mean, 0.0)
-    mean[short], m2[short] = np.nan, np.nan
-    return LeafNode(n.astype(np.uint64), mean, m2.copy(), zeros.reshape(shape).astype(np.uint64))
-
-
-def event_times(
-    passed: NDArray[np.float64], ended: NDArray[np.float64], clocks: Sequence[int | None]
-) -> NDArray[np.float64]:
-    """Time of each kind of event from its clock, or of the end of follow-up where there was none, (n, E), days.
-
-    `passed` (n, at least E): first times, inf where there was none, of the E events and then of treatments; `ended`
-    (n,): when each trajectory ended; `clocks`: the column of `passed` that an event is measured from, None: time as it
-    is. Follow-up whose clock never started has the length 0.
-    """
-    times = np.where(passed < np.inf, passed, ended[:, None])[:, : len(clocks)]
-    for e, clock in enumerate(clocks):
-        if clock is not None:
-            began = passed[:, clock]
-            times[:, e] = np.where(began < np.inf, times[:, e] - began, 0.0)
-    return times
 
 
 def _values(ensemble: Ensemble, span: Range) -> NDArray[np.float64]:

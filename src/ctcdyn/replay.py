@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from ctcdyn.codegen.kernel import Linked, link
 from ctcdyn.config import Study
-from ctcdyn.ensemble import Ensemble, Range, RangeResult, run_range
+from ctcdyn.ensemble import Ensemble, Range, run_range
 from ctcdyn.errors import CtcError, Exit, Problem, Status
+from ctcdyn.harvest import RangeResult
 from ctcdyn.model.load import load_model
 from ctcdyn.model.network import Network
 from ctcdyn.model.resolve import resolve

@@ -8,7 +8,7 @@ slices, because of an index of which its sign is not known LLVM makes gathers (f
 """
 
 import numpy as np
-from numba import int64, uint32, uint64
+from numba import float32, int64, uint32, uint64
 
 from ctcdyn.kernels.machine import bits_from_float, kernel, lane
 
@@ -97,3 +97,36 @@ def tally(rows, first, arms, counts, bits, lowest):
                 tile[found[k]] += uint32(1 if row[k] == row[k] else 0)
             a += 1
             a = 0 if a == arms else a
+
+
+@kernel
+def narrow(rows, state, observables):
+    """Rows (n, T * C) in single precision, apart: state (n, T, S) and observables (n, T, O), C = S + O.
+
+    What is beyond the largest float32 becomes infinity. Of up to eight species eight numbers are copied at once, as
+    one vector, and the next save puts right what was too much; the last eight saves go number by number.
+    """
+    saves, shown, read = state.shape[1], state.shape[2], observables.shape[2]
+    columns = shown + read
+    short = np.empty(saves * columns + 8, np.float32)
+    for b in range(rows.shape[0]):
+        row = rows[b]
+        for k in range(saves * columns):
+            short[k] = float32(row[k])
+        out = state[b].reshape(saves * shown)
+        quick = max(saves - 8, 0) if shown <= 8 else 0
+        for t in range(quick):
+            source = short[t * columns : t * columns + 8]
+            target = out[t * shown : t * shown + 8]
+            p, q, r, s = source[0], source[1], source[2], source[3]  # all read before the first is written
+            u, v, w, x = source[4], source[5], source[6], source[7]
+            target[0], target[1], target[2], target[3] = p, q, r, s
+            target[4], target[5], target[6], target[7] = u, v, w, x
+        for t in range(quick, saves):
+            for c in range(shown):
+                out[t * shown + c] = short[t * columns + c]
+        out = observables[b].reshape(saves * read)
+        for c in range(read):
+            source, target = short[shown + c :], out[c:]
+            for t in range(saves):
+                target[t * read] = source[t * columns]

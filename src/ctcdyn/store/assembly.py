@@ -90,7 +90,7 @@ def write_result(folder: Path, target: Path, end: dict[str, str | int | float], 
             if data is None:
                 what = f"{folder / entry.name} is damaged"
                 raise CtcError(Problem("R505", what, fix="--resume computes it again"), Exit.OUTPUT)
-            segment = parse(schema, data)
+            segment = parse(schema, entry, data)
             for packed in segment.pieces:
                 store.append(packed)
             tree.add_all(segment.nodes)

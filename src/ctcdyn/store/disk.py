@@ -26,13 +26,11 @@ if TYPE_CHECKING:
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class PlainFile(io.RawIOBase):
-    """A file that HDF5 reads through Python: no locks, so that xarray may have it open at the same time."""
+class _Readable(io.RawIOBase):
+    """Bytes with a beginning, an end and a place to read from: what HDF5 wants of a file."""
 
-    def __init__(self, path: Path) -> None:
-        self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        self._size = os.fstat(self._handle).st_size
-        self._position = 0
+    _size = 0
+    _position = 0
 
     def readable(self) -> bool:
         return True
@@ -48,6 +46,30 @@ class PlainFile(io.RawIOBase):
             offset + {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
         )
         return self._position
+
+
+class Window(_Readable):
+    """A part of memory that HDF5 reads as a file, without a copy of it."""
+
+    def __init__(self, data: memoryview) -> None:
+        self._data, self._size = data, len(data)
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        data = self._data[self._position : self._position + len(view)]
+        if len(data) < len(view):
+            raise OSError(errno.EIO, "the file ends too early")
+        view[:] = data
+        self._position += len(view)
+        return len(view)
+
+
+class PlainFile(_Readable):
+    """A file that HDF5 reads through Python: no locks, so that xarray may have it open at the same time."""
+
+    def __init__(self, path: Path) -> None:
+        self._handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        self._size = os.fstat(self._handle).st_size
 
     def readinto(self, buffer: WriteableBuffer) -> int:
         view = memoryview(buffer).cast("B")

@@ -7,7 +7,6 @@ segments. A segment counts when its file is synced and has its name, its folder 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -18,8 +17,10 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from ctcdyn import slabs
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.store.disk import check_target, failure
+from ctcdyn.store.files import write_durably
 from ctcdyn.store.identity import as_json, differences, identity
 from ctcdyn.store.layout import LEAF, Schema
 from ctcdyn.store.lock import GUARD, Lock
@@ -28,7 +29,7 @@ from ctcdyn.store.manifest import NAME as MANIFEST
 from ctcdyn.store.manifest import Entry, Manifest
 from ctcdyn.store.paths import Packed
 from ctcdyn.store.reader import FileArrays
-from ctcdyn.store.segments import image, read_checked, write_durably
+from ctcdyn.store.segments import body, read_checked, tail
 
 SUFFIX = ".parts"
 SECONDS = 1.0  # between commits: what a kill may cost of finished leaves
@@ -81,14 +82,17 @@ class Journal:
             name = f"{self._next:06d}.h5"
             self._next += 1
             self._waiting.sort(key=lambda packed: packed.result.first)
-            data = image(self.schema, self._waiting)
-            runs = tuple((packed.result.first, len(packed.result.status)) for packed in self._waiting)
-            entry = Entry(name, hashlib.sha256(data).hexdigest(), len(data), runs)
+            results: list[Any] = [packed.result for packed in self._waiting]
+            runs = tuple((result.first, len(result.status)) for result in results)
+            sketches = [result.sketch for result in results if result.sketch is not None]
+            sums = tail([node for result in results for node in result.nodes], sketches)
             try:
-                write_durably(self.folder / name, data)
-                self.manifest.append(entry)
+                rows, rest = write_durably(self.folder / name, (body(self.schema, self._waiting), [sums]))
+                self.manifest.append(Entry(name, rows.size, rows.hash, rest.size, rest.hash, runs))
             except OSError as error:
-                raise failure(error, self.folder, len(data)) from None
+                raise failure(error, self.folder, self._bytes) from None
+            for packed in self._waiting:
+                packed.release()
             self._waiting, self._bytes = [], 0
         self._last = time.monotonic()
 
@@ -107,6 +111,7 @@ class Journal:
         if not self.manifest.entries:  # nothing to go on from
             _empty(self.folder)
         self._lock.release()
+        slabs.drop()
 
 
 def claim(path: str | os.PathLike[str], overwrite: bool = False) -> Lock:

@@ -1,9 +1,9 @@
 """What is committed: one line for each segment, appended and synced, each with its checksum.
 
 A line is `crc32 json`. The first says what the run is, and so does one more, since all would be lost with it; the
-others name a segment file with its sha256, size and the runs of trajectories in it. A torn last line was never
-committed and is cut off; any other line that does not match its checksum is damage, and what it named is computed
-again.
+others name a segment file with the hash and size of its two parts and the runs of trajectories in it. A torn last line
+was never committed and is cut off; any other line that does not match its checksum is damage, and what it named is
+computed again.
 """
 
 from __future__ import annotations
@@ -24,12 +24,21 @@ _COPIES = 2  # of the line that says what the run is
 
 @dataclass(frozen=True)
 class Entry:
-    """One committed segment: `runs` are (first id, count) of neighbouring trajectories."""
+    """One committed segment: `runs` are (first id, count) of neighbouring trajectories.
+
+    The file is `body` bytes of rows and paths, then `tail` bytes of sums, each with its hash.
+    """
 
     name: str
-    sha256: str
-    size: int
+    body: int
+    body_hash: str
+    tail: int
+    tail_hash: str
     runs: tuple[tuple[int, int], ...]
+
+    @property
+    def size(self) -> int:
+        return self.body + self.tail
 
     @property
     def rows(self) -> int:
@@ -136,7 +145,8 @@ def _line(content: dict[str, Any]) -> bytes:
 
 def _line_of(entry: Entry) -> bytes:
     runs = [list(run) for run in entry.runs]
-    return _line({"segment": entry.name, "sha256": entry.sha256, "size": entry.size, "runs": runs})
+    parts = {"body": [entry.body, entry.body_hash], "tail": [entry.tail, entry.tail_hash]}
+    return _line({"segment": entry.name, **parts, "runs": runs})
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:
@@ -154,6 +164,7 @@ def _entry(found: dict[str, Any] | None) -> Entry | None:
     try:
         assert found is not None
         runs = tuple((int(first), int(count)) for first, count in found["runs"])
-        return Entry(str(found["segment"]), str(found["sha256"]), int(found["size"]), runs)
+        (body, body_hash), (tail, tail_hash) = found["body"], found["tail"]
+        return Entry(str(found["segment"]), int(body), str(body_hash), int(tail), str(tail_hash), runs)
     except (AssertionError, KeyError, TypeError, ValueError):
         return None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from ctcdyn import slabs
 from ctcdyn.store.chunks import encode
+from ctcdyn.store.files import Data, positions, size_of, view_of
 from ctcdyn.store.layout import LEAF, PATH_NAMES, ROW_NAMES, Array, Schema, Variable
 
 _PATH_CHUNK = 2 << 20  # bytes of one chunk: the time axis is split beyond it
@@ -18,16 +20,28 @@ Key = tuple[str, int, int]  # array, first row in the file, first time
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """A range of trajectories with its full paths compressed: bytes by array, first row and first time of the chunk."""
+    """A range of trajectories with its full paths as chunks: bytes by array, first row and first time of the chunk.
+
+    `slabs`: the memory of chunks that were not copied; to be given back by the last who needs them.
+    """
 
     result: Any
-    chunks: dict[Key, bytes]
+    chunks: dict[Key, Data]
+    slabs: list[slabs.Slab] = field(default_factory=list)
 
     @property
     def size(self) -> int:
         """Bytes of rows and paths."""
         rows: int = sum(getattr(self.result, name).nbytes for name in ROW_NAMES)
-        return rows + sum(map(len, self.chunks.values()))
+        return rows + sum(map(size_of, self.chunks.values()))
+
+    def release(self) -> None:
+        """What is in the chunks is no longer needed."""
+        while self.slabs:
+            slabs.give(self.slabs.pop())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Packed, (self.result, {key: bytes(view_of(data)) for key, data in self.chunks.items()})
 
 
 def chunk_shape(variable: Variable, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -51,11 +65,13 @@ class PathCoder:
             self._shapes[name] = whole, chunk_shape(variable, whole), variable.dtype, variable.fill
 
     def pack(self, result: Any) -> Packed:
-        """Compress the full paths of a range, those of whole leaves; zlib lets go of Python's lock.
+        """Full paths of a range as chunks, those of whole leaves; zlib lets go of Python's lock.
 
-        7 kB of path take 0.1 ms.
+        7 kB of path take 0.1 ms to compress. What is not compressed and one chunk already stays where it is.
         """
-        chunks: dict[Key, bytes] = {}
+        chunks: dict[Key, Data] = {}
+        if hasattr(result, "paths"):
+            return self._packed_leaves(result)
         for start, length, paths in self.runs(result):
             for row in range(-(-start // LEAF) * LEAF, start + length, LEAF):
                 stop = min(row + LEAF, self.schema.kept)
@@ -63,6 +79,26 @@ class PathCoder:
                     whole = {name: values[row - start : stop - start] for name, values in paths.items()}
                     chunks.update(self.encode(row, whole))
         return Packed(result, chunks)
+
+    def _packed_leaves(self, result: Any) -> Packed:
+        chunks: dict[Key, Data] = {}
+        used: list[slabs.Slab] = []
+        for number, paths in enumerate(result.paths):
+            row = result.first - self.schema.first + number * LEAF
+            stays = False
+            for name in self.names if len(paths.state) else ():
+                values = getattr(paths, name)
+                _, shape, dtype, _ = self._shapes[name]
+                if not self.schema.compressed and values.shape == shape and values.dtype == dtype:
+                    chunks[name, row, 0] = values.reshape(-1).view(np.uint8)
+                    stays = True
+                else:
+                    chunks.update(self.encode(row, {name: values}))
+            if stays:
+                used.append(paths.slab)
+            else:
+                slabs.give(paths.slab)
+        return Packed(replace(result, paths=[]), chunks, used)
 
     def runs(self, result: Any) -> Iterator[tuple[int, int, dict[str, Array]]]:
         """Kept paths as runs of consecutive rows: first row, length, arrays."""
@@ -88,33 +124,25 @@ class PathCoder:
                     chunk[: len(piece), : piece.shape[1]] = piece
                 yield (name, row, time), encode(chunk) if self.schema.compressed else chunk.tobytes()
 
-    def write(self, file: Any, parts: Sequence[Packed]) -> None:
-        """The paths of some results as datasets of a segment, leaf after leaf, and where each leaf belongs."""
-        leaves = sorted({row for packed in parts for _, row, _ in packed.chunks})
-        if not leaves:
-            return
-        file["path_rows"] = np.array(leaves, np.int64)
-        place = {row: number for number, row in enumerate(leaves)}
-        for name in self.names:
-            whole, shape, dtype, fill = self._shapes[name]
-            size = (len(leaves) * shape[0], *whole[1:])
-            filters = {"shuffle": True, "compression": 1} if self.schema.compressed else {}
-            file.create_dataset(name, size, dtype, fillvalue=fill, chunks=shape, **filters)
-        for packed in parts:
-            for (name, row, time), data in packed.chunks.items():
-                at = (place[row] * self._shapes[name][1][0], time, 0)
-                file[name].id.write_direct_chunk(at, data)
+    def write(self, file: Any, parts: Sequence[Packed]) -> list[Data]:
+        """Into the head of a segment: where each chunk will be, counted from the end. The chunks, in order."""
+        found = sorted(((key, data) for packed in parts for key, data in packed.chunks.items()), key=_place)
+        pieces = [data for _, data in found]
+        starts, end = positions(pieces)
+        end = slabs.whole_pages(end)
+        table = [
+            (self.names.index(name), row, time, end - start, size_of(data))
+            for ((name, row, time), data), start in zip(found, starts)
+        ]
+        file["path_chunks"] = np.array(table, np.int64).reshape(-1, 5)
+        return pieces
 
-    def read(self, file: Any, pieces: Sequence[tuple[Any, int]]) -> list[Packed]:
-        """Each piece (result, kept rows) with its chunks from a segment."""
-        rows = file["path_rows"][...].tolist() if "path_rows" in file else []
-        chunks: dict[int, dict[Key, bytes]] = {row: {} for row in rows}
-        for name in self.names if rows else ():
-            whole, shape, *_ = self._shapes[name]
-            for number, row in enumerate(rows):
-                for time in range(0, whole[1], shape[1]):
-                    _, data = file[name].id.read_direct_chunk((number * shape[0], time, 0))
-                    chunks[row][name, row, time] = data
+    def read(self, file: Any, body: memoryview, pieces: Sequence[tuple[Any, int]]) -> list[Packed]:
+        """Each piece (result, kept rows) with its chunks from a segment, of which `body` is the whole."""
+        chunks: dict[int, dict[Key, Data]] = {}
+        for number, row, time, back, size in file["path_chunks"][...].tolist():
+            start = len(body) - back
+            chunks.setdefault(row, {})[self.names[number], row, time] = body[start : start + size]
         packed = []
         for piece, kept in pieces:
             start = piece.first - self.schema.first
@@ -128,3 +156,8 @@ class PathCoder:
             name: np.broadcast_to(np.asarray(fill, dtype=dtype), (count, *whole[1:]))
             for name, (whole, _, dtype, fill) in self._shapes.items()
         }
+
+
+def _place(item: tuple[Key, Data]) -> tuple[int, str, int]:
+    (name, row, time), _ = item
+    return row, name, time

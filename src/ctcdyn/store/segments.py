@@ -1,14 +1,12 @@
-"""The form of a segment: finished leaves as the bytes of an HDF5 file that was built in memory, and back.
+"""The form of a segment: finished leaves as bytes, and back.
 
-Ordinary I/O writes it to a temporary name, syncs and renames it: HDF5 never has a file open that could be lost.
+A segment is its body and its tail. The body is an HDF5 file with the rows of its trajectories, built in memory, and
+behind it the chunks of kept paths, as they are: their bytes go to the disk from where they were computed. The tail is
+another HDF5 file, with the nodes of the reduction tree and the parts of the histogram. HDF5 itself never writes.
 """
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +15,20 @@ from typing import Any
 import numpy as np
 
 from ctcdyn.reduction import LeafNode, Placed, Sparse
+from ctcdyn.slabs import whole_pages
+from ctcdyn.store.disk import Window
+from ctcdyn.store.files import Data, hash_of
 from ctcdyn.store.layout import ROW_NAMES, SCHEMA_VERSION, Array, Schema
-from ctcdyn.store.manifest import Entry, sync_folder
+from ctcdyn.store.manifest import Entry
 from ctcdyn.store.paths import Packed, PathCoder
 
 _NODE = ("n", "mean", "m2", "zeros")
 
 
-def image(schema: Schema, parts: Sequence[Packed]) -> bytes:
-    """The bytes of a segment, an HDF5 file."""
-    import h5py
-
+def body(schema: Schema, parts: Sequence[Packed]) -> list[Data]:
+    """What the body of a segment is made of, in order: rows as an HDF5 file, then chunks of paths."""
     coder = PathCoder(schema)
-    with h5py.File("segment", "w", driver="core", backing_store=False, libver=("earliest", "v108")) as file:
+    with _memory_file() as file:
         file.attrs["ctcdyn_segment"] = SCHEMA_VERSION
         results: list[Any] = [packed.result for packed in parts]
         file["runs"] = np.array([(result.first, len(result.status)) for result in results], np.int64)
@@ -37,13 +36,19 @@ def image(schema: Schema, parts: Sequence[Packed]) -> bytes:
         for name in ROW_NAMES:
             if name in present:
                 file[name] = np.concatenate([getattr(result, name) for result in results])
-        coder.write(file, parts)
-        nodes = [node for result in results for node in result.nodes]
+        chunks = coder.write(file, parts)
+        file.flush()
+        head = bytes(file.id.get_file_image())
+    return [head.ljust(whole_pages(len(head)), b"\0"), *chunks]
+
+
+def tail(nodes: Sequence[Placed], sketches: Sequence[Sparse]) -> bytes:
+    """Sums as an HDF5 file."""
+    with _memory_file() as file:
         file["node_place"] = np.array([(level, position) for level, position, _ in nodes], np.int64).reshape(-1, 2)
         for name in _NODE:
             if nodes:
                 file[f"node_{name}"] = np.stack([getattr(node, name) for *_, node in nodes])
-        sketches = [result.sketch for result in results if result.sketch is not None]
         file["sketch_lengths"] = np.array([len(sketch.index) for sketch in sketches], np.int64)
         if sketches:
             # neighbouring bins are filled: differences of their numbers are small and take a tenth of the space
@@ -53,6 +58,12 @@ def image(schema: Schema, parts: Sequence[Packed]) -> bytes:
                 file.create_dataset(name, data=values, shuffle=len(values) > 0, compression=1 if len(values) else None)
         file.flush()
         return bytes(file.id.get_file_image())
+
+
+def _memory_file() -> Any:
+    import h5py
+
+    return h5py.File("segment", "w", driver="core", backing_store=False, libver=("earliest", "v108"))
 
 
 @dataclass(frozen=True)
@@ -85,15 +96,26 @@ def read_checked(folder: Path, entry: Entry) -> bytes | None:
         data = (folder / entry.name).read_bytes()
     except OSError:
         return None
-    return data if len(data) == entry.size and hashlib.sha256(data).hexdigest() == entry.sha256 else None
+    if len(data) != entry.size:
+        return None
+    view = memoryview(data)
+    good = hash_of(view[: entry.body]) == entry.body_hash and hash_of(view[entry.body :]) == entry.tail_hash
+    return data if good else None
 
 
-def parse(schema: Schema, data: bytes) -> Segment:
+def parse(schema: Schema, entry: Entry, data: bytes) -> Segment:
     """A segment from its bytes, which `read_checked` has found to be those that were written."""
+    view = memoryview(data)
+    nodes, sketches = parse_tail(view[entry.body :])
+    return Segment(parse_body(schema, view[: entry.body]), nodes, sketches)
+
+
+def parse_body(schema: Schema, body: memoryview) -> list[Packed]:
+    """Pieces with their encoded paths."""
     import h5py
 
     coder = PathCoder(schema)
-    with h5py.File(io.BytesIO(data), "r") as file:
+    with h5py.File(Window(body), "r") as file:
         rows = {name: file[name][...] for name in ROW_NAMES if name in file}
         pieces, start = [], 0
         for first, count in file["runs"][...].tolist():
@@ -102,7 +124,14 @@ def parse(schema: Schema, data: bytes) -> Segment:
             kept = np.arange(first, max(first, min(first + count, schema.first + schema.kept)), dtype=np.int64)
             here |= coder.placeholders(len(kept))
             pieces.append((Piece(first, here, kept), len(kept)))
-        packed = coder.read(file, pieces)
+        return coder.read(file, body, pieces)
+
+
+def parse_tail(data: memoryview) -> tuple[list[Placed], list[Sparse]]:
+    """Nodes of the reduction tree, parts of the histogram."""
+    import h5py
+
+    with h5py.File(Window(data), "r") as file:
         places = file["node_place"][...].tolist()
         moments = [file[f"node_{name}"][...] for name in _NODE] if places else []
         nodes = [(level, at, LeafNode(*(m[k] for m in moments))) for k, (level, at) in enumerate(places)]
@@ -111,24 +140,4 @@ def parse(schema: Schema, data: bytes) -> Segment:
             ends = np.cumsum(file["sketch_lengths"][...])[:-1]
             steps, counts = (np.split(file[name][...], ends) for name in ("sketch_index", "sketch_count"))
             sketches = [Sparse(np.cumsum(step, dtype=np.uint32), count) for step, count in zip(steps, counts)]
-    return Segment(packed, nodes, sketches)
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """A file that is whole under its name, or not there. Raises OSError, and leaves nothing then."""
-    draft = path.with_name(f"{path.name}.tmp")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
-    try:
-        try:
-            view, done = memoryview(data), 0
-            while done < len(data):
-                done += os.write(handle, view[done:])
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-        draft.replace(path)
-        sync_folder(path.parent)
-    except OSError:
-        with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
-        raise
+    return nodes, sketches

@@ -25,6 +25,7 @@ from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.store.chunks import Block, Encoder, Rows, encode
 from ctcdyn.store.content import hash_of
 from ctcdyn.store.disk import DraftFile
+from ctcdyn.store.files import Data
 from ctcdyn.store.layout import (
     BLOCK,
     COORDINATES,
@@ -37,7 +38,7 @@ from ctcdyn.store.layout import (
     Schema,
     Variable,
 )
-from ctcdyn.store.paths import Packed, PathCoder, chunk_shape
+from ctcdyn.store.paths import Key, Packed, PathCoder, chunk_shape
 from ctcdyn.store.summary import Counts, Moments, relative_error, summarise
 
 _SKETCH_CHUNK = 1 << 20
@@ -281,7 +282,7 @@ class Store:
             offset = (start,) if values.ndim == 1 else (start, number)
             dataset.id.write_direct_chunk(offset, self._encoder.column(column))
 
-    def _write_paths(self, block: Block, chunks: Mapping[tuple[str, int, int], bytes]) -> None:
+    def _write_paths(self, block: Block, chunks: Mapping[Key, Data]) -> None:
         if not all((name, block.start, 0) in chunks for name in block.columns):
             chunks = dict(self._coder.encode(block.start, block.columns))
         for (name, row, time), data in chunks.items():

@@ -1,0 +1,185 @@
+"""What becomes of a leaf when its trajectories are finished: moments, counts, and the paths that are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctcdyn import slabs
+from ctcdyn.codegen.kernel import Kernel
+from ctcdyn.patients import shown_parameters
+from ctcdyn.reduction import LEAF, LOWEST, LeafNode, Placed, Sparse
+
+if TYPE_CHECKING:
+    from ctcdyn.ensemble import Ensemble, Range, Workspace
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Kept paths of one leaf, from its first trajectory on: state (n, T, S), observables (n, T, O), both in `slab`."""
+
+    state: Array
+    observables: Array
+    slab: slabs.Slab
+
+
+@dataclass(frozen=True)
+class RangeResult:
+    """What a range gave, rows in order of id; see the schema of results for shapes and units."""
+
+    first: int
+    status: NDArray[np.uint8]
+    n_steps: NDArray[np.uint32]
+    n_reactions: NDArray[np.uint64]
+    params: NDArray[np.float64]
+    final_state: NDArray[np.float64]
+    event_time: NDArray[np.float64]
+    event_observed: NDArray[np.uint8]
+    paths: list[Paths]  # of its leaves, in order
+    nodes: list[Placed]
+    sketch: Sparse | None
+    log: list[NDArray[np.float64]] = field(default_factory=list)
+
+    @property
+    def kept_ids(self) -> NDArray[np.int64]:
+        """Ids of the trajectories whose paths are here: the first of the range."""
+        return np.arange(self.first, self.first + sum(len(paths.state) for paths in self.paths), dtype=np.int64)
+
+    @property
+    def state(self) -> Array:
+        """Kept paths of all leaves, copied."""
+        return np.concatenate([paths.state for paths in self.paths])
+
+    @property
+    def observables(self) -> Array:
+        """Observables of the kept paths of all leaves, copied."""
+        return np.concatenate([paths.observables for paths in self.paths])
+
+
+class Finished:
+    """The finished leaves of a range that were not given yet."""
+
+    def __init__(self, kernel: Kernel, ensemble: Ensemble, span: Range, values: Array, *arrays: Array) -> None:
+        self.kernel, self.ensemble, self.span, self.values = kernel, ensemble, span, values
+        self.status, self.work, self.final, self.passed, self.ended, self.log, self.logged = arrays
+        self.leaves: list[int] = []
+        self.nodes: dict[int, LeafNode] = {}
+        self.paths: dict[int, Paths] = {}
+        self.bytes = 0
+
+    def add(self, space: Workspace, leaf: int, rows: Array) -> None:
+        """Reduce leaf number `leaf` of the range, rows (n, T * C), and copy the paths that are kept."""
+        ensemble, first = self.ensemble, self.span.first + leaf * LEAF
+        self.leaves.append(leaf)
+        self.nodes[leaf] = reduce_leaf(space, ensemble, rows, first)
+        keep = min(max(ensemble.keep - first, 0), len(rows))
+        saves = len(ensemble.times)
+        shown = self.kernel.module.SHOWN
+        self.paths[leaf] = copied(space, rows[:keep], saves, shown, np.dtype(ensemble.state_dtype))
+        self.bytes += len(self.paths[leaf].slab) + self.nodes[leaf].mean.nbytes * 3
+
+    def give(self, space: Workspace) -> Iterator[RangeResult]:
+        """What was added since the last time; the histogram of all of it goes with the first."""
+        sketch = space.drain() if self.leaves and self.ensemble.sketched else None
+        self.leaves.sort()
+        cuts = [0, *(k for k in range(1, len(self.leaves)) if self.leaves[k] != self.leaves[k - 1] + 1)]
+        for start, stop in zip(cuts, [*cuts[1:], len(self.leaves)]):
+            if start < stop:
+                yield self._result(self.leaves[start:stop], sketch)
+                sketch = None
+        self.leaves, self.nodes, self.paths, self.bytes = [], {}, {}, 0
+
+    def _result(self, leaves: list[int], sketch: Sparse | None) -> RangeResult:
+        m, span, ensemble = self.kernel.module, self.span, self.ensemble
+        here = slice(leaves[0] * LEAF, min((leaves[-1] + 1) * LEAF, span.count))
+        count, first = here.stop - here.start, span.first + here.start
+        tree = ensemble.tree()
+        for leaf in leaves:
+            tree.add(span.first // LEAF + leaf, self.nodes[leaf])
+        values = self.values[here] if len(self.values) > 1 else self.values
+        passed, ended, work = self.passed[here], self.ended[here], self.work[here]
+        events = self.kernel.emission.semantics == "jump"
+        cut = [3 * min(n, m.LOGS) for n in self.logged[here].tolist()]
+        return RangeResult(
+            first=first,
+            status=self.status[here],
+            n_steps=np.minimum(work, 2**32 - 1).astype(np.uint32),
+            n_reactions=work.astype(np.uint64) if events else np.zeros(count, np.uint64),
+            params=shown_parameters(ensemble.network, values, count),
+            final_state=self.final[here],
+            event_time=event_times(passed, ended, self.kernel.emission.clocks),
+            event_observed=(passed[:, : len(self.kernel.emission.clocks)] < np.inf).astype(np.uint8),
+            paths=[self.paths[leaf] for leaf in leaves],
+            nodes=tree.waiting(),
+            sketch=sketch,
+            log=[row[:n].reshape(-1, 3) for row, n in zip(self.log[here], cut)] if m.LOGS else [],
+        )
+
+
+def copied(space: Workspace, rows: NDArray[np.float64], saves: int, shown: int, dtype: np.dtype[Any]) -> Paths:
+    """Rows (n, T * C) as what is stored, in a slab: species (n, T, shown), then observables (n, T, C - shown).
+
+    Each begins at a page, and what is left of its last page is zero. A count beyond float32 becomes infinity.
+    """
+    n, columns = len(rows), space.columns // saves
+    shapes = (n, saves, shown), (n, saves, columns - shown)
+    sizes = [slabs.whole_pages(int(np.prod(shape)) * dtype.itemsize) for shape in shapes]
+    slab = slabs.take(sum(sizes))
+    parts, start = [], 0
+    for shape, size in zip(shapes, sizes):
+        used = int(np.prod(shape)) * dtype.itemsize
+        slab[start + used : start + size] = 0
+        parts.append(slab[start : start + used].view(dtype).reshape(shape))
+        start += size
+    state, observables = parts
+    if dtype == np.float32 and n:
+        space.leaves.narrow(rows, state, observables)
+    else:
+        table = rows.reshape(n, saves, columns)
+        state[...] = table[:, :, :shown]
+        observables[...] = table[:, :, shown:]
+    return Paths(state, observables, slab)
+
+
+def reduce_leaf(space: Workspace, ensemble: Ensemble, rows: NDArray[np.float64], first: int) -> LeafNode:
+    """The node of one leaf, rows (n, T * C) from trajectory `first` on; adds the rows to the worker's histogram."""
+    arms, saves = ensemble.arms, len(ensemble.times)
+    number, shift, total, square, zeros = space.sums
+    columns = space.columns // saves
+    space.leaves.moments(rows, first, arms, space.scratch, number, shift, total, square, zeros)
+    if ensemble.sketched:
+        space.leaves.tally(rows, first, arms, space.counts, space.bits, LOWEST)
+    shape = (arms, saves, columns)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        there = number > 0
+        mean = np.where(there, shift + total / number, np.nan)
+        m2 = np.where(there, np.maximum(square - total * total / number, 0.0), 0.0)
+    n = number.reshape(shape)[:, :, 0]
+    short = number.reshape(shape) < n[..., None]  # a reading that was not a number in a valid trajectory
+    mean, m2 = mean.reshape(shape), m2.reshape(shape)
+    mean = np.where(n[..., None] > 0, mean, 0.0)
+    mean[short], m2[short] = np.nan, np.nan
+    return LeafNode(n.astype(np.uint64), mean, m2.copy(), zeros.reshape(shape).astype(np.uint64))
+
+
+def event_times(
+    passed: NDArray[np.float64], ended: NDArray[np.float64], clocks: Sequence[int | None]
+) -> NDArray[np.float64]:
+    """Time of each kind of event from its clock, or of the end of follow-up where there was none, (n, E), days.
+
+    `passed` (n, at least E): first times, inf where there was none, of the E events and then of treatments; `ended`
+    (n,): when each trajectory ended; `clocks`: the column of `passed` that an event is measured from, None: time as it
+    is. Follow-up whose clock never started has the length 0.
+    """
+    times = np.where(passed < np.inf, passed, ended[:, None])[:, : len(clocks)]
+    for e, clock in enumerate(clocks):
+        if clock is not None:
+            began = passed[:, clock]
+            times[:, e] = np.where(began < np.inf, times[:, e] - began, 0.0)
+    return times
