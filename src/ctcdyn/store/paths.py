@@ -26,7 +26,7 @@ class Packed:
     """
 
     result: Any
-    chunks: dict[Key, Data]
+    chunks: Mapping[Key, Data]
     slabs: list[slabs.Slab] = field(default_factory=list)
 
     @property
