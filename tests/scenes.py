@@ -121,7 +121,7 @@ class Scene:
         return Place(self.folder / f"place{next(self._numbers)}")
 
     def words(self, place: Place, *more: object) -> list[object]:
-        return ["run", self.study, "-o", place.target, "--progress", "none", "--threads", 2, *more]
+        return ["run", self.study, "-o", place.target, "--progress", "plain", "--threads", 2, *more]
 
     def run(self, place: Place, *more: object, plan: Plan | None = None, **options: object) -> Ended:
         """One command in a process of its own; no traceback, and no process that outlives it."""

@@ -63,8 +63,6 @@ def merged(made: Path, tmp_path: Path) -> Path:
 
 def test_a_moved_folder_still_opens(merged: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From any working folder, by the package, by h5py and by xarray with both of its engines, without arguments."""
-    engines = [name for name in ("h5netcdf", "netcdf4") if name in xarray.backends.list_engines()]
-    assert "h5netcdf" in engines
     moved = tmp_path / "after"
     merged.parent.rename(moved)
     monkeypatch.chdir("/")
@@ -80,7 +78,7 @@ def test_a_moved_folder_still_opens(merged: Path, tmp_path: Path, monkeypatch: p
         state = other.state
     with h5py.File(file) as plain:
         np.testing.assert_array_equal(plain["state"][...], state)
-    for engine in (None, *engines):
+    for engine in (None, "h5netcdf", "netcdf4"):
         with xarray.open_dataset(file, engine=engine) as data:
             assert data["state"].dims == ("kept", "time", "species")
             np.testing.assert_array_equal(data["state"].values, state)
