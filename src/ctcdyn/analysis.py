@@ -6,21 +6,27 @@ how well the ensemble was sampled and nothing about whether the model is right.
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ctcdyn.errors import CtcError, Exit, Problem
+from ctcdyn.errors import CtcError, Exit, Problem, Status, did_you_mean
 from ctcdyn.store.summary import quantiles_from_counts, relative_error
 
 if TYPE_CHECKING:
     from ctcdyn.results import Results
 
 __all__ = [
+    "Difference",
     "Estimate",
+    "clocks",
+    "event_difference",
+    "event_share",
     "fraction",
     "mean",
     "quantiles_from_counts",
@@ -43,6 +49,25 @@ class Estimate:
 
     def __str__(self) -> str:
         return f"{self.value:.4g} ± {self.error:.2g} (n = {self.n})"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A difference between two arms over `n` pairs with the same patient and the same draws.
+
+    `error` is the standard error of the mean difference of the pairs, `unpaired` what it would be had each arm its own
+    draws: the variance that pairing saves is (unpaired / error)^2. Where no pair differs, `error` is 0.
+    """
+
+    value: float
+    error: float
+    unpaired: float
+    n: int
+
+    @property
+    def gain(self) -> float:
+        """Variance of an unpaired difference to that of the paired one; infinite where no pair differs."""
+        return (self.unpaired / self.error) ** 2 if self.error > 0 else math.inf
 
 
 def save_index(results: Results, time: float) -> int:
@@ -97,6 +122,71 @@ def fraction(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     low = 0.0 if successes == 0 else centre - half
     high = 1.0 if successes == n else centre + half
     return Estimate(p, math.sqrt(p * (1 - p) / n), low, high, n)
+
+
+def clocks(results: Results) -> dict[str, str]:
+    """Event -> what its time is measured from, of the events that have a clock."""
+    try:
+        events = json.loads(str(results.provenance["config_resolved_json"])).get("event", [])
+        return {event["name"]: event["clock"] for event in events if event.get("clock")}
+    except (KeyError, TypeError, ValueError):
+        return {}  # made without a study
+
+
+def event_share(results: Results, event: str, arm: str | None = None) -> Estimate:
+    """Share of the trajectories of an arm (default: the first) with the event by the end of the run.
+
+    Of the trajectories that did not fail and whose clock began: follow-up of the length 0 is none.
+    """
+    chosen = _followed(results, event) & (results["arm_index"] == _arm(results, arm))
+    happened = results.event_observed[:, _event(results, event)] == 1
+    return fraction(int((chosen & happened).sum()), int(chosen.sum()))
+
+
+def event_difference(results: Results, event: str, arm: str, against: str | None = None) -> Difference:
+    """Share with the event by the end in `arm` minus that in `against` (default: the first arm), pair by pair.
+
+    Pairs of which a trajectory failed, or whose clock did not begin in both, are left out.
+    """
+    arms, first = len(results.arm), results.schema.first
+    skip = -first % arms  # a shard may begin in the middle of a pair
+    pairs = max(results.schema.count - skip, 0) // arms
+    rows = slice(skip, skip + pairs * arms)
+    followed = _followed(results, event)[rows].reshape(pairs, arms)
+    happened = results.event_observed[rows, _event(results, event)].reshape(pairs, arms).astype(np.float64)
+    a, b = _arm(results, arm), _arm(results, against)
+    both = followed[:, a] & followed[:, b]
+    one, other = happened[both, a], happened[both, b]
+    n = len(one)
+    if n < 2:
+        return Difference(float((one - other).mean()) if n else math.nan, math.nan, math.nan, n)
+    error = math.sqrt(float((one - other).var(ddof=1)) / n)
+    unpaired = math.sqrt((float(one.var(ddof=1)) + float(other.var(ddof=1))) / n)
+    return Difference(float((one - other).mean()), error, unpaired, n)
+
+
+def _followed(results: Results, event: str) -> NDArray[np.bool_]:
+    """Trajectories that did not fail and whose follow-up has a length."""
+    e = _event(results, event)
+    good: NDArray[np.bool_] = np.isin(results.status, [int(s) for s in Status if s.ok])
+    if event not in clocks(results):
+        return good
+    good &= (results.event_observed[:, e] == 1) | (results.event_time[:, e] > 0)
+    return good
+
+
+def _event(results: Results, event: str) -> int:
+    if event not in results.event_kind:
+        fix = did_you_mean(event, results.event_kind) or f"known: {', '.join(results.event_kind) or 'none'}"
+        raise CtcError(Problem("R509", f"no event is called {event!r}", fix=fix), Exit.USAGE)
+    return results.event_kind.index(event)
+
+
+def _arm(results: Results, arm: str | None) -> int:
+    if arm is not None and arm not in results.arm:
+        fix = did_you_mean(arm, results.arm) or f"known: {', '.join(results.arm)}"
+        raise CtcError(Problem("R509", f"no arm is called {arm!r}", fix=fix), Exit.USAGE)
+    return 0 if arm is None else results.arm.index(arm)
 
 
 def z_score(value: float, error: float, expected: float) -> float:

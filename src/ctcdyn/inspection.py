@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ctcdyn.analysis import event_difference, event_share
 from ctcdyn.errors import Status
 from ctcdyn.results import Results, open_results
 from ctcdyn.store.content import Comparison
@@ -58,6 +59,7 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
             "observables": dict(zip(schema.observables, schema.observable_units)),
             "parameters": _parameters(results),
             "event_kinds": list(schema.event_kinds),
+            "events": _events(results),
             "time": {
                 "saves": len(schema.times),
                 "start": float(schema.times[0]) if len(schema.times) else None,
@@ -72,6 +74,27 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
             ],
             "provenance": dict(schema.provenance),
         }
+
+
+def _events(results: Results) -> list[dict[str, Any]]:
+    """Share of each arm with each event by the end, its Monte-Carlo error, and the difference to the first arm."""
+    if "event_time" not in results or "arm_index" not in results:
+        return []
+    found = []
+    for event in results.event_kind:
+        for number, arm in enumerate(results.arm):
+            share = event_share(results, event, arm)
+            entry: dict[str, Any] = {"event": event, "arm": arm, "n": share.n}
+            entry |= {"share": _plain(share.value), "error": _plain(share.error)}
+            if number:
+                difference = event_difference(results, event, arm)
+                entry |= {
+                    "difference": _plain(difference.value),
+                    "difference_error": _plain(difference.error),
+                    "unpaired_error": _plain(difference.unpaired),
+                }
+            found.append(entry)
+    return found
 
 
 def unfinished(path: str | os.PathLike[str]) -> dict[str, Any] | None:
@@ -196,7 +219,8 @@ def inspection_text(found: dict[str, Any]) -> str:
         ("times", saves),
         ("species", ", ".join(_with_unit(name, unit) for name, unit in found["species"].items())),
         ("observables", ", ".join(_with_unit(name, unit) for name, unit in found["observables"].items())),
-        ("passages", _passages(found["event_kinds"])),
+        ("events", _passages(found["event_kinds"])),
+        ("by the end", _shares(found["events"])),
         ("parameters", f"{len(found['parameters'])}, drawn: {', '.join(drawn) or 'none'}"),
         ("contents", " ".join(contents).rstrip(",")),
         ("shards", _shards(found["shards"])),
@@ -304,6 +328,17 @@ def _brief(value: str | float | None) -> str:
 def _passages(names: list[str]) -> str:
     """First passages have no column over time: where they are."""
     return f"{', '.join(names)} (in event_time, event_observed)" if names else ""
+
+
+def _shares(events: list[dict[str, Any]]) -> str:
+    """What share of each arm had each event, in percent."""
+    known = [entry for entry in events if entry["share"] is not None]
+    several = len({entry["arm"] for entry in events}) > 1
+    return ", ".join(
+        f"{entry['event']} {100 * entry['share']:.3g} ± {100 * entry['error']:.2g} %"
+        + (f" ({entry['arm']})" if several else "")
+        for entry in known
+    )
 
 
 def _made(made: dict[str, Any]) -> str:

@@ -66,8 +66,9 @@ def replay(
         (result,) = run_range(kernel, ensemble, Range(trajectory, 1))
         compared, differing = _compare(stored, result, trajectory, times is None)
         schema = make_schema(
-            ensemble.network, kernel.emission, kernel.method, ensemble, provenance={"seed": ensemble.seed}
-        )
+            ensemble.network, kernel.emission, kernel.method, ensemble,
+            arms=stored.arm, patients=stored.schema.patients, provenance={"seed": ensemble.seed},
+        )  # fmt: skip
         one = replace(schema, first=trajectory, count=1, keep=trajectory + 1)
         return Replay(Results.from_arrays(one, _arrays(one, result)), trajectory, compared, differing)
 

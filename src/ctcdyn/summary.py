@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctcdyn import plugins
-from ctcdyn.analysis import Estimate, fraction, mean, z_score
+from ctcdyn.analysis import Estimate, clocks, event_difference, event_share, mean, z_score
 from ctcdyn.errors import CtcError, Status
 from ctcdyn.scales import time_unit, write_time
 from ctcdyn.store.layout import BLOCK
@@ -161,10 +161,10 @@ def _published(rows: Sequence[Comparison], trusted: Accuracy) -> str:
 
 
 def _first_passages(results: Results, trusted: Accuracy) -> str:
-    """In what share of the trajectories each condition came true, and when; failed trajectories do not count."""
-    end = float(results.time[-1])
+    """In what share of the trajectories each event came, and when; failed trajectories do not count."""
+    end, measured = float(results.time[-1]), clocks(results)
     unit, length = time_unit(end)
-    lines = [f"first passages up to {write_time(end)}"]
+    lines = [f"events up to {write_time(end)}" if measured else f"first passages up to {write_time(end)}"]
     small = results.schema.count * len(results.event_kind) <= EXACT
     good = np.isin(results.status, [int(s) for s in Status if s.ok])
     for a, arm in enumerate(results.arm):
@@ -173,20 +173,49 @@ def _first_passages(results: Results, trusted: Accuracy) -> str:
         chosen = good & (results["arm_index"] == a)
         table = [("", "share", "± MC error", "95 % interval", "median of those")]
         for number, name in enumerate(results.event_kind):
-            happened = chosen & (results.event_observed[:, number] == 1)
-            found = fraction(int(happened.sum()), int(chosen.sum()))
+            found, clock = event_share(results, name, arm), measured.get(name, "")
             if found.n == 0:
-                table.append((name, "no trajectory", "", "", ""))
+                table.append((name, f"no {clock}" if clock and chosen.any() else "no trajectory", "", "", ""))
                 continue
             share, error = with_error(100 * found.value, 0.0 if trusted.alike else 100 * found.error)
             interval = "" if trusted.alike else f"{plain(100 * found.low)} to {plain(100 * found.high)} %"
             median = ""
             if small and found.value > 0:
-                middle = float(np.median(results.event_time[happened, number]))
-                median = f"day {middle:.3g}" if unit == "days" else f"{middle / length:.3g} {unit}"
-            table.append((name, f"{share} %", f"{error} %" if error else "", interval, median))
+                happened = chosen & (results.event_observed[:, number] == 1)
+                median = _moment(float(np.median(results.event_time[happened, number])), unit, length, clock)
+            if found.n < int(chosen.sum()):
+                median += f" (of the {found.n} with {clock})"
+            table.append((name, f"{share} %", f"{error} %" if error else "", interval, median.strip()))
         lines.extend(_columns(table))
-    return "\n".join(lines)
+    return "\n".join(lines + _differences(results, trusted))
+
+
+def _moment(time: float, unit: str, length: float, clock: str) -> str:
+    """A time of the run, or one since its clock began."""
+    if clock:
+        return f"{time / length:.3g} {unit} after {clock}"
+    return f"day {time:.3g}" if unit == "days" else f"{time / length:.3g} {unit}"
+
+
+def _differences(results: Results, trusted: Accuracy) -> list[str]:
+    """What each further arm changes in the share with each event, patient by patient."""
+    if len(results.arm) < 2 or trusted.alike:
+        return []
+    table = [("", "points", "± MC error", "unpaired", "pairing saves")]
+    for arm in results.arm[1:]:
+        for name in results.event_kind:
+            found = event_difference(results, name, arm)
+            if not math.isfinite(found.error):
+                continue
+            if found.error == 0:
+                table.append((f"{name}, {arm}", plain(100 * found.value), "", "", "no pair is unlike another"))
+                continue
+            points, error = with_error(100 * found.value, 100 * found.error)
+            unpaired = with_error(0.0, 100 * found.unpaired)[1]
+            table.append((f"{name}, {arm}", points, error, unpaired, f"{found.gain:.3g} times the patients"))
+    if len(table) == 1:
+        return []
+    return [f"share with the event, difference to {results.arm[0]} in the same patients", *_columns(table)]
 
 
 def _at_the_end(results: Results, trusted: Accuracy) -> str:

@@ -10,6 +10,7 @@ from ctcdyn.model.expr import Expr, Number, text
 
 if TYPE_CHECKING:
     from ctcdyn.config import Study
+    from ctcdyn.config.interventions import Event, Treatment
     from ctcdyn.model.load import Draw, Resolved
     from ctcdyn.model.network import Network, Parameter
 
@@ -66,6 +67,7 @@ def explain_study(resolved: Resolved, study: Study) -> None:
         show_table(
             "drawn for each patient", ("name", "law", "unit"), [(p.name, _law(d), p.unit) for p, d in rows]
         )
+    explain_interventions(study)
     choice = choose(network, study)
     if choice.scales:
         print(
@@ -77,6 +79,55 @@ def explain_study(resolved: Resolved, study: Study) -> None:
     pinned = [s.name for s in network.species if s.continuous]
     if pinned:
         print(f"continuous: {', '.join(pinned)}: no effect with this solver")
+
+
+def explain_interventions(study: Study) -> None:
+    """Print treatments, arms and events in words."""
+    if study.treatment:
+        given = {
+            x.name: [arm for arm, row in zip(study.arms, study.given, strict=True) if row[k]]
+            for k, x in enumerate(study.treatment)
+        }
+        rows = [(x.name, _when(x), _what(x), ", ".join(given[x.name]) or "no arm") for x in study.treatment]
+        show_table("treatments", ("name", "given", "effect", "in arms"), rows)
+        print(f"arms:       {', '.join(study.arms)}: the same patients and the same chance in each")
+    for arm in study.arm:
+        for x in study.treatment:
+            if x.name in arm.treatments and x.after in {y.name for y in study.treatment} - set(arm.treatments):
+                print(f"            {arm.name}: {x.name} counts from when {x.after} would have been given")
+    if study.event:
+        rows = [(x.name, x.when, _clock(x), "the trajectory ends" if x.stop else "it goes on") for x in study.event]
+        show_table("events", ("name", "first time of", "measured from", "then"), rows)
+
+
+def _when(x: Treatment) -> str:
+    """When a treatment is given, in words."""
+    if x.after is not None:
+        first = f"after {x.after}"
+    elif isinstance(x.when, str) and any(sign in x.when for sign in "<>="):
+        first = f"each time {x.when} becomes true" if x.repeat else f"once {x.when}"
+    else:
+        first = f"day {number(x.when)}" if isinstance(x.when, float) else f"at {x.when}"
+    if x.delay:
+        first = f"{number(x.delay)} days {first}" if x.after is not None else f"{number(x.delay)} days after {first}"
+    if x.every is not None:
+        often = f"{x.cycles} times" if x.cycles is not None else "to the end"
+        first += f", every {number(x.every)} days, {often}"
+    return first + (f", until {x.stop_if}" if x.stop_if is not None else "")
+
+
+def _what(x: Treatment) -> str:
+    """What one application does, in words."""
+    changes = [f"{name} becomes {value}" for name, value in x.set.items()]
+    lasting = f" for {number(x.duration)} days" if x.duration is not None else ""
+    changes += [f"{name} times {value}{lasting}" for name, value in x.scale.items()]
+    return ", ".join(changes)
+
+
+def _clock(x: Event) -> str:
+    """What an event is measured from and waits for, in words."""
+    start = x.clock if x.clock is not None else "the start"
+    return start if x.after in (None, x.clock) else f"{start}, not before {x.after}"
 
 
 def _law(draw: Draw) -> str:

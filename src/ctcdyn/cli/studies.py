@@ -110,7 +110,7 @@ def _compute(
         plan, resolved = prepare(study_file, [*changes, f"output.file={json.dumps(str(own), ensure_ascii=False)}"])
     reporter.note(_line(plan, resolved.network))
     if all_alike(plan, resolved):
-        reporter.note(_ALIKE.format(plan.count))
+        reporter.note(_ALIKE.format(plan.count, ""))
     from ctcdyn.store import claim
 
     lock = claim(plan.output.file, options["overwrite"] or options["resume"])  # a second starter is told at once
@@ -260,18 +260,18 @@ def check(
         explain_study(resolved, study)
     print(f"ok  study {file}: {_line(study, resolved.network)}")
     if all_alike(study, resolved):
-        print(_ALIKE.format(study.count))
+        print(_ALIKE.format(study.count // len(study.arms), " of an arm" if len(study.arms) > 1 else ""))
 
 
 def all_alike(study: Study, resolved: Resolved) -> bool:
     """Whether the study asks for many trajectories that can only be the same: an ODE in which nothing is drawn."""
     from ctcdyn.model.resolve import semantics_of
 
-    return study.count > 1 and not resolved.draws and semantics_of(study) == "ode"
+    return study.count > len(study.arms) and not resolved.draws and semantics_of(study) == "ode"
 
 
 _ALIKE = (
-    "note: all {} trajectories are the same, for an ODE without [population.draw] leaves nothing to chance: "
+    "note: all {} trajectories{} are the same, for an ODE without [population.draw] leaves nothing to chance: "
     'one is enough, or take method = "direct"'
 )
 

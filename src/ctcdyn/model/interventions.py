@@ -96,12 +96,12 @@ def _treatment(
         )
     changes = [
         (words.network.species_names.index(name), value)
-        for name in table.set
+        for name in sorted(table.set)  # a kernel does not know in which order they were written
         if (value := _new_value(reader, (*path, "set", name), table.name, words, numbers)) is not None
     ]
     factors = [
         (words.network.parameter_names.index(name), factor)
-        for name in table.scale
+        for name in sorted(table.scale)
         if (factor := _factor(reader, (*path, "scale", name), table, words, numbers)) is not None
     ]
     if (at is None) == (table.after is None):

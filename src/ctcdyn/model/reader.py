@@ -182,7 +182,7 @@ class Reader:
             odd = next((c for c in name if ord(c) > 127), "")
             if odd:
                 why = f"{odd!r} is {unicodedata.name(odd, 'no letter')}, whatever it looks like"
-            what = f'"{name[:80]}" cannot be the name of a {kind}'
+            what = f'"{name[:80]}" cannot be the name of {_a(kind)}'
             fix = "names are plain letters, digits and _, begin with a letter and have at most 64 characters"
         elif "__" in name:
             what, fix = (
@@ -193,7 +193,7 @@ class Reader:
             what, fix = f'"{name}" is a word of the language', f"choose another name, such as {name}_"
             fix = f"choose another name, such as {name}_1"
         elif name in taken:
-            what, fix = f'"{name}" is the name of a {kind} and of a {taken[name]}', "rename one of the two"
+            what, fix = f'"{name}" is the name of {_a(kind)} and of {_a(taken[name])}', "rename one of the two"
             self.note("M301", what, path, fix, word=name)
             return False
         else:
@@ -201,6 +201,10 @@ class Reader:
             return True
         self.note("M307", what, path, fix, why, word=name[:80])
         return False
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def label(path: KeyPath) -> str:
