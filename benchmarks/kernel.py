@@ -1,6 +1,7 @@
 """The generated kernels of ctcdyn, run as the programs they are compared with: one thread, the same files.
 
     python kernel.py direct trajectories seed results.bin|-        prints "events seconds"
+    python kernel.py langevin trajectories seed results.bin|-      prints "steps seconds"
     python kernel.py ode parameters.bin n rtol atol results.bin|-   prints "trajectories seconds steps"
 
 Counted is `run_range`: parameters into lanes, the kernel, and the reduction of leaves to means and variances.
@@ -50,6 +51,12 @@ def timed(ensemble: Ensemble, method: str, target: str) -> tuple[int, int, float
 
 def main() -> None:
     workload, *rest = sys.argv[1:]
+    if workload == "langevin":
+        count, seed, target = int(rest[0]), int(rest[1]), rest[2]
+        ensemble = Ensemble(load_model("ctc_linear"), seed, count, np.arange(101.0), longest_step=0.01)
+        _, steps, seconds = timed(ensemble, "euler_maruyama", target)
+        print(steps, f"{seconds:.9g}")
+        return
     if workload == "direct":
         count, seed, target = int(rest[0]), int(rest[1]), rest[2]
         grid = np.arange(101.0)

@@ -169,4 +169,38 @@ class Ode:
         return Program(name, measure, f"error {reached:.1e} at rtol = atol = {float(tolerance):.1e}")
 
 
-WORKLOADS = {"direct": Direct, "ode": Ode}
+class Langevin:
+    """Chemical Langevin equation of ctc_linear, 100 days in steps of 0.01 day; eight independent noises a step."""
+
+    unit = "step"
+    names = ("cpp", "numba", "ctcdyn")
+    count = 320
+
+    def __init__(self, folder: Path, _python: str) -> None:
+        self.folder = folder
+        self.binary = build("langevin.cpp", folder)
+        self.rates = folder / "linear.txt"
+        self.rates.write_text(" ".join(map(repr, LINEAR.values())))
+
+    def program(self, name: str) -> Program:
+        start: dict[str, list[str | Path]] = {
+            "cpp": [self.binary, self.rates],
+            "numba": [sys.executable, REFERENCE / "langevin_numba.py", self.rates],
+            "ctcdyn": [sys.executable, KERNEL, "langevin"],
+        }
+        results = self.folder / "langevin.bin"
+
+        def measure(target: Path | str = "-") -> tuple[float, float]:
+            return run([*start[name], self.count, 1, target])
+
+        run([*start[name], self.count, 1, results])
+        last = np.fromfile(results).reshape(-1, 101 if name == "ctcdyn" else 100, 4)[:, -1]
+        z = (last.mean(0) - linear_mean(100)) / (last.std(0, ddof=1) / np.sqrt(len(last)))
+        if np.abs(z).max() > 5:
+            raise SystemExit(f"{name}: means of B, E, Q, G at day 100 are {z.round(1)} standard errors off")
+        return Program(
+            name, measure, f"means at day 100 within {np.abs(z).max():.1f} standard errors of the exact ones"
+        )
+
+
+WORKLOADS = {"direct": Direct, "langevin": Langevin, "ode": Ode}

@@ -19,16 +19,23 @@ from numpy.typing import NDArray
 
 from ctcdyn import plugins
 from ctcdyn.codegen.cache import cache_folder
-from ctcdyn.codegen.kernel import Kernel, link
+from ctcdyn.codegen.kernel import Kernel, link, solver_facts
 from ctcdyn.codegen.toy import toy
 from ctcdyn.ensemble import Ensemble, Range, plan, run_range
 from ctcdyn.execute import local
 from ctcdyn.model.load import load_model
 from ctcdyn.model.network import Network
+from ctcdyn.model.resolve import fastest_loss
 
 MODELS = plugins.available("model")
 SOLVERS = plugins.available("solver")
 Content = dict[str, NDArray[Any]]
+
+
+@cache
+def semantics(method: str) -> str:
+    """What a shipped solver simulates."""
+    return str(solver_facts(plugins.find("solver", method))["SEMANTICS"])
 
 
 def seed_for(name: str) -> int:
@@ -109,6 +116,8 @@ class Case:
             "times": np.linspace(0.0, days * self.shorter, self.saves), "values": self.values[:count],
             "max_events": 300_000, "max_steps": 100_000,
         }  # fmt: skip
+        if semantics(self.method) == "langevin":
+            given["longest_step"] = 0.2 / fastest_loss(network)
         given |= changes
         return Ensemble(**(given | {"times": np.ascontiguousarray(given["times"])}))
 

@@ -19,9 +19,11 @@ from ctcdyn.ensemble import LEAF, Range
 from ctcdyn.errors import Status
 from ctcdyn.store.content import content_hash
 from ctcdyn.study import run
-from instances import MODELS, SOLVERS, Case, Content, differing, plain_case, rates, rows, small
+from instances import MODELS, SOLVERS, Case, Content, differing, plain_case, rates, rows, semantics, small
 
-CASES = [(model, method) for method in SOLVERS for model in MODELS]
+FIXED = tuple(method for method in SOLVERS if semantics(method) == "langevin")  # one step for all trajectories
+CASES = [(model, method) for method in SOLVERS if method not in FIXED for model in MODELS]
+CASES += [(model, method) for method in FIXED for model in ("birth_death_immigration", "ctc_five", "toy")]
 CASES += [("toy", method) for method in ("direct", "next_reaction", "rodas5p")]
 WIDE = [("toy", "direct"), ("ctc_linear", "rodas5p"), ("kuznetsov_1994", "tsit5")]
 WIDTHS = (16, 32, 64)
@@ -39,6 +41,12 @@ def reference(request: pytest.FixtureRequest) -> tuple[Case, Content]:
 
 
 every_case = pytest.mark.parametrize("reference", CASES, ids="-".join, indirect=True)
+every_grid_free_case = pytest.mark.parametrize(
+    "reference", [case for case in CASES if case[1] not in FIXED], ids="-".join, indirect=True
+)
+every_fixed_case = pytest.mark.parametrize(
+    "reference", [case for case in CASES if case[1] in FIXED], ids="-".join, indirect=True
+)
 
 
 @every_case
@@ -47,7 +55,7 @@ def test_run_times_differ_and_lanes_are_refilled(reference: tuple[Case, Content]
     case, content = reference
     work = content["n_steps"]
     assert COUNT > 2 * LEAF > 4 * case.kernel.module.W
-    assert len(np.unique(work)) >= 5
+    assert len(np.unique(work)) >= 5 or case.method in FIXED
     assert len(np.unique(content["params"], axis=0)) == COUNT
     ended = np.isin(content["status"], [Status.OK, Status.EXTINCT])
     assert ended.mean() > 0.99
@@ -82,7 +90,7 @@ def test_more_trajectories_leave_the_first_ones_alone(reference: tuple[Case, Con
     assert differing(rows(few, np.s_[:]), rows(content, np.s_[: LEAF + 10])) == []
 
 
-@every_case
+@every_grid_free_case
 def test_save_grid(reference: tuple[Case, Content]) -> None:
     """A save reads the path and changes nothing in it."""
     case, content = reference
@@ -106,7 +114,24 @@ def failures(case: Case, content: Content) -> dict[str, Any]:
     return {"max_events" if case.jumps else "max_steps": cap}
 
 
-@every_case
+@every_fixed_case
+def test_every_step_is_an_equal_part_of_the_way_to_a_save(reference: tuple[Case, Content]) -> None:
+    """As many as it takes not to exceed the step; one over the cap ends all trajectories at the same save."""
+    case, content = reference
+    ensemble = case.ensemble()
+    steps = np.ceil(np.diff(ensemble.times) / ensemble.longest_step * (1 - 1e-12))
+    # steps of no length to a save at a stop, and the rest of an interrupted one
+    extra = content["n_steps"] - steps.sum()
+    assert extra.min() >= 1
+    assert extra.max() <= (1 if case.model != "toy" else 12)
+    cut = case.run(max_steps=int(steps[:10].sum()))
+    assert (cut["status"] == Status.STEP_LIMIT).all()
+    assert not np.isnan(cut["state"][:, :9]).any()
+    assert np.isnan(cut["state"][:, 12:]).all()
+    assert cut["state"][:, :9].tobytes() == content["state"][:, :9].tobytes()
+
+
+@every_grid_free_case
 def test_trajectories_over_their_cap_harm_no_other(reference: tuple[Case, Content]) -> None:
     """Their rows end, all else is as before; and that again for any threads and ranges."""
     case, content = reference

@@ -20,6 +20,7 @@ from ctcdyn.execute import local
 from ctcdyn.model.load import load_model as load_network
 from ctcdyn.model.network import Network, derived_is_fixed, unknown_name
 from ctcdyn.model.rates import parts_of_cells
+from ctcdyn.model.resolve import check_step
 from ctcdyn.plugins import find
 from ctcdyn.preparation import RNG, make_schema
 from ctcdyn.results import Results
@@ -59,6 +60,7 @@ class Model:
         rtol: float = 1e-6,
         atol: float = 1e-6,
         window: float | None = None,
+        step: float | None = None,
         quantiles: Sequence[float] = QUANTILES,
         max_steps: int = 10_000_000,
         max_events: int = 10_000_000_000,
@@ -67,8 +69,8 @@ class Model:
 
         `parameters` maps names to a number or an array of shape (n,), in the model's units; `initial` species to
         numbers. n defaults to the length of the arrays, or 1. `keep`: paths in the result, "all", "none" or a number.
-        Results.state is (n kept, T, S). Changing numbers compiles nothing. Raises CtcError with all that is wrong:
-        unknown names, shapes, values that are not finite or out of range.
+        `step`, days: of methods with a fixed one. Results.state is (n kept, T, S). Changing numbers compiles nothing.
+        Raises CtcError with all that is wrong: unknown names, shapes, values that are not finite or out of range.
 
         >>> model = load_model("birth_death_immigration")
         >>> model.simulate([0.0, 5.0], method="direct", n=1000, seed=1).state.shape
@@ -83,6 +85,7 @@ class Model:
         window = DEFAULT_WINDOW if window is None else window
         threads = local.usable_threads() if threads is None else threads
         sizes = {"rtol": rtol, "atol": atol, "window": window, "threads": threads}
+        sizes |= {} if step is None else {"step": step}
         for name, value in (sizes | {"max_steps": max_steps, "max_events": max_events}).items():
             _attempt(told, _positive, name, value)
         if not told and window < SHORTEST_WINDOW:
@@ -94,6 +97,9 @@ class Model:
         if method in METHODS_ODE:
             method = choose_ode(network, float(grid[0]), float(grid[-1])).method
         kernel = self._kernel(method, network, initial or {})
+        told += check_step(network, method, self._semantics[method], step, float(grid[-1] - grid[0]), max_steps)
+        if told:
+            raise CtcError(told)
         ensemble = Ensemble(
             network=network,
             seed=seed,
@@ -105,6 +111,7 @@ class Model:
             rtol=rtol,
             atol=atol,
             window=window,
+            longest_step=np.inf if step is None else step,
             max_steps=max_steps,
             max_events=max_events,
             sketched=bool(quantiles) and count > 1,

@@ -16,7 +16,7 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
     """Part `drift`; rows U (trial state) and F (its derivative)."""
     rows.block("trial state of a stage", [f"U_{s}" for s in layout.species], "U")
     rows.block("derivative at the trial state", [f"F_{s}" for s in layout.species], "F")
-    body = Body(lambda name: layout.symbol(name, "U"), right_hand_sides(layout))
+    body = Body(lambda name: layout.rated(name, "U"), right_hand_sides(layout))
     flows = []
     for r, reaction in enumerate(layout.network.reactions):
         body.lines.append(f"# {reaction.name}: {prose(reaction.equation)}")

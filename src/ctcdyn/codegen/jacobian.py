@@ -18,7 +18,7 @@ Entry = tuple[int, int]
 
 
 def write(layout: Layout, rows: Rows) -> dict[str, str]:
-    """Parts `jacobian`, `factor`, `solve`, `time_derivative`."""
+    """Parts `jacobian`, `factor`, `solve`, `turned`, `time_derivative`."""
     sides = right_hand_sides(layout)
     entries: dict[Entry, Expr] = {}
     for s, side in enumerate(sides):
@@ -35,6 +35,7 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
         "jacobian": _jacobian(layout, entries),
         "factor": _factor(entries, order, filled),
         "solve": _solve(layout, order, filled),
+        "turned": _turned(order),
     }
     if layout.timed:
         rows.block("partial derivative of the drift by time", [f"T_{s}" for s in layout.species], "T")
@@ -66,7 +67,7 @@ def eliminate(size: int, pattern: set[Entry]) -> tuple[list[int], list[Entry]]:
 
 
 def _jacobian(layout: Layout, entries: dict[Entry, Expr]) -> str:
-    body = Body(lambda name: layout.symbol(name, "X"), entries.values())
+    body = Body(layout.rated, entries.values())
     for (s, z), slope in entries.items():
         body.lines.append(f"w[J_{s}_{z} + i] = {_finite(slope, body)}")
     timed = ["t = w[TIME + i]"] if layout.timed else []
@@ -119,9 +120,16 @@ def _solve(layout: Layout, order: list[int], filled: list[Entry]) -> str:
     return both("solve", "Solves with the factors: B is the right-hand side, then the solution.", lines)
 
 
+def _turned(order: list[int]) -> str:
+    lines = ['"""1.0 where the matrix has a negative determinant: a mode grows within the step, unresolved."""']
+    lines += ["sign = 1.0", *(f"sign = pick(w[L_{p}_{p} + i] < 0.0, -sign, sign)" for p in order)]
+    lines.append("return pick(sign < 0.0, 1.0, 0.0)")
+    return "@lane\ndef turned(w, i):\n" + "\n".join("    " + line for line in lines)
+
+
 def _time_derivative(layout: Layout, sides: list[Expr]) -> str:
     slopes = [derivative(side, "t") for side in sides]
-    body = Body(lambda name: layout.symbol(name, "X"), slopes)
+    body = Body(layout.rated, slopes)
     for name, slope in zip(layout.species, slopes, strict=True):
         body.lines.append(f"w[T_{name} + i] = {_finite(slope, body)}")
     return both(

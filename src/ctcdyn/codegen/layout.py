@@ -141,6 +141,12 @@ class Layout:
             return f"w[Q_{name} + i]"
         return f"w[{row(name)} + i]"
 
+    def rated(self, name: str, state: str = "X") -> str:
+        """Source that reads a name in a propensity: in Langevin semantics a species below zero counts as none."""
+        source = self.symbol(name, state)
+        cut = self.semantics == "langevin" and name in self.species
+        return f"pick({source} < 0.0, 0.0, {source})" if cut else source
+
     # -- hoisting -------------------------------------------------------------------------------
     def is_static(self, e: Expr) -> bool:
         """True where `e` depends on parameters and switches only."""

@@ -99,6 +99,7 @@ from numba import int64
 
 from ctcdyn.kernels.lanemath import exp_, log_, pow_, sin_, cos_
 from ctcdyn.kernels.machine import block, lane, pick, term
+from ctcdyn.kernels.normals import polar
 
 {parts}
 """

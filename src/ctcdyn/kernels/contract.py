@@ -11,6 +11,7 @@ from numba import int64
 
 from ctcdyn.kernels.lanemath import exp_, log_, pow_, sin_, cos_
 from ctcdyn.kernels.machine import block, lane, pick, term
+from ctcdyn.kernels.normals import polar
 
 W = 16  # lanes of a block; no result depends on it
 SPECIES = 3  # state rows
@@ -64,7 +65,16 @@ FROM, TO = range(63 * W, 65 * W, W)
 CANDIDATE, LIMIT, CHOICE = range(65 * W, 68 * W, W)
 TOTAL = 68 * W  # the last of the running sums
 LOW_0, HIGH_0 = range(68 * W, 70 * W, W)
-FREE = 70 * W  # rows of the solver
+LAPSE, SPREAD = range(70 * W, 72 * W, W)
+Z = 72 * W  # increment of the state by a step
+Z_blood, Z_tissue, Z_arrivals = range(72 * W, 75 * W, W)
+Y = 75 * W  # trial state of a second stage
+Y_blood, Y_tissue, Y_arrivals = range(75 * W, 78 * W, W)
+D = 78 * W  # drift at the first stage, 1/d
+D_blood, D_tissue, D_arrivals = range(78 * W, 81 * W, W)
+A = 81 * W  # intensities of the noises at the first stage, 1/d
+A_0, A_1, A_2 = range(81 * W, 84 * W, W)
+FREE = 84 * W  # rows of the solver
 
 
 @block
@@ -336,6 +346,16 @@ def solve(w):
 
 
 @lane
+def turned(w, i):
+    """1.0 where the matrix has a negative determinant: a mode grows within the step, unresolved."""
+    sign = 1.0
+    sign = pick(w[L_0_0 + i] < 0.0, -sign, sign)
+    sign = pick(w[L_1_1 + i] < 0.0, -sign, sign)
+    sign = pick(w[L_2_2 + i] < 0.0, -sign, sign)
+    return pick(sign < 0.0, 1.0, 0.0)
+
+
+@lane
 def time_derivative_lane(w, i):
     """Derivatives of the drift by time at (TIME, X)."""
     t = w[TIME + i]
@@ -474,3 +494,171 @@ def valid(w, i):
     for r in range(18, 19):
         good = pick((w[r * W + i] >= 0.0) & (w[r * W + i] < np.inf), good, 0.0)
     return good
+
+
+NOISES = 3  # independent ones: collinear reactions share theirs
+
+
+@lane
+def increment_0(w, v, i):
+    """Increment of the state by a step."""
+    t = w[AT + i]
+    h__ = w[LAPSE + i]
+    g__ = w[SPREAD + i]
+    v0__, v1__, v2__, v3__ = v[i], v[1 * W + i], v[2 * W + i], v[3 * W + i]
+    q0__, c0__, s0__, v0__, v1__, v2__, v3__ = polar(v0__, v1__, v2__, v3__)
+    q0__ = q0__ * g__
+    q1__, c1__, s1__, v0__, v1__, v2__, v3__ = polar(v0__, v1__, v2__, v3__)
+    q1__ = q1__ * g__
+    v[i] = v0__
+    v[1 * W + i] = v1__
+    v[2 * W + i] = v2__
+    v[3 * W + i] = v3__
+    # shed: -> blood
+    shedding = w[Q_shedding + i]
+    swing = w[Q_swing + i]
+    c_shed = w[C_shed + i]
+    x__0 = shedding * (1.0 + swing * sin_(2.0 * 3.141592653589793 * t)) * c_shed
+    r0__ = pick(x__0 < 0.0, 0.0, x__0)
+    # clear: blood ->
+    clearance = w[Q_clearance + i]
+    blood = w[X_blood + i]
+    r1__ = clearance * blood
+    a0__ = r0__ + r1__
+    n0__ = np.sqrt(a0__ * q0__) * c0__
+    # leave: blood -> tissue
+    extravasation = w[Q_extravasation + i]
+    r2__ = extravasation * blood
+    a1__ = r2__
+    n1__ = np.sqrt(a1__ * q0__) * s0__
+    # die: tissue ->
+    death = w[Q_death + i]
+    tissue = w[X_tissue + i]
+    r3__ = death * tissue
+    a2__ = r3__
+    n2__ = np.sqrt(a2__ * q1__) * c1__
+    w[Z_blood + i] = h__ * (r0__ - r1__ - r2__) + (n0__ + n1__)
+    w[Z_tissue + i] = h__ * (r2__ - r3__) + (-n1__ + n2__)
+    w[Z_arrivals + i] = h__ * (r2__) + (-n1__)
+
+
+@block
+def increment(w, v):
+    for i in range(W):
+        increment_0(w, v, i)
+
+
+@lane
+def first_increment_0(w, v, i):
+    """Increment of the state by a step."""
+    t = w[AT + i]
+    h__ = w[LAPSE + i]
+    g__ = w[SPREAD + i]
+    v0__, v1__, v2__, v3__ = v[i], v[1 * W + i], v[2 * W + i], v[3 * W + i]
+    q0__, c0__, s0__, v0__, v1__, v2__, v3__ = polar(v0__, v1__, v2__, v3__)
+    q0__ = q0__ * g__
+    q1__, c1__, s1__, v0__, v1__, v2__, v3__ = polar(v0__, v1__, v2__, v3__)
+    q1__ = q1__ * g__
+    v[i] = v0__
+    v[1 * W + i] = v1__
+    v[2 * W + i] = v2__
+    v[3 * W + i] = v3__
+    # shed: -> blood
+    shedding = w[Q_shedding + i]
+    swing = w[Q_swing + i]
+    c_shed = w[C_shed + i]
+    x__0 = shedding * (1.0 + swing * sin_(2.0 * 3.141592653589793 * t)) * c_shed
+    r0__ = pick(x__0 < 0.0, 0.0, x__0)
+    # clear: blood ->
+    clearance = w[Q_clearance + i]
+    blood = w[X_blood + i]
+    r1__ = clearance * blood
+    a0__ = r0__ + r1__
+    w[A_0 + i] = a0__
+    n0__ = np.sqrt(a0__ * q0__) * c0__
+    # leave: blood -> tissue
+    extravasation = w[Q_extravasation + i]
+    r2__ = extravasation * blood
+    a1__ = r2__
+    w[A_1 + i] = a1__
+    n1__ = np.sqrt(a1__ * q0__) * s0__
+    # die: tissue ->
+    death = w[Q_death + i]
+    tissue = w[X_tissue + i]
+    r3__ = death * tissue
+    a2__ = r3__
+    w[A_2 + i] = a2__
+    n2__ = np.sqrt(a2__ * q1__) * c1__
+    x__1 = r0__ - r1__ - r2__
+    w[D_blood + i] = x__1
+    w[Z_blood + i] = h__ * (x__1) + (n0__ + n1__)
+    x__2 = r2__ - r3__
+    w[D_tissue + i] = x__2
+    w[Z_tissue + i] = h__ * (x__2) + (-n1__ + n2__)
+    x__3 = r2__
+    w[D_arrivals + i] = x__3
+    w[Z_arrivals + i] = h__ * (x__3) + (-n1__)
+
+
+@block
+def first_increment(w, v):
+    for i in range(W):
+        first_increment_0(w, v, i)
+
+
+@lane
+def second_increment_0(w, v, i):
+    """Increment of the state by a step."""
+    t = w[AT + i]
+    h__ = w[LAPSE + i]
+    g__ = w[SPREAD + i]
+    v0__, v1__, v2__, v3__ = v[i], v[1 * W + i], v[2 * W + i], v[3 * W + i]
+    q0__, c0__, s0__, v0__, v1__, v2__, v3__ = polar(v0__, v1__, v2__, v3__)
+    q0__ = q0__ * g__
+    q1__, c1__, s1__, v0__, v1__, v2__, v3__ = polar(v0__, v1__, v2__, v3__)
+    q1__ = q1__ * g__
+    v[i] = v0__
+    v[1 * W + i] = v1__
+    v[2 * W + i] = v2__
+    v[3 * W + i] = v3__
+    # shed: -> blood
+    shedding = w[Q_shedding + i]
+    swing = w[Q_swing + i]
+    c_shed = w[C_shed + i]
+    x__0 = shedding * (1.0 + swing * sin_(2.0 * 3.141592653589793 * t)) * c_shed
+    r0__ = pick(x__0 < 0.0, 0.0, x__0)
+    # clear: blood ->
+    clearance = w[Q_clearance + i]
+    blood = w[Y_blood + i]
+    r1__ = clearance * blood
+    a0__ = r0__ + r1__
+    a0__ = 2.0 * a0__ - w[A_0 + i]
+    a0__ = pick(a0__ < 0.0, 0.0, a0__)
+    n0__ = np.sqrt(a0__ * q0__) * c0__
+    # leave: blood -> tissue
+    extravasation = w[Q_extravasation + i]
+    r2__ = extravasation * blood
+    a1__ = r2__
+    a1__ = 2.0 * a1__ - w[A_1 + i]
+    a1__ = pick(a1__ < 0.0, 0.0, a1__)
+    n1__ = np.sqrt(a1__ * q0__) * s0__
+    # die: tissue ->
+    death = w[Q_death + i]
+    tissue = w[Y_tissue + i]
+    r3__ = death * tissue
+    a2__ = r3__
+    a2__ = 2.0 * a2__ - w[A_2 + i]
+    a2__ = pick(a2__ < 0.0, 0.0, a2__)
+    n2__ = np.sqrt(a2__ * q1__) * c1__
+    x__1 = r0__ - r1__ - r2__
+    w[Z_blood + i] = h__ * (2.0 * x__1 - w[D_blood + i]) + (n0__ + n1__)
+    x__2 = r2__ - r3__
+    w[Z_tissue + i] = h__ * (2.0 * x__2 - w[D_tissue + i]) + (-n1__ + n2__)
+    x__3 = r2__
+    w[Z_arrivals + i] = h__ * (2.0 * x__3 - w[D_arrivals + i]) + (-n1__)
+
+
+@block
+def second_increment(w, v):
+    for i in range(W):
+        second_increment_0(w, v, i)

@@ -57,7 +57,8 @@ OWN = FREE + 3 * W  # first row of the solver
 
 # Rows of the generator buffer v: four for each stream, then the flags
 FLAG = 4 * W
-WORDS = 5 * W  # length of v for solvers with one stream
+OWN_WORDS = 5 * W  # first row of the solver
+WORDS = 12 * W  # length of v
 CALLED, FIRED, FAILED = 1, 2, 16
 
 # Rows of the lane bookkeeping n, int64

@@ -32,7 +32,7 @@ from ctcdyn.model.conservation import left_null_space
 from ctcdyn.model.expr import Call, Expr, Name, Number, evaluate, names
 from ctcdyn.units import Dimension
 
-Semantics = Literal["jump", "ode", "mixed"]
+Semantics = Literal["jump", "ode", "mixed", "langevin"]
 Terms = tuple[tuple[int, int], ...]  # (species index, count) pairs, in order of species
 
 

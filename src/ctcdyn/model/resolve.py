@@ -9,9 +9,9 @@ from typing import Literal
 
 from ctcdyn import plugins
 from ctcdyn.config import Distribution, Study
-from ctcdyn.errors import CtcError, Problem
+from ctcdyn.errors import CtcError, Place, Problem
 from ctcdyn.model.definitions import check_initial_unit, in_base, read_parameter_value, shown_unit
-from ctcdyn.model.expr import Expr, Number
+from ctcdyn.model.expr import Expr, Number, derivative, evaluate
 from ctcdyn.model.interventions import read_interventions
 from ctcdyn.model.network import Network, Parameter, derived_is_fixed, unknown_name
 from ctcdyn.model.rates import parts_of_cells
@@ -24,7 +24,7 @@ Dist = Literal["normal", "lognormal", "uniform", "loguniform"]
 # 8.29, by the polar method sqrt(2 log 2^53) = 8.57. Bounds that hold this much hold every draw there will be.
 FARTHEST = 8.6
 
-_LATER_METHODS = ("tau_leap", "first_order_leap", "euler_maruyama", "hybrid", "backward")
+_LATER_METHODS = ("tau_leap", "first_order_leap", "hybrid", "backward")
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +254,9 @@ def _check_method(reader: Reader, study: Study, network: Network) -> None:
     """The solver is there, and what it simulates can start where the study starts it."""
     method, path = study.simulate.method, ("simulate", "method")
     if method in ("ode", "auto"):
+        if study.simulate.step is not None:
+            at = study.place("simulate", "step")
+            reader.problems += check_step(network, method, "ode", study.simulate.step, 0.0, 0, at)
         return
     if method in _LATER_METHODS and method not in plugins.available("solver"):
         names = ", ".join(("ode", *plugins.available("solver")))
@@ -266,5 +269,51 @@ def _check_method(reader: Reader, study: Study, network: Network) -> None:
         if semantics in ("jump", "mixed"):
             given = {name: study.place("initial", name) for name in study.initial}
             reader.problems += parts_of_cells(network, given, semantics == "mixed")
+        simulate, cap = study.simulate, study.limits.max_steps_per_trajectory
+        length = simulate.t_end - simulate.t_start
+        key = "step" if simulate.step is not None else "method"
+        at = reader.document.place("simulate", key)
+        reader.problems += check_step(network, method, semantics, simulate.step, length, cap, at)
     except CtcError as error:
         reader.problems += error.problems
+
+
+def check_step(
+    network: Network,
+    method: str,
+    semantics: str,
+    step: float | None,
+    length: float,
+    cap: int,
+    place: Place | None = None,
+) -> list[Problem]:
+    """What is wrong with a step (days), for a run of `length` days of at most `cap` steps."""
+    if semantics != "langevin":
+        if step is None:
+            return []
+        what, fix = f'step = {step:g} days: the method "{method}" chooses its own steps', "leave step out"
+        return [Problem("C107", what, place, key="simulate.step", fix=fix)]
+    if step is None:
+        fastest = fastest_loss(network)
+        proposed = f"{0.1 / fastest:.2g} days" if fastest > 0 else "a tenth of the shortest time scale"
+        what = f'the method "{method}" needs a step'
+        fix = f"write step: {proposed} is a tenth of the shortest time scale at the start"
+        return [Problem("C103", what, place, key="simulate.step", fix=fix, word="")]
+    if length / step > cap:
+        what = f"{length / step:.3g} steps of {step:g} days are more than max_steps_per_trajectory = {cap}"
+        return [Problem("C105", what, place, key="simulate.step", fix="take a longer step, or raise the limit")]
+    return []
+
+
+def fastest_loss(network: Network) -> float:
+    """The largest rate at which a species is lost at the start, per cell and day; 0 where none can be told."""
+    values = {p.name: p.value for p in network.parameters}
+    start = dict(zip(network.species_names, network.initial_values().tolist(), strict=True))
+    rates = [0.0]
+    for reaction in network.reactions:
+        law = reaction.propensity("ode", network)
+        for s, change in reaction.change:
+            if change < 0:
+                slope = evaluate(derivative(law, network.species[s].name), values | start | {"t": 0.0})
+                rates.append(-change * float(slope))
+    return max((rate for rate in rates if math.isfinite(rate)), default=0.0)
