@@ -28,10 +28,10 @@ def blocks(language: str) -> list[tuple[str, str]]:
     return [(page.name, block) for page in PAGES for block in fence.findall(page.read_text(encoding="utf-8"))]
 
 
-WHOLE = [  # studies that need a model file are run by test_guides, beside that file
+WHOLE = [  # studies that need another file are run by test_guides, beside it
     (page, text)
     for page, text in blocks("toml")
-    if re.search(r"^schema = 1", text, flags=re.MULTILINE) and "[model]\nfile" not in text
+    if re.search(r"^schema = 1", text, flags=re.MULTILINE) and "[model]\nfile" not in text and "\nextends" not in text
 ]
 
 
