@@ -19,6 +19,7 @@ from pathlib import Path
 
 os.environ.setdefault("CTCDYN_CACHE", os.environ.get("CTCDYN_TEST_CACHE") or tempfile.mkdtemp(prefix="kernels"))
 
+import matrix
 import strikes
 from ctcdyn.preparation import versions
 from faults import WAYS
@@ -35,7 +36,9 @@ no traceback, no process left, no result with another content hash than the unin
 result. Processes die here, machines do not: the page cache survives, so loss of power is not covered.
 
 The run has {count} trajectories of `birth_death_immigration` in five leaves, each committed for itself, with two
-threads, 600 kept paths and quantiles; rows of signals have {long} trajectories and commit once a second.
+threads, 600 kept paths and quantiles; rows of signals have {long} trajectories and commit once a second. In the row of
+combinations it has {many}: threads 1, 2, 7 (of Dask: workers on loopback) x shards 1, 3, 10 x local, Dask x no kills,
+or three in each shard, merged as a virtual file and as a copy: one content hash.
 
 | what | when | machine | seed | counts | outcome | minutes |
 |---|---|---|---|---|---|---|
@@ -61,6 +64,11 @@ ROWS: dict[str, Callable[[Path, random.Random], Counts]] = {
     f"{how} at every operation of {role}": every(role, how) for role in ("run", "assembly") for how in WAYS[1:]
 }
 ROWS |= {
+    "files limited by the system (RLIMIT_FSIZE)": lambda folder, rng: strikes.by_limits(
+        Scene(folder), [int(10 ** rng.uniform(2.5, 5.2)) for _ in range(60)]
+    ),
+    "a file system that something else fills": lambda folder, rng: strikes.by_full_disks(Scene(folder), 100, rng),
+    "threads x shards x executor x kills": matrix.by_matrix,
     "SIGKILL at random moments": lambda folder, rng: strikes.at_random(Scene(folder), 200, rng, 0.4),
     "SIGTERM at random moments": signals(signal.SIGTERM, 75, False),
     "SIGTERM, kernel not compiled": signals(signal.SIGTERM, 25, True),
@@ -109,7 +117,7 @@ def write(row: str) -> None:
         rows[row.split(" | ")[0]] = row
         order = [rows[f"| {name}"] for name in ROWS if f"| {name}" in rows]
         file.truncate(0)
-        file.write(HEAD.format(count=COUNT, long=LONG) + "\n".join(order) + "\n")
+        file.write(HEAD.format(count=COUNT, long=LONG, many=matrix.COUNT) + "\n".join(order) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import importlib
 import io
 import json
 import os
@@ -24,6 +25,7 @@ from typing import Any
 import faults
 
 MARK = "CTCDYN_TEST_MARK"
+LOAD = "CTCDYN_TEST_LOAD"
 TESTS = Path(__file__).parent
 LIMIT = 5.0  # s, the upper limit that the issue states
 
@@ -52,11 +54,18 @@ class Ended:
 class Server:
     """A process with everything imported, and with the kernels it has run; not for two threads at once."""
 
-    def __init__(self, *warm: object) -> None:
-        """`warm`: a command that the server runs itself, so that its kernel is loaded."""
+    def __init__(self, *warm: object, load: Sequence[str] = ()) -> None:
+        """`warm`: a command that the server runs itself, so that its kernel is loaded; `load`: modules it imports."""
         words = [str(word) for word in warm]
         command = [sys.executable, __file__, *words]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=TESTS)
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=TESTS,
+            env=os.environ | {LOAD: " ".join(load)},
+        )
 
     def run(self, *runs: Run) -> list[Ended]:
         """Run these, all at once, and wait for them."""
@@ -131,6 +140,8 @@ def _serve() -> None:
     import ctcdyn.summary  # noqa: F401
     from ctcdyn.cli import app
 
+    for name in os.environ.get(LOAD, "").split():
+        importlib.import_module(name)
     if sys.argv[1:]:
         nothing = io.StringIO()
         with contextlib.redirect_stdout(nothing), contextlib.redirect_stderr(nothing), contextlib.suppress(SystemExit):

@@ -3,6 +3,7 @@ thing that must not be. The tests do it a few times, `fault_record.py` often."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -55,6 +56,60 @@ def at_random(scene: Scene, times: int, rng: random.Random, longest: float) -> C
             told["killed"] += 1
         scene.goes_on(place, threads=threads)
         told["runs"] += 1
+    return told
+
+
+def by_limits(scene: Scene, sizes: Iterable[int]) -> Counts:
+    """The system refuses to make any file longer than these sizes (RLIMIT_FSIZE)."""
+    told: Counts = Counter()
+    for size in sizes:
+        place = scene.place()
+        ended = scene.run(place, plan=place.plan(), limits={"RLIMIT_FSIZE": size})
+        assert ended.code == Exit.RESOURCES, (size, ended)
+        assert "R507" in ended.err, (size, ended)
+        assert not place.target.exists(), size
+        told[f"exit {ended.code}"] += 1
+        told["with segments"] += bool(entries(place.parts))
+        scene.goes_on(place, f"files of {size} bytes at most")
+    return told
+
+
+def by_full_disks(scene: Scene, times: int, rng: random.Random, size: str = "16m") -> Counts:
+    """A real file system (tmpfs) that something else fills at a random moment, up to some last bytes."""
+    told: Counts = Counter()
+    for _ in range(times):
+        place = scene.place()
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "none", place.folder], capture_output=True, check=False
+        )
+        if done.returncode:
+            return Counter({"not done, for mounting needs root": 1})
+        try:
+            place.attic.mkdir()
+            place.target.parent.mkdir()
+            started = scene.server.start(Run(scene.words(place)))
+            handle = os.pidfd_open(started[0]["pid"])
+            runs.wait_for(handle, rng.uniform(0, 0.4))
+            os.close(handle)
+            filler = place.target.parent / "something else"
+            left = rng.choice((0, 4096, 1 << 15, 1 << 17))
+            with filler.open("wb", buffering=0) as file:
+                here = os.statvfs(place.target.parent)
+                with contextlib.suppress(OSError):
+                    while file.write(bytes(max(0, min(1 << 20, here.f_bavail * here.f_bsize - left)))):
+                        here = os.statvfs(place.target.parent)
+            (ended,) = scene.server.wait(started)
+            assert "Traceback" not in ended.err, ended
+            assert not runs.left_alive(ended.mark)
+            filler.unlink()
+            assert ended.code in (0, Exit.RESOURCES), ended
+            assert ended.code == 0 or "R507" in ended.err or "R514" in ended.err, ended
+            told[f"exit {ended.code}"] += 1
+            told["with segments"] += bool(entries(place.parts))
+            assert ended.code or content_hash(place.target) == scene.hash
+            scene.goes_on(place, "a full disk")
+        finally:
+            subprocess.run(["umount", "-l", place.folder], check=False)
     return told
 
 

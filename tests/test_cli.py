@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import typer
 
 from commands import command, small_study
 from ctcdyn import __version__
-from ctcdyn.cli import app
+from ctcdyn.cli import app, health
 from ctcdyn.cli.studies import templates
 from ctcdyn.errors import CtcError, Exit, Problem
 
@@ -341,6 +342,26 @@ def test_doctor_shows_the_environment() -> None:
     assert (code, err) == (0, "")
     shown = {line.split("  ")[0] for line in out.splitlines()}
     assert {"ctcdyn", "python", "numba", "HDF5", "cpu", "threads", "kernel cache", "this folder"} <= shown
+    assert {"memory", "signals", "processes", "SLURM", "file system", "it can", "dask"} <= shown
+
+
+def test_what_a_file_system_can_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The type is that of `stat -f`, and what fails is said to fail; nothing is left behind."""
+    names = {"ext2/ext3": ("ext2", "ext3", "ext4"), "overlayfs": ("overlay",)}
+    told = subprocess.run(["stat", "-f", "-c", "%T", tmp_path], capture_output=True, text=True, check=True).stdout
+    assert health.file_system(tmp_path) in names.get(told.strip(), (told.strip(),))
+    assert health.file_system(Path("/proc")) == "proc"
+    assert all(health.abilities(tmp_path).values())
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "fsync", refuse)
+    found = health.abilities(tmp_path)
+    assert [what for what, able in found.items() if not able] == ["hard links", "syncing a file", "syncing a folder"]
+    assert list(tmp_path.iterdir()) == []
+    assert health.abilities(tmp_path / "none") == {}
 
 
 def test_doctor_answers_in_a_folder_that_is_gone(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ KNOWN_IN = {
 UNFINISHED = re.compile("TO" + "DO|FIX" + "ME|XX" + "X\\b|NotImplemented" + "Error|pragma: no" + " cover")
 SKIPPED = re.compile(r"pytest\." + r"skip|mark\." + r"skip|mark\." + r"xfail|importor" + "skip")
 # what needs software that is not in the test extra, with its name as the reason
-MAY_SKIP = {"test_dask.py", "test_readers.py"}
+MAY_SKIP = {"test_dask.py", "test_matrix.py", "test_readers.py"}
 MACHINE_PATH = re.compile(r"(?<![\w.$}/])/" + "(?:ho" + "me|ro" + "ot|Us" + "ers|wo" + r"rk|mn" + r"t)/\w")
 
 

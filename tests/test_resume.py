@@ -68,25 +68,22 @@ def test_killed_at_random_moments_often(scene: Scene, rng: random.Random) -> Non
     assert strikes.at_random(scene, 200, rng, 0.4)["runs"] == 200
 
 
-@pytest.mark.parametrize("limit", [1_000, 20_000, 200_000])
-def test_a_limit_of_the_system_on_file_size(scene: Scene, limit: int) -> None:
-    place = scene.place()
-    ended = scene.run(place, limits={"RLIMIT_FSIZE": limit})
-    assert ended.code == Exit.RESOURCES, ended
-    assert "R507" in ended.err
-    assert not place.target.exists()
-    scene.goes_on(place)
+def test_a_limit_of_the_system_on_file_size(scene: Scene) -> None:
+    assert strikes.by_limits(scene, [1_000, 20_000, 150_000]).total() >= 3
 
 
-@pytest.mark.parametrize("threads", [1, 2, 7])
-def test_one_hash_for_any_threads_and_kills(scene: Scene, rng: random.Random, threads: int) -> None:
-    place = scene.place()
-    assert scene.run(place, "--threads", threads).code == 0
-    assert content_hash(place.target) == scene.hash
-    place = scene.place()
-    for at in (rng.randint(6, 20), rng.randint(10, 24), rng.randint(10, 24)):
-        assert scene.run(place, "--resume", "--threads", threads, plan=place.plan("run", at, "kill")).code == -9
-    scene.goes_on(place, threads=threads)
+@pytest.mark.faults
+def test_limits_of_the_system_on_file_size(scene: Scene, rng: random.Random) -> None:
+    assert strikes.by_limits(scene, [int(10 ** rng.uniform(2.5, 5.2)) for _ in range(60)]).total() >= 60
+
+
+def test_a_file_system_that_fills_up(scene: Scene, rng: random.Random) -> None:
+    assert strikes.by_full_disks(scene, 2, rng)
+
+
+@pytest.mark.faults
+def test_a_file_system_that_fills_up_often(scene: Scene, rng: random.Random) -> None:
+    assert strikes.by_full_disks(scene, 100, rng)
 
 
 def test_an_unfinished_run_is_not_begun_again_unasked(scene: Scene) -> None:

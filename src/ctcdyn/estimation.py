@@ -101,7 +101,7 @@ def refuse(schema: Schema, threads: int, target: str, memory: int | None, disk: 
             had = f" more ({size_text(there)} are there)" if wanted < needs.disk else ""
             what = f"the run needs up to {size_text(wanted)} of disk{had}, {what} is {size_text(have)}"
             told.append(Problem("R507", what, fix=_less_disk(schema, needs, have + needs.disk - wanted)))
-    for have, what in ((memory, "limits.memory"), (_memory(), "the machine's memory")):
+    for have, what in ((memory, "limits.memory"), (machine_memory(), "the machine's memory")):
         if have is not None and needs.memory > have:
             what = f"the run needs about {size_text(needs.memory)} of memory, {what} is {size_text(have)}"
             told.append(Problem("R508", what, fix=_less_memory(schema, needs, threads)))
@@ -234,7 +234,7 @@ def _bytes_of(dtype: str) -> int:
     return int(dtype[-1])
 
 
-def _memory() -> int | None:
+def machine_memory() -> int | None:
     """Bytes of memory of this machine, None where the system does not say."""
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -24,7 +24,7 @@ from typing import Self
 from ctcdyn.errors import Exit, Interrupted
 
 GRACE = 4.0  # s
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 
 
 class Interruption:
@@ -47,7 +47,7 @@ class Interruption:
         self._stop = stop
 
     def __enter__(self) -> Self:
-        for name in _SIGNALS:
+        for name in SIGNALS:
             number = getattr(signal, name, None)
             if number is not None:
                 self._before[number] = signal.signal(number, self._handle)
