@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 # The band shown at the end of a run: the central 95 %.
 LOW, HIGH = 0.025, 0.975
-# Numbers whose quantiles are taken exactly: 80 MB of last states. Bins know a value to about 2 % of itself.
+# Numbers that are sorted for exact quantiles. Of last states few, so that memory does not grow with the trajectories: bins
+# know a value to about 2 % of itself. Times of events have no bins.
+EXACT_STATES = 2 * 10**5
 EXACT = 10**7
 USED_FOR = {"rate": "set a rate", "prediction": "predicted"}
 
@@ -247,7 +249,7 @@ def _at_the_end(results: Results, trusted: Accuracy) -> str:
 
 def _bands(results: Results, a: int) -> NDArray[np.float64] | None:
     """Central 95 % of each species at the end, (2, S): exact where all last states fit, else from bins."""
-    if "final_state" in results and results.schema.count * len(results.species) <= EXACT:
+    if "final_state" in results and results.schema.count * len(results.species) <= EXACT_STATES:
         reached = np.isin(results.status, (Status.OK, Status.EXTINCT)) & (results["arm_index"] == a)
         return np.asarray(np.quantile(results.final_state[reached], (LOW, HIGH), axis=0), dtype=np.float64)
     return _levels(results, "quantiles", a)

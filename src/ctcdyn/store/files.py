@@ -66,7 +66,7 @@ class Part:
     hash: str
 
 
-def write_durably(path: Path, parts: Iterable[Sequence[Data]]) -> list[Part]:
+def write_durably(path: Path, parts: Iterable[Iterable[Data]]) -> list[Part]:
     """A file that is whole under its name, or not there; each part ends at a page. OSError leaves nothing behind."""
     draft = path.with_name(f"{path.name}.tmp")
     told = []

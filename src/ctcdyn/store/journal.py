@@ -34,6 +34,7 @@ from ctcdyn.store.segments import body, read_checked, tail
 SUFFIX = ".parts"
 SECONDS = 1.0  # between commits: what a kill may cost of finished leaves
 BYTES = 96 << 20  # of rows and paths in one segment
+ROWS = 4 << 20  # of rows alone: a quick small model makes 35 MB of them in a second, and memory is to stay flat
 _NAME = re.compile(r"\d{6,}\.h5(\.tmp)?")
 
 
@@ -50,7 +51,7 @@ class Journal:
         self.manifest = manifest
         self._lock = lock
         self._waiting: list[Packed] = []
-        self._bytes = 0
+        self._bytes = self._rows = 0
         self._last = time.monotonic()
         numbers = [int(name.partition(".")[0]) for name in segments_in(self.folder)]
         self._next = max(numbers, default=0) + 1
@@ -73,7 +74,8 @@ class Journal:
         """Take finished leaves; they are committed with others about once a second."""
         self._waiting.append(packed)
         self._bytes += packed.size
-        if self._bytes > BYTES or time.monotonic() - self._last > SECONDS:
+        self._rows += packed.rows
+        if self._bytes > BYTES or self._rows > ROWS or time.monotonic() - self._last > SECONDS:
             self.commit()
 
     def commit(self) -> None:
@@ -93,7 +95,7 @@ class Journal:
                 raise failure(error, self.folder, self._bytes) from None
             for packed in self._waiting:
                 packed.release()
-            self._waiting, self._bytes = [], 0
+            self._waiting, self._bytes, self._rows = [], 0, 0
         self._last = time.monotonic()
 
     def remove(self) -> None:

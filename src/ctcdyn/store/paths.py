@@ -30,10 +30,14 @@ class Packed:
     slabs: list[slabs.Slab] = field(default_factory=list)
 
     @property
+    def rows(self) -> int:
+        """Bytes of rows."""
+        return sum(getattr(self.result, name).nbytes for name in ROW_NAMES)
+
+    @property
     def size(self) -> int:
         """Bytes of rows and paths."""
-        rows: int = sum(getattr(self.result, name).nbytes for name in ROW_NAMES)
-        return rows + sum(map(size_of, self.chunks.values()))
+        return self.rows + sum(map(size_of, self.chunks.values()))
 
     def release(self) -> None:
         """What is in the chunks is no longer needed."""
@@ -124,8 +128,8 @@ class PathCoder:
                     chunk[: len(piece), : piece.shape[1]] = piece
                 yield (name, row, time), encode(chunk) if self.schema.compressed else chunk.tobytes()
 
-    def write(self, file: Any, parts: Sequence[Packed]) -> list[Data]:
-        """Into the head of a segment: where each chunk will be, counted from the end. The chunks, in order."""
+    def write(self, file: Any, parts: Sequence[Packed]) -> tuple[list[Data], int]:
+        """Into the head of a segment: where each chunk will be, from the end. The chunks in order, and their bytes."""
         found = sorted(((key, data) for packed in parts for key, data in packed.chunks.items()), key=_place)
         pieces = [data for _, data in found]
         starts, end = positions(pieces)
@@ -135,7 +139,7 @@ class PathCoder:
             for ((name, row, time), data), start in zip(found, starts)
         ]
         file["path_chunks"] = np.array(table, np.int64).reshape(-1, 5)
-        return pieces
+        return pieces, end
 
     def read(self, file: Any, body: memoryview, pieces: Sequence[tuple[Any, int]]) -> list[Packed]:
         """Each piece (result, kept rows) with its chunks from a segment, of which `body` is the whole."""

@@ -1,13 +1,13 @@
 """The form of a segment: finished leaves as bytes, and back.
 
-A segment is its body and its tail. The body is an HDF5 file with the rows of its trajectories, built in memory, and
-behind it the chunks of kept paths, as they are: their bytes go to the disk from where they were computed. The tail is
-another HDF5 file, with the nodes of the reduction tree and the parts of the histogram. HDF5 itself never writes.
+A segment is its body and its tail. The body is a small HDF5 file, built in memory, that says which trajectories follow,
+then their rows, column by column, and the chunks of kept paths, which go to the disk from where they were computed.
+The tail is another HDF5 file, with the nodes of the reduction tree and the parts of the histogram. HDF5 never writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,21 +25,38 @@ from ctcdyn.store.paths import Packed, PathCoder
 _NODE = ("n", "mean", "m2", "zeros")
 
 
-def body(schema: Schema, parts: Sequence[Packed]) -> list[Data]:
-    """What the body of a segment is made of, in order: rows as an HDF5 file, then chunks of paths."""
-    coder = PathCoder(schema)
+def body(schema: Schema, parts: Sequence[Packed]) -> Iterator[Data]:
+    """What the body of a segment is made of, in order: an HDF5 file that says what is in it, rows, chunks of paths."""
+    results: list[Any] = [packed.result for packed in parts]
     with _memory_file() as file:
         file.attrs["ctcdyn_segment"] = SCHEMA_VERSION
-        results: list[Any] = [packed.result for packed in parts]
         file["runs"] = np.array([(result.first, len(result.status)) for result in results], np.int64)
-        present = schema.variables()
-        for name in ROW_NAMES:
-            if name in present:
-                file[name] = np.concatenate([getattr(result, name) for result in results])
-        chunks = coder.write(file, parts)
+        chunks, size = PathCoder(schema).write(file, parts)
+        rows = whole_pages(sum(_row_bytes(schema)) * sum(len(result.status) for result in results))
+        file.attrs["rows_from_end"] = rows + size
         file.flush()
         head = bytes(file.id.get_file_image())
-    return [head.ljust(whole_pages(len(head)), b"\0"), *chunks]
+    yield head.ljust(whole_pages(len(head)), b"\0")
+    for name, (shape, dtype) in _columns(schema).items():
+        for result in results:
+            yield np.ascontiguousarray(getattr(result, name), dtype).reshape(-1).view(np.uint8)
+            rows -= len(result.status) * int(np.prod(shape)) * dtype.itemsize
+    yield bytes(rows)
+    yield from chunks
+
+
+def _columns(schema: Schema) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+    """Shape and type of what is in a row, by name."""
+    present, sizes = schema.variables(), schema.sizes
+    return {
+        name: (tuple(sizes[axis] for axis in present[name].axes[1:]), np.dtype(present[name].dtype).newbyteorder("<"))
+        for name in ROW_NAMES
+        if name in present
+    }
+
+
+def _row_bytes(schema: Schema) -> list[int]:
+    return [int(np.prod(shape)) * dtype.itemsize for shape, dtype in _columns(schema).values()]
 
 
 def tail(nodes: Sequence[Placed], sketches: Sequence[Sparse]) -> bytes:
@@ -116,15 +133,27 @@ def parse_body(schema: Schema, body: memoryview) -> list[Packed]:
 
     coder = PathCoder(schema)
     with h5py.File(Window(body), "r") as file:
-        rows = {name: file[name][...] for name in ROW_NAMES if name in file}
+        runs = file["runs"][...].tolist()
+        rows = _rows(schema, body[len(body) - int(file.attrs["rows_from_end"]) :], sum(count for _, count in runs))
         pieces, start = [], 0
-        for first, count in file["runs"][...].tolist():
+        for first, count in runs:
             here = {name: values[start : start + count] for name, values in rows.items()}
             start += count
             kept = np.arange(first, max(first, min(first + count, schema.first + schema.kept)), dtype=np.int64)
             here |= coder.placeholders(len(kept))
             pieces.append((Piece(first, here, kept), len(kept)))
         return coder.read(file, body, pieces)
+
+
+def _rows(schema: Schema, data: memoryview, count: int) -> dict[str, Array]:
+    """Columns of `count` trajectories, which begin where `data` does."""
+    found: dict[str, Array] = {}
+    at = 0
+    for name, (shape, dtype) in _columns(schema).items():
+        number = count * int(np.prod(shape))
+        found[name] = np.frombuffer(data, dtype, number, at).reshape(count, *shape)
+        at += number * dtype.itemsize
+    return found
 
 
 def parse_tail(data: memoryview) -> tuple[list[Placed], list[Sparse]]:
