@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 # The band shown at the end of a run: the central 95 %.
 LOW, HIGH = 0.025, 0.975
-# Numbers that are sorted for exact quantiles. Of last states few, so that memory does not grow with the trajectories: bins
-# know a value to about 2 % of itself. Times of events have no bins.
+# Numbers that are sorted for exact quantiles. Of last states few, so that memory does not grow with the trajectories:
+# bins know a value to about 2 % of itself. Times of events have no bins.
 EXACT_STATES = 2 * 10**5
 EXACT = 10**7
 USED_FOR = {"rate": "set a rate", "prediction": "predicted"}
