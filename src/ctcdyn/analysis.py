@@ -28,6 +28,7 @@ __all__ = [
     "event_difference",
     "event_share",
     "fraction",
+    "low_shares",
     "mean",
     "quantiles_from_counts",
     "relative_error",
@@ -205,3 +206,18 @@ def z_of_fraction(successes: int, n: int, probability: float) -> float:
     """
     spread = math.sqrt(n * probability * (1 - probability))
     return z_score(float(successes), spread, n * probability)
+
+
+def low_shares(results: Results) -> dict[str, float]:
+    """Share of all saved values of each species that are below `schema.low_count`, where a method is told to be wrong.
+
+    Over trajectories and saved times alike; empty for methods that hold for any count, and without quantiles, from
+    whose bins it is taken.
+    """
+    if "p_low" not in results:
+        return {}
+    weights = results.n_valid.astype(np.float64)[..., None]
+    shares = np.where(weights > 0, results["p_low"], 0.0)
+    total = float(weights.sum())
+    found = (shares * weights).sum(axis=(0, 1)) / total if total > 0 else np.full(shares.shape[-1], np.nan)
+    return dict(zip([str(name) for name in results.species], found.tolist(), strict=True))

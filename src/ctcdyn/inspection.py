@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ctcdyn.analysis import event_difference, event_share
+from ctcdyn.analysis import event_difference, event_share, low_shares
 from ctcdyn.errors import Status
 from ctcdyn.results import Results, open_results
 from ctcdyn.store.content import Comparison
@@ -67,6 +67,8 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
                 "units": "d",
             },
             "quantiles": list(schema.quantiles),
+            "low_count": schema.low_count,
+            "below_low_count": low_shares(results),
             "arrays": arrays,
             "shards": [
                 {"file": part.file, "first": part.first, "count": part.count, "wrong": problem and problem.what}
@@ -221,6 +223,7 @@ def inspection_text(found: dict[str, Any]) -> str:
         ("observables", ", ".join(_with_unit(name, unit) for name, unit in found["observables"].items())),
         ("events", _passages(found["event_kinds"])),
         ("by the end", _shares(found["events"])),
+        ("too few", _too_few(found["low_count"], found["below_low_count"])),
         ("parameters", f"{len(found['parameters'])}, drawn: {', '.join(drawn) or 'none'}"),
         ("contents", " ".join(contents).rstrip(",")),
         ("shards", _shards(found["shards"])),
@@ -229,6 +232,12 @@ def inspection_text(found: dict[str, Any]) -> str:
     ]
     fill = textwrap.TextWrapper(110, "", " " * 12, break_long_words=False, break_on_hyphens=False).fill
     return "\n".join(fill(f"{name:<12}{text}") for name, text in lines if text)
+
+
+def _too_few(count: float, shares: dict[str, float]) -> str:
+    """How often each species was below the count from which its method holds; empty where none was."""
+    few = [f"{name} {100 * share:.3g} %" for name, share in shares.items() if share > 0]
+    return f"for a Langevin equation, under {count:.0f} cells: {', '.join(few)} of all saved values" if few else ""
 
 
 def _shards(listed: list[dict[str, Any]]) -> str:

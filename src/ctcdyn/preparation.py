@@ -16,6 +16,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
+from ctcdyn.codegen.choose import LOW_COUNT
 from ctcdyn.codegen.emit import Emission
 from ctcdyn.codegen.kernel import Kernel, Linked
 from ctcdyn.config import Study
@@ -134,6 +135,7 @@ def make_schema(
         quantiles=quantiles,
         method=method,
         bin_edges=bin_edges(bits) if quantiles else None,
+        low_count=LOW_COUNT if emission.semantics == "langevin" else 0.0,
         provenance=provenance,
         title=network.title or network.name,
     )

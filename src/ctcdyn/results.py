@@ -76,7 +76,7 @@ class Results:
         whole |= identity
         whole["kept_arm"] = identity["arm_index"][: schema.kept]
         if root is not None:
-            whole |= summarise(root, sketch, len(schema.species), schema.quantiles)
+            whole |= summarise(root, sketch, len(schema.species), schema.quantiles, schema.low_count)
         whole |= {name: np.asarray(values) for name, values in arrays.items()}
         present = schema.variables()
         whole = {name: values for name, values in whole.items() if name in present}

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctcdyn import plugins
-from ctcdyn.analysis import Estimate, clocks, event_difference, event_share, mean, z_score
+from ctcdyn.analysis import Estimate, clocks, event_difference, event_share, low_shares, mean, z_score
 from ctcdyn.errors import CtcError, Status
 from ctcdyn.scales import time_unit, write_time
 from ctcdyn.store.layout import BLOCK
@@ -112,6 +112,14 @@ def summary(results: Results, network: Network) -> str:
     if results.event_kind and "event_time" in results:
         blocks.append(_first_passages(results, trusted))
     blocks.append(_at_the_end(results, trusted))
+    few = {name: share for name, share in low_shares(results).items() if share > 0}
+    if few:
+        told = ", ".join(f"{name} {100 * share:.3g} %" for name, share in few.items())
+        blocks.append(
+            f"fewer than {results.schema.low_count:.0f} cells, too few for a Langevin equation: "
+            f"{told} of all saved values\n"
+            "  there only means and covariances can be trusted, and those of first-order reactions alone"
+        )
     return "\n\n".join(blocks)
 
 

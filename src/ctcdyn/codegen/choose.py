@@ -7,6 +7,7 @@ the explicit method is taken unless stability would ask for more steps than accu
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -14,14 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctcdyn.codegen.noise import lines_of
 from ctcdyn.model.expr import derivative, evaluate
 from ctcdyn.model.network import Network
+from ctcdyn.model.resolve import semantics_of
 
 STABILITY = 3.3  # real stability interval of Tsit5 (measured from its stability polynomial)
 STEPS_PER_FOLD = 8.0  # of an order-5 method at rtol 1e-6 (measured on the shipped models: 5 to 17)
 STEP_COST = 1.3  # of an implicit step beside an explicit one (measured on the shipped models: 1.0 to 1.35)
 PATH_STEPS = 200
 METHODS_ODE = ("ode", "auto")
+LOW_COUNT = 128.0  # cells: below, the Langevin law is not that of the cells. A power of two, so that bins end at it
 
 
 @dataclass(frozen=True)
@@ -37,39 +41,45 @@ def choose(network: Network, study: Any) -> Choice:
     """The solver for `study.simulate.method`; a name or path other than "ode" and "auto" is taken as it is."""
     method = study.simulate.method
     if method not in METHODS_ODE:
-        return Choice(method, [f'asked for by method = "{method}"'], time_scales(network))
+        reasons = [f'asked for by method = "{method}"']
+        if semantics_of(study) == "langevin":
+            reasons += langevin_reasons(network, float(study.simulate.t_start), float(study.simulate.t_end))
+        return Choice(method, reasons, time_scales(network))
     return choose_ode(network, float(study.simulate.t_start), float(study.simulate.t_end))
+
+
+def langevin_reasons(network: Network, start: float, end: float) -> list[str]:
+    """How many noises there are, and which species are too few along the nominal path for a Langevin equation."""
+    noises = len(lines_of([dict(r.change) for r in network.reactions]))
+    told = [f"{noises} independent noises of {len(network.reactions)} reactions: collinear ones share theirs"]
+    lowest = network.initial_values()
+    for _, _, _, new in _path(network, start, end):
+        lowest = np.minimum(lowest, new)
+    few = [f"{name} ({x:.3g})" for name, x in zip(network.species_names, lowest, strict=True) if x < LOW_COUNT]
+    if few:
+        told.append(f"fewer than {LOW_COUNT:.0f} cells on the nominal path: {', '.join(few)}")
+        told.append("there the Langevin law is not that of the cells: not for extinction, seeding or the last cells")
+    return told
 
 
 def choose_ode(network: Network, start: float, end: float) -> Choice:
     """`rodas5p` or `tsit5` for the nominal patient between two times (days)."""
-    drift, slope = _functions(network)
-    x = network.initial_values()
-    span = end - start
-    early = np.geomspace(1e-6 * span, span / PATH_STEPS, PATH_STEPS // 3, endpoint=False)
-    grid = np.concatenate([[0.0], early, np.linspace(span / PATH_STEPS, span, PATH_STEPS)])
     stable = folds = 0.0
     fastest, slowest = 0.0, np.inf
-    with np.errstate(all="ignore"):
-        for left, right in pairwise(grid):
-            h, t = right - left, start + left
-            matrix = np.clip(np.nan_to_num(slope(x, t), nan=0.0, posinf=1e12, neginf=-1e12), -1e12, 1e12)
-            decay = -np.linalg.eigvals(matrix).real
-            fast = float(decay.max(initial=0.0))
-            stable += h * max(fast, 0.0) / STABILITY
-            fastest = max(fastest, fast)
-            live = np.abs(decay[np.abs(decay) > 1e-14])
-            slowest = min(slowest, float(live.min(initial=np.inf)))
-            step = _exponential_step(matrix, drift(x, t), h)
-            new = np.where(np.isfinite(x + step), x + step, x)
-            scale = np.maximum(np.maximum(np.abs(x), np.abs(new)), 1.0)
-            folds += min(float(np.max(np.abs(new - x) / scale)), 1.0)
-            x = new
+    for h, matrix, x, new in _path(network, start, end):
+        decay = -np.linalg.eigvals(matrix).real
+        fast = float(decay.max(initial=0.0))
+        stable += h * max(fast, 0.0) / STABILITY
+        fastest = max(fastest, fast)
+        live = np.abs(decay[np.abs(decay) > 1e-14])
+        slowest = min(slowest, float(live.min(initial=np.inf)))
+        scale = np.maximum(np.maximum(np.abs(x), np.abs(new)), 1.0)
+        folds += min(float(np.max(np.abs(new - x) / scale)), 1.0)
     accurate = 10.0 + STEPS_PER_FOLD * folds
     scales = tuple(1.0 / rate for rate in (fastest, slowest) if 0.0 < rate < np.inf)
     stiff = stable > STEP_COST * accurate
     reasons = [
-        f"fastest decay {fastest:.3g} /d ({_time(1 / fastest)}), run of {span:g} d"
+        f"fastest decay {fastest:.3g} /d ({_time(1 / fastest)}), run of {(end - start):g} d"
         if fastest > 0
         else "no decay",
         f"stability would ask an explicit method for about {stable:.3g} steps, accuracy for about {accurate:.3g}",
@@ -99,6 +109,25 @@ def time_scales(network: Network) -> tuple[float, ...]:
         rates = np.abs(np.linalg.eigvals(matrix).real)
     rates = rates[rates > 1e-14]
     return (float(1 / rates.max()), float(1 / rates.min())) if len(rates) else ()
+
+
+def _path(
+    network: Network, start: float, end: float
+) -> Iterator[tuple[float, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
+    """(step, Jacobian, state before, state after) along a crude path of the nominal patient."""
+    drift, slope = _functions(network)
+    x = network.initial_values()
+    span = end - start
+    early = np.geomspace(1e-6 * span, span / PATH_STEPS, PATH_STEPS // 3, endpoint=False)
+    grid = np.concatenate([[0.0], early, np.linspace(span / PATH_STEPS, span, PATH_STEPS)])
+    for left, right in pairwise(grid):
+        h, t = right - left, start + left
+        with np.errstate(all="ignore"):
+            matrix = np.clip(np.nan_to_num(slope(x, t), nan=0.0, posinf=1e12, neginf=-1e12), -1e12, 1e12)
+            step = _exponential_step(matrix, drift(x, t), h)
+            new = np.where(np.isfinite(x + step), x + step, x)
+        yield h, matrix, x, new
+        x = new
 
 
 def _functions(network: Network) -> tuple[Any, Any]:

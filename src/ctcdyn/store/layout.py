@@ -54,6 +54,7 @@ class Schema:
     quantiles: tuple[float, ...] = ()
     method: str = ""
     bin_edges: NDArray[np.float64] | None = None
+    low_count: float = 0.0  # share of values below it is part of the summary, as `p_low`; 0: not asked for
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
     title: str = ""
 
@@ -132,6 +133,8 @@ class Schema:
         sizes = self.sizes
         present = {}
         for name, variable in VARIABLES.items():
+            if name == "p_low" and not (self.low_count and self.quantiles):
+                continue  # it is counted in the bins of quantiles
             if all(sizes[axis] or axis == "trajectory" for axis in variable.axes):
                 path = variable.dtype == "path"
                 present[name] = variable if not path else variable.as_type(self.state_dtype)
@@ -235,6 +238,9 @@ VARIABLES: dict[str, Variable] = COORDINATES | {
     "n_valid": Variable(_SUMMARY, "u8", "1", "trajectories behind each number of the summary"),
     "p_extinct": Variable(
         (*_SUMMARY, "species"), "f8", "1", "fraction of trajectories that are exactly zero", _NAN
+    ),
+    "p_low": Variable(
+        (*_SUMMARY, "species"), "f8", "1", "fraction of trajectories below low_count, too few for the method", _NAN
     ),
     "obs_mean": Variable(
         (*_SUMMARY, "observable"),

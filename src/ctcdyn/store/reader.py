@@ -204,6 +204,7 @@ def _schema(file: Any) -> Schema:
         quantiles=tuple(file["quantile"][...].tolist()) if "quantile" in file else (),
         method=str(attributes["method"]),
         bin_edges=edges,
+        low_count=float(attributes.get("low_count", 0.0)),
         provenance=read_provenance(file),
         title=str(attributes["title"]),
     )

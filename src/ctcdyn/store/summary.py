@@ -103,10 +103,10 @@ def relative_error(bin_edges: ArrayLike) -> float:
 
 
 def summarise(
-    root: Moments, sketch: Counts | None, species: int, levels: Sequence[float]
+    root: Moments, sketch: Counts | None, species: int, levels: Sequence[float], low: float = 0.0
 ) -> dict[str, Array]:
-    """Arrays mean, var, n_valid, p_extinct, obs_mean, obs_var, quantiles, obs_quantiles by their names in a
-    result.
+    """Arrays mean, var, n_valid, p_extinct, obs_mean, obs_var, quantiles, obs_quantiles, p_low by their names in a
+    result; p_low only where `low`, a power of two, is above 0.
 
     `species` is S: columns 0 to S - 1 are species, the rest observables. var is the sample variance (NaN
     for n < 2), everything is NaN where no trajectory is valid.
@@ -132,5 +132,9 @@ def summarise(
             for start in range(0, times, _SLAB):
                 slab = sketch.counts[arm, start : start + _SLAB]
                 table[:, arm, start : start + _SLAB] = quantiles_from_counts(slab, sketch.bin_edges, levels)
+        if low > 0:
+            under = np.asarray(sketch.bin_edges, dtype=np.float64)[1:] <= low
+            few = np.asarray(sketch.counts)[..., :species, :][..., under].sum(axis=-1, dtype=np.float64)
+            found["p_low"] = np.where(number > 0, few / np.where(number > 0, number, 1.0), np.nan)
         found |= {"quantiles": table[..., :species], "obs_quantiles": table[..., species:]}
     return found

@@ -210,7 +210,8 @@ class Store:
         file.attrs["title"] = schema.title or "ctcdyn ensemble"
         file.attrs["source"] = f"ctcdyn {schema.provenance.get('ctcdyn_version', '')}".strip()
         file.attrs["ctcdyn_schema"] = SCHEMA_VERSION
-        for name in ("method", "first", "count", "total", "keep", "replicates", "state_dtype", "compressed"):
+        plain = ("method", "first", "count", "total", "keep", "replicates", "state_dtype", "compressed", "low_count")
+        for name in plain:
             file.attrs[name] = getattr(schema, name)
         if schema.patients is not None:
             file.attrs["patients"] = schema.patients
@@ -304,7 +305,7 @@ class Store:
         self, root: Moments, sketch: Counts | None, nodes: Sequence[tuple[int, int, Moments]]
     ) -> None:
         schema, file = self.schema, self._file
-        summary = summarise(root, sketch, len(schema.species), schema.quantiles)
+        summary = summarise(root, sketch, len(schema.species), schema.quantiles, schema.low_count)
         for name, values in summary.items():
             if name in file:
                 file[name][...] = values
