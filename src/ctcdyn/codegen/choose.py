@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctcdyn.codegen.noise import lines_of
+from ctcdyn.codegen.noise import noises_of
 from ctcdyn.model.expr import derivative, evaluate
 from ctcdyn.model.network import Network
 from ctcdyn.model.resolve import semantics_of
@@ -50,7 +50,7 @@ def choose(network: Network, study: Any) -> Choice:
 
 def langevin_reasons(network: Network, start: float, end: float) -> list[str]:
     """How many noises there are, and which species are too few along the nominal path for a Langevin equation."""
-    noises = len(lines_of([dict(r.change) for r in network.reactions]))
+    noises = len(noises_of(network))
     told = [f"{noises} independent noises of {len(network.reactions)} reactions: collinear ones share theirs"]
     lowest = network.initial_values()
     for _, _, _, new in _path(network, start, end):

@@ -57,4 +57,7 @@ def right_hand_sides(layout: Layout) -> list[Expr]:
                 sides[s] = term if change > 0 else Call("neg", (term,))
             else:
                 sides[s] = Call("+" if change > 0 else "-", (sides[s], term))
+    for noise, (_, own) in zip(layout.network.noises, layout.noises, strict=True):
+        if own is not None:  # it moves a species that no reaction does
+            sides[noise.species] = own
     return sides

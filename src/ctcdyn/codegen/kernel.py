@@ -15,6 +15,7 @@ from ctcdyn.codegen import cache
 from ctcdyn.codegen.emit import ALGEBRA, Emission, emit
 from ctcdyn.codegen.link import assemble
 from ctcdyn.errors import CtcError, Problem
+from ctcdyn.model.fluctuations import noise_problems
 from ctcdyn.model.network import Network
 from ctcdyn.model.rates import parts_of_cells
 
@@ -69,6 +70,9 @@ def link(network: Network, method: str, folder: str | Path = ".", width: int | N
     """Algebra of the network in the place of the contract in the solver `method` (a name, or a path to a file)."""
     solver = plugins.find("solver", method, folder)
     facts = solver_facts(solver)
+    problems = noise_problems(network, method, facts["SEMANTICS"])
+    if problems:
+        raise CtcError(problems)
     if facts["SEMANTICS"] in ("jump", "mixed"):
         problems = parts_of_cells(network, pinned=facts["SEMANTICS"] == "mixed")
         if problems:

@@ -47,6 +47,7 @@ class Layout:
     semantics: Semantics
     counters: tuple[Counter, ...] = ()
     rates: list[Expr] = field(default_factory=list)  # (R) with coefficients and switches as names
+    noises: list[tuple[Expr | None, ...]] = field(default_factory=list)  # (variance, drift), hoisted
     coefficients: dict[Expr, str] = field(default_factory=dict)
     switches: dict[Expr, str] = field(default_factory=dict)  # time of the flip -> name
     conditions: dict[int, Expr] = field(default_factory=dict)  # treatment -> what it waits for
@@ -66,6 +67,11 @@ class Layout:
         self.rates = [
             self._hoist(self._switch(r.propensity(self.semantics, network)), r.name)
             for r in network.reactions
+        ]
+        self._signed: set[str] = {network.species[x.species].name for x in network.noises if x.drift is not None}
+        self.noises = [
+            tuple(None if e is None else self._hoist(self._switch(e), x.name) for e in (x.variance, x.drift))
+            for x in network.noises
         ]
         self.readings = [
             (o.name, self._hoist(o.expr, o.name)) for o in network.observables if o.expr is not None
@@ -107,6 +113,11 @@ class Layout:
         """Reactions whose rate depends smoothly on `t`."""
         return [r for r, rate in enumerate(self.rates) if "t" in names(rate)]
 
+    @property
+    def is_timed(self) -> bool:
+        """Whether anything in the rows' algebra depends smoothly on `t`."""
+        return bool(self.timed) or any("t" in names(e) for pair in self.noises for e in pair if e is not None)
+
     def change(self, r: int) -> dict[int, int]:
         """State row -> net change by reaction r, counters included."""
         net = dict(self.network.reactions[r].change)
@@ -144,7 +155,7 @@ class Layout:
     def rated(self, name: str, state: str = "X") -> str:
         """Source that reads a name in a propensity: in Langevin semantics a species below zero counts as none."""
         source = self.symbol(name, state)
-        cut = self.semantics == "langevin" and name in self.species
+        cut = self.semantics == "langevin" and name in self.species and name not in self._signed
         return f"pick({source} < 0.0, 0.0, {source})" if cut else source
 
     # -- hoisting -------------------------------------------------------------------------------

@@ -13,12 +13,14 @@ the D and A rows, `second_increment` is that of 2 a(Y) - a(X) from the trial sta
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ctcdyn.codegen.jump import is_nonnegative
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.rows import Rows
 from ctcdyn.codegen.writer import Body, prose
+from ctcdyn.model.network import Network
 
 GROUP = 24  # reactions of one loop at most: a loop over hundreds is not packed
 PAIRS = 8  # pairs of draws of one loop at most
@@ -26,14 +28,18 @@ PAIRS = 8  # pairs of draws of one loop at most
 
 @dataclass
 class Line:
-    """Reactions along one direction of state space: `direction` row -> change, reactions with their multiples of it."""
+    """What moves the state along one direction, row -> change: reactions with their multiples of it, other noises."""
 
     direction: dict[int, int]
     reactions: list[tuple[int, int]]
+    others: list[int]
 
 
-def lines_of(changes: list[dict[int, int]]) -> list[Line]:
-    """The independent noises: reactions with a change of state, collinear ones together, in order of the first."""
+def lines_of(changes: list[dict[int, int]], others: Sequence[int | None] = ()) -> list[Line]:
+    """The independent noises: reactions with a change of state, collinear ones together, in order of the first.
+
+    `others`: the species that each noise of the model's own moves, None for one that is made of reactions.
+    """
     found: dict[tuple[tuple[int, int], ...], Line] = {}
     for r, change in enumerate(changes):
         if not change:
@@ -41,14 +47,24 @@ def lines_of(changes: list[dict[int, int]]) -> list[Line]:
         scale = math.gcd(*change.values())
         scale = scale if change[min(change)] > 0 else -scale
         direction = {s: change[s] // scale for s in sorted(change)}
-        line = found.setdefault(tuple(direction.items()), Line(direction, []))
+        line = found.setdefault(tuple(direction.items()), Line(direction, [], []))
         line.reactions.append((r, scale))
+    for k, s in enumerate(others):
+        if s is not None:
+            found.setdefault(((s, 1),), Line({s: 1}, [], [])).others.append(k)
     return list(found.values())
+
+
+def noises_of(network: Network) -> list[Line]:
+    """The independent noises of a model."""
+    others = [None if x.variance is None else x.species for x in network.noises]
+    return lines_of([dict(r.change) for r in network.reactions], others)
 
 
 def write(layout: Layout, rows: Rows) -> dict[str, str]:
     """Parts `increment`, `first_increment`, `second_increment`; rows Z (increment), Y (trial state), D, A."""
-    lines = lines_of([layout.change(r) for r in range(len(layout.rates))])
+    others = [None if x.variance is None else x.species for x in layout.network.noises]
+    lines = lines_of([layout.change(r) for r in range(len(layout.rates))], others)
     rows.block("length of the step, and variance of its Brownian increments, days", ["LAPSE", "SPREAD"])
     rows.block("increment of the state by a step", [f"Z_{s}" for s in layout.species], "Z")
     rows.block("trial state of a second stage", [f"Y_{s}" for s in layout.species], "Y")
@@ -96,7 +112,7 @@ def _group(
 ) -> list[str]:
     reactions = [r for _, line in group for r, _ in line.reactions]
     body = Body(lambda name: layout.rated(name, state), [layout.rates[r] for r in reactions])
-    body.lines += ["t = w[AT + i]"] if any(r in layout.timed for r in reactions) else []
+    body.lines += ["t = w[AT + i]"] if layout.is_timed else []
     body.lines += ["h__ = w[LAPSE + i]", "g__ = w[SPREAD + i]"]
     kicks = _draws(len(group), body)
     gains: dict[int, list[tuple[int, str]]] = {}
@@ -114,6 +130,14 @@ def _group(
             terms.append(f"r{r}__" if abs(scale) == 1 else f"{float(scale * scale)!r} * r{r}__")
             for s, change in layout.change(r).items():
                 gains.setdefault(s, []).append((change, f"r{r}__"))
+        for o in line.others:
+            variance, own = layout.noises[o]
+            assert variance is not None
+            body.lines.append(f"# {layout.network.noises[o].name}: {layout.network.noises[o].kind} noise")
+            local = body.keep(body.value(variance))
+            terms.append(body.keep(f"pick({local} < 0.0, 0.0, {local})"))
+            if own is not None:
+                gains.setdefault(layout.network.noises[o].species, []).append((1, body.keep(body.value(own))))
         body.lines.append(f"a{k}__ = {' + '.join(terms)}")
         if keep:
             body.lines.append(f"w[A_{k} + i] = a{k}__")
@@ -124,12 +148,12 @@ def _group(
         for s, change in line.direction.items():
             noise.setdefault(s, []).append((change, f"n{k}__"))
     for s, name in enumerate(layout.species):
-        if s not in gains:
+        if s not in gains and s not in noise:
             if last and s not in touched:
                 body.lines.append(f"w[Z_{name} + i] = 0.0")
                 body.lines += [f"w[D_{name} + i] = 0.0"] if keep else []
             continue
-        drift = _sum(gains[s])
+        drift = _sum(gains.get(s, []))
         started = s in touched
         touched.add(s)
         if keep or mix:
@@ -162,4 +186,4 @@ def _sum(terms: list[tuple[int, str]]) -> str:
         times = name if abs(change) == 1 else f"{float(abs(change))!r} * {name}"
         sign = ("-" if change < 0 else "") if not text else (" - " if change < 0 else " + ")
         text += sign + times
-    return text
+    return text or "0.0"

@@ -17,6 +17,7 @@ from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.definitions import check_initial_unit, read_parameters, read_tests, shown_unit
 from ctcdyn.model.equation import parse_equation
 from ctcdyn.model.expr import Expr, Number, dimension, names
+from ctcdyn.model.fluctuations import read_noises
 from ctcdyn.model.network import Network, Parameter, Reaction, Species
 from ctcdyn.model.rates import check_rates, rate_problems, vanishing_problems
 from ctcdyn.model.reader import Reader
@@ -45,6 +46,7 @@ _KEYS = (
     "parameters",
     "observables",
     "reaction",
+    "noise",
     "published",
     "test",
 )
@@ -139,6 +141,7 @@ def _read(reader: Reader) -> Network | None:
         path=reader.document.path,
         units_checked=checked,
     )
+    network = read_noises(reader, network, taken, checked)
     return read_tests(reader, network)
 
 

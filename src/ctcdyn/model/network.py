@@ -119,6 +119,21 @@ class Reaction:
 
 
 @dataclass(frozen=True, slots=True)
+class Noise:
+    """A Brownian motion beside the reactions: dx = drift dt + sqrt(variance) dW (Ito) on one species, 1/day.
+
+    A "telegraph" has neither: it is a switch of two species and two reactions of the network, named here.
+    """
+
+    name: str
+    kind: str
+    species: int
+    variance: Expr | None
+    drift: Expr | None = None
+    place: Place | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Observable:
     """A reading of the state: `expr` in `unit`, or `use` of an observable file with its `options`."""
 
@@ -186,6 +201,7 @@ class Network:
     reactions: tuple[Reaction, ...]
     observables: tuple[Observable, ...] = ()
     treatments: tuple[Treatment, ...] = ()
+    noises: tuple[Noise, ...] = ()
     published: tuple[Published, ...] = ()
     source_text: str = field(default="", compare=False)
     path: str = field(default="", compare=False)

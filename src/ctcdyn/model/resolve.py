@@ -12,6 +12,7 @@ from ctcdyn.config import Distribution, Study
 from ctcdyn.errors import CtcError, Place, Problem
 from ctcdyn.model.definitions import check_initial_unit, in_base, read_parameter_value, shown_unit
 from ctcdyn.model.expr import Expr, Number, derivative, evaluate
+from ctcdyn.model.fluctuations import noise_problems
 from ctcdyn.model.interventions import read_interventions
 from ctcdyn.model.network import Network, Parameter, derived_is_fixed, unknown_name
 from ctcdyn.model.rates import parts_of_cells
@@ -254,6 +255,7 @@ def _check_method(reader: Reader, study: Study, network: Network) -> None:
     """The solver is there, and what it simulates can start where the study starts it."""
     method, path = study.simulate.method, ("simulate", "method")
     if method in ("ode", "auto"):
+        reader.problems += noise_problems(network, method, "ode")
         if study.simulate.step is not None:
             at = study.place("simulate", "step")
             reader.problems += check_step(network, method, "ode", study.simulate.step, 0.0, 0, at)
@@ -269,6 +271,7 @@ def _check_method(reader: Reader, study: Study, network: Network) -> None:
         if semantics in ("jump", "mixed"):
             given = {name: study.place("initial", name) for name in study.initial}
             reader.problems += parts_of_cells(network, given, semantics == "mixed")
+        reader.problems += noise_problems(network, method, semantics)
         simulate, cap = study.simulate, study.limits.max_steps_per_trajectory
         length = simulate.t_end - simulate.t_start
         key = "step" if simulate.step is not None else "method"
