@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,22 @@ run = Drive(m, toy(), np.linspace(0.0, 9.0, 91), count=2, seed=3).go()
 known = ~np.isnan(run.rows[:, :, 0])
 print(*run.status, known[:, :30].all(), np.isnan(run.rows[:, 45:]).all(), np.isnan(run.final).any())
 """
+
+
+def test_a_condition_that_its_treatment_does_not_end() -> None:
+    """It counts again each time it becomes true, whoever made it false; in an arm that goes without it as well."""
+    dose, surgery = NET.treatments
+    net = replace(NET, treatments=(dose, replace(surgery, set=((1, parse("tissue + 0")),))))
+    net = net.with_values({"detectable": 9.0, "death": 1.1})
+    kernel = link(net, "direct").compile().module
+    given = {"surgery__given": np.array([1.0, 0.0, 1.0, 0.0])}
+    run = Drive(kernel, net, [0.0, 3.0], count=4, arms=2, seed=seed_of(), values=given).go()
+    for k in range(4):
+        path = replay(net, 3.0, seed_of(), k // 2)
+        operations = [line for line in path.log if line[1] == 1.0]
+        assert_allclose([line for line in run.logs(k) if line[1] == 1.0], operations, rtol=1e-12)
+        assert len(operations) > 1
+        assert run.status[k] == 0
 
 
 def test_treatment_at_a_fixed_time_sets_a_species() -> None:
