@@ -44,6 +44,7 @@ class Drive:
     atol: float = 1e-6
     first_step: float = 0.0
     longest_step: float = np.inf
+    epsilon: float = 0.03
     max_steps: int = 10**7
     max_events: int = 10**9
     slots: int | None = None
@@ -63,8 +64,9 @@ class Drive:
         self.task[m.STEP_CAP], self.task[m.EVENT_CAP] = self.max_steps, self.max_events
         grid = np.array(self.times, dtype=float)
         self.setting = np.array(
-            [grid[0], grid[-1], self.rtol, self.atol, self.window, self.first_step, self.longest_step]
-        )
+            [grid[0], grid[-1], self.rtol, self.atol, self.window, self.first_step, self.longest_step,
+             self.epsilon]
+        )  # fmt: skip
         self.grid = grid
         self.out = np.zeros(leaves * m.LEAF * saves * self.width)
         self.slot, self.left = np.full(leaves, -1, np.int64), np.full(leaves, m.LEAF, np.int64)

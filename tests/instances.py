@@ -29,6 +29,7 @@ from ctcdyn.model.resolve import fastest_loss
 
 MODELS = plugins.available("model")
 SOLVERS = plugins.available("solver")
+GRID_FREE = {name: bool(solver_facts(plugins.find("solver", name))["GRID_FREE"]) for name in SOLVERS}
 Content = dict[str, NDArray[Any]]
 
 
@@ -105,7 +106,7 @@ class Case:
     @property
     def jumps(self) -> bool:
         """Whether the work of a trajectory is its events, and not steps."""
-        return self.kernel.emission.semantics == "jump"
+        return self.kernel.emission.semantics == "jump" and self.kernel.module.GRID_FREE
 
     def ensemble(self, **changes: Any) -> Ensemble:
         """The ensemble of the case; another count takes the first rows of the parameters."""

@@ -52,17 +52,17 @@ def by_one(law, u, x, y, out):
 def by_lanes(law, w, u, x, y, out):
     for j in range(0, out.size, W):
         for i in range(W):
-            w[i] = u[j + i]
-            w[W + i] = x[j + i]
-            w[2 * W + i] = y[j + i]
+            w[variates.TAIL + i] = u[j + i]
+            w[variates.NUMBER_OF + i] = x[j + i]
+            w[variates.CHANCE + i] = y[j + i]
         if law == 0:
-            variates.poissons(w, 0, W, 3 * W, 4 * W)
+            variates.poissons(w)
         elif law == 1:
-            variates.binomials(w, 0, W, 2 * W, 3 * W, 4 * W)
+            variates.binomials(w)
         else:
-            variates.negative_binomials(w, 0, W, 2 * W, 3 * W, 4 * W)
+            variates.negative_binomials(w)
         for i in range(W):
-            out[j + i] = w[3 * W + i]
+            out[j + i] = w[variates.COUNTED + i]
 
 
 def draw(law: int, u: Any, x: Any = 0.0, y: Any = 0.0) -> Any:
@@ -178,7 +178,7 @@ def cases(rng: np.random.Generator) -> list[tuple[int, Any, Any, Any]]:
 
 def lanes(law: int, u: Any, x: Any, y: Any) -> Any:
     out = np.empty(u.size)
-    by_lanes(law, np.zeros(W * (4 + variates.SCRATCH)), u, x, y, out)
+    by_lanes(law, np.zeros(variates.BEHIND_VARIATES), u, x, y, out)
     return out
 
 

@@ -14,18 +14,30 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ctcdyn.codegen.kernel import link
 from ctcdyn.ensemble import LEAF, Range
 from ctcdyn.errors import Status
 from ctcdyn.store.content import content_hash
 from ctcdyn.study import run
-from instances import MODELS, SOLVERS, Case, Content, differing, plain_case, rates, rows, semantics, small
+from instances import (
+    GRID_FREE,
+    MODELS,
+    SOLVERS,
+    Case,
+    Content,
+    differing,
+    plain_case,
+    rates,
+    rows,
+    semantics,
+    small,
+)
 
 FIXED = tuple(method for method in SOLVERS if semantics(method) == "langevin")  # one step for all trajectories
-CASES = [(model, method) for method in SOLVERS if method not in FIXED for model in MODELS]
-CASES += [(model, method) for method in FIXED for model in ("birth_death_immigration", "ctc_five", "toy")]
+FEW = ("birth_death_immigration", "ctc_five", "toy")
+CASES = [(model, method) for method in SOLVERS if GRID_FREE[method] for model in MODELS]
+CASES += [(model, method) for method in SOLVERS if not GRID_FREE[method] for model in FEW]
 CASES += [("toy", method) for method in ("direct", "next_reaction", "rodas5p")]
-WIDE = [("toy", "direct"), ("ctc_linear", "rodas5p"), ("kuznetsov_1994", "tsit5")]
+WIDE = [("toy", "direct"), ("toy", "tau_leap"), ("ctc_linear", "rodas5p"), ("kuznetsov_1994", "tsit5")]
 WIDTHS = (16, 32, 64)
 COUNT = 7 * LEAF + 40  # a leaf for each of seven threads, and one that is not full
 BAD = LEAF + 44  # the trajectory with a parameter that is not a number
@@ -90,11 +102,10 @@ def test_more_trajectories_leave_the_first_ones_alone(reference: tuple[Case, Con
     assert differing(rows(few, np.s_[:]), rows(content, np.s_[: LEAF + 10])) == []
 
 
-@every_grid_free_case
+@pytest.mark.parametrize("reference", [c for c in CASES if GRID_FREE[c[1]]], ids="-".join, indirect=True)
 def test_save_grid(reference: tuple[Case, Content]) -> None:
     """A save reads the path and changes nothing in it."""
     case, content = reference
-    assert link(small(case.model)[0], case.method).facts["GRID_FREE"] is True
     times = case.ensemble().times
     between = np.random.default_rng(case.seed).uniform(times[0], times[-1], 60)
     finer = np.unique(np.concatenate([times, between]))

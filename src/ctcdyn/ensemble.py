@@ -64,6 +64,7 @@ class Ensemble:
     window: float = DEFAULT_WINDOW
     first_step: float = 0.0
     longest_step: float = np.inf
+    epsilon: float = 0.03  # relative change of a propensity in a leap
     max_steps: int = 10_000_000
     max_events: int = 10_000_000_000
     sketched: bool = True
@@ -177,7 +178,7 @@ def run_range(
     task[m.STEP_CAP], task[m.EVENT_CAP] = ensemble.max_steps, ensemble.max_events
     setting = np.array(
         [ensemble.times[0], ensemble.times[-1], ensemble.rtol, ensemble.atol, ensemble.window, ensemble.first_step,
-         ensemble.longest_step]
+         ensemble.longest_step, ensemble.epsilon]
     )  # fmt: skip
     slot = np.full(leaves, -1, np.int64)
     left = np.minimum(LEAF, span.count - LEAF * np.arange(leaves))

@@ -54,6 +54,7 @@ def ensemble_of(study: Study, resolved: Resolved, resume: bool = False) -> Ensem
         rtol=simulate.rtol,
         atol=simulate.atol,
         window=DEFAULT_WINDOW if simulate.window is None else simulate.window,
+        epsilon=simulate.epsilon,
         longest_step=np.inf if simulate.step is None else simulate.step,
         max_steps=limits.max_steps_per_trajectory,
         max_events=limits.max_events_per_trajectory,

@@ -61,6 +61,7 @@ class Model:
         atol: float = 1e-6,
         window: float | None = None,
         step: float | None = None,
+        epsilon: float = 0.03,
         quantiles: Sequence[float] = QUANTILES,
         max_steps: int = 10_000_000,
         max_events: int = 10_000_000_000,
@@ -69,8 +70,9 @@ class Model:
 
         `parameters` maps names to a number or an array of shape (n,), in the model's units; `initial` species to
         numbers. n defaults to the length of the arrays, or 1. `keep`: paths in the result, "all", "none" or a number.
-        `step`, days: of methods with a fixed one. Results.state is (n kept, T, S). Changing numbers compiles nothing.
-        Raises CtcError with all that is wrong: unknown names, shapes, values that are not finite or out of range.
+        `step`, days: of methods with a fixed one; `epsilon`: of tau_leap. Results.state is (n kept, T, S). Changing
+        numbers compiles nothing. Raises CtcError with all that is wrong: unknown names, shapes, values that are not
+        finite or out of range.
 
         >>> model = load_model("birth_death_immigration")
         >>> model.simulate([0.0, 5.0], method="direct", n=1000, seed=1).state.shape
@@ -84,7 +86,7 @@ class Model:
         seed = secrets.randbits(63) if seed is None else _attempt(told, _whole, "seed", seed)
         window = DEFAULT_WINDOW if window is None else window
         threads = local.usable_threads() if threads is None else threads
-        sizes = {"rtol": rtol, "atol": atol, "window": window, "threads": threads}
+        sizes = {"rtol": rtol, "atol": atol, "window": window, "threads": threads, "epsilon": epsilon}
         sizes |= {} if step is None else {"step": step}
         for name, value in (sizes | {"max_steps": max_steps, "max_events": max_events}).items():
             _attempt(told, _positive, name, value)
@@ -111,6 +113,7 @@ class Model:
             rtol=rtol,
             atol=atol,
             window=window,
+            epsilon=epsilon,
             longest_step=np.inf if step is None else step,
             max_steps=max_steps,
             max_events=max_events,

@@ -42,7 +42,7 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
         "rates": "\n\n\n".join(_rate(layout, r) for r in range(len(layout.rates))),
         **(_fused(layout) if layout.fused else _grouped(layout)),
         "window": _window(windowed),
-        "limits": limits,
+        **({"limits": limits} if limits else {}),
         "bound": _bound(layout),
         "valid": _valid(layout, rows),
     }

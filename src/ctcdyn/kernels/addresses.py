@@ -25,7 +25,7 @@ from ctcdyn.kernels.contract import W
 from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane, pick
 from ctcdyn.kernels.streams import philox4x32
 
-FINEST = 52  # level below which a step has no address: 2**-52 of the way between two stops
+FINEST = 2.0**-51  # share of the way between two stops below which a step has no address
 
 
 @lane

@@ -72,7 +72,7 @@ NOTES = 4 * W  # length of n
 COUNT, FIRST, ARMS, SEED, ASKED, SWEEPS, IDLE, SLOTS, STEP_CAP, EVENT_CAP, PATIENCE = range(11)
 
 # The setting, float64
-START, END, RTOL, ATOL, WINDOW, FIRST_STEP, LONGEST_STEP = range(7)
+START, END, RTOL, ATOL, WINDOW, FIRST_STEP, LONGEST_STEP, LEAP_CHANGE = range(8)
 
 LEAF = 256  # trajectories of a leaf of the reduction tree
 DONE, LEAF_READY, HALTED = 0, 1, 2  # why a call returned
@@ -249,7 +249,7 @@ def loop(begin, prepare, sweep, reach, ready, read, arrive, dense):
                     until = known if fired or dense or known < stop else stop
                     if known != known:
                         code = NOT_FINITE
-                    elif not dense and known == np.inf and not TIMED and upcoming(w, i) == np.inf:
+                    elif known == np.inf and not TIMED and upcoming(w, i) == np.inf:
                         code = EXTINCT  # nothing can happen any more: all saves are the state as it stands
                         until = np.inf
                     elif not dense and not fired:
