@@ -16,6 +16,7 @@ import pytest
 from ctcdyn.errors import CtcError
 from ctcdyn.inspection import comparison_data, comparison_text
 from ctcdyn.store.content import compare, content_hash
+from ctcdyn.store.verification import verify
 from synthetic import Cohort, schema, seeded
 
 
@@ -105,6 +106,23 @@ def test_one_bit_is_found(tmp_path: Path, cohort: Cohort) -> None:
     assert (difference.path, difference.elements, difference.size) == ("params", 1, 4000)
     assert difference.absolute == np.nextafter(value, np.inf) - value
     assert 0 < difference.relative < 2.3e-16
+
+
+@pytest.mark.parametrize("name", ["bin_edges", "node_mean", "seed", "config_toml"])
+def test_what_is_no_content_is_verified_too(tmp_path: Path, cohort: Cohort, name: str) -> None:
+    """The state of the summaries, which merging reads, and the account of how the file was made."""
+    path = cohort.write(tmp_path / "a.h5")
+    before = content_hash(path)
+    verify(path)
+    with h5py.File(path, "r+") as file:
+        if name in file["summary_state"]:
+            values = file["summary_state"][name]
+            values[(0,) * values.ndim] = np.nextafter(values[(0,) * values.ndim], np.inf)
+        else:
+            file["provenance"].attrs[name] = 1 if name == "seed" else "another study"
+    assert content_hash(path) == before
+    with pytest.raises(CtcError, match="how it was made or the state of its summaries"):
+        verify(path)
 
 
 def test_each_kind_of_difference_is_named(tmp_path: Path, cohort: Cohort) -> None:

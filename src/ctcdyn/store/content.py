@@ -2,7 +2,8 @@
 
 Content is every dataset outside /provenance and /summary_state, except wall_time (docs/reproducibility.md). Of
 each dataset, in order of path, the hash takes path, type, shape and values, as little-endian bytes in C
-order; text as UTF-8 with its length in front. Chunking, compression, attributes and dates do not count.
+order; text as UTF-8 with its length in front. Chunking, compression, attributes and dates do not count. What is left
+out there has a hash of its own, which belongs to one file and not to its content: `verify` looks at both.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from ctcdyn.store.reader import ResultFile, damage_reported, read_provenance
 from ctcdyn.store.virtual import dataset_of
 
 _OUTSIDE = ("provenance", "summary_state")
+_HASHES = ("content_sha256", "rest_sha256")  # attributes of /provenance
 _SLAB = 4 << 20  # bytes of a dataset that are in memory at once
 
 
@@ -66,20 +68,21 @@ def compare(first: str | os.PathLike[str], second: str | os.PathLike[str]) -> Co
         hashes = hash_of(a, one.parent), hash_of(b, two.parent)
         differences = [] if hashes[0] == hashes[1] else list(_differences(_datasets(a, one), _datasets(b, two)))
         before, after = read_provenance(a), read_provenance(b)
-    names = sorted(set(before) | set(after))
+    names = sorted((set(before) | set(after)) - {"rest_sha256"})
     provenance = {
         name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)
     }
     return Comparison(one, two, *hashes, tuple(differences), provenance)
 
 
-def _paths(file: Any) -> list[str]:
+def _paths(file: Any, rest: bool = False) -> list[str]:
     import h5py
 
     found: list[str] = []
 
     def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and name.partition("/")[0] not in _OUTSIDE and name != "wall_time":
+        outside = name.partition("/")[0] in _OUTSIDE or name == "wall_time"
+        if isinstance(item, h5py.Dataset) and outside is rest:
             found.append(name)
 
     file.visititems(visit)
@@ -92,8 +95,22 @@ def _kind(dataset: Any) -> str:
 
 def hash_of(file: Any, folder: Path) -> str:
     """`content_hash` of an h5py file that is open and whose shards, if it has any, are found from `folder`."""
+    return str(_hash(file, folder, _paths(file)).hexdigest())
+
+
+def rest_of(file: Any) -> str:
+    """sha256 of what an open result holds beside its content: how it was made, the state of its summaries, times."""
+    digest = _hash(file, Path(), _paths(file, rest=True))
+    for group in ("/", "provenance"):
+        for name, value in sorted(file[group].attrs.items()):
+            if name not in _HASHES:
+                digest.update(f"{group}\0{name}\0{np.asarray(value).tolist()!r}\0".encode())
+    return str(digest.hexdigest())
+
+
+def _hash(file: Any, folder: Path, paths: list[str]) -> Any:
     digest = hashlib.sha256()
-    for path in _paths(file):
+    for path in paths:
         dataset = dataset_of(file, path, folder)
         shape = ",".join(str(n) for n in dataset.shape)
         digest.update(f"{path}\0{_kind(dataset)}\0{shape}\0".encode())
@@ -104,7 +121,7 @@ def hash_of(file: Any, folder: Path) -> str:
                     digest.update(len(encoded).to_bytes(8, "little") + encoded)
             else:
                 digest.update(np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<")).data)
-    return digest.hexdigest()
+    return digest
 
 
 def _slabs(dataset: Any) -> Iterator[tuple[int, Array]]:

@@ -18,13 +18,13 @@ import numpy as np
 
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.reduction import LeafNode, Sketch, Tree
-from ctcdyn.store.content import content_hash
 from ctcdyn.store.disk import check_target
 from ctcdyn.store.identity import differences, identity
 from ctcdyn.store.layout import BLOCK, LEAF, PATH_NAMES, ROW_NAMES, Array, Schema
 from ctcdyn.store.paths import Key, Packed, PathCoder, chunk_shape
 from ctcdyn.store.reader import FileArrays, ResultFile, damage_reported
 from ctcdyn.store.segments import Piece
+from ctcdyn.store.verification import verify
 from ctcdyn.store.virtual import ENTRY, Part, layouts, parts_of, written
 from ctcdyn.store.writer import Store
 
@@ -148,8 +148,10 @@ def _again(parts: Sequence[Shard]) -> str:
     lead = parts[0]
     numbers = [str(part.schema.provenance.get("shard", "")).partition("/") for part in parts]
     many = {n for _, _, n in numbers}
-    found = re.search(r"\S+\.toml", str(lead.schema.provenance.get("command", "")))
-    study = shlex.quote(found[0]) if found else "STUDY.toml"
+    # as it was given, without the file and the shard that it was given for
+    command = re.sub(r"\s(--shard|-o|--output)[ =]\S+", "", str(lead.schema.provenance.get("command", "")))
+    found = re.search(r"\S+\.toml.*", command)
+    study = found[0] if found else "STUDY.toml"
     if len(many) != 1 or not min(many):
         return f"run the missing shard (ctcdyn run {study} --shard i/N), or give its file too"
     n = int(min(many))
@@ -175,9 +177,10 @@ def _check_content(parts: Sequence[Shard], target: Path) -> None:
     if told:
         raise CtcError(told, Exit.NO)
     for part in parts:
-        if content_hash(part.path) != part.sha256:
-            what = f"{part.path} is damaged: its content is not what was written"
-            told.append(Problem("R505", what, fix="make it again from the study"))
+        try:
+            verify(part.path)
+        except CtcError as error:
+            told += error.problems
     if told:
         raise CtcError(told, Exit.OUTPUT)
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ctcdyn.errors import CtcError, Exit, Problem
-from ctcdyn.store.content import content_hash
+from ctcdyn.store.content import hash_of, rest_of
 from ctcdyn.store.journal import SUFFIX, folder_of, segments_in
 from ctcdyn.store.manifest import Manifest
-from ctcdyn.store.reader import FileArrays
+from ctcdyn.store.reader import FileArrays, ResultFile, damage_reported
 from ctcdyn.store.segments import read_checked
 
 
@@ -65,7 +65,8 @@ def verify(path: str | os.PathLike[str]) -> Whole | Unfinished:
     """Read all that is there. Raises CtcError (exit 6) for a result that is damaged or not there."""
     given = Path(path)
     if given.is_file():
-        digest = content_hash(given)
+        with damage_reported(given), ResultFile(given) as file:
+            digest, rest = hash_of(file, given.parent), rest_of(file)
         arrays = FileArrays(given)
         try:
             schema = arrays.schema()
@@ -75,6 +76,10 @@ def verify(path: str | os.PathLike[str]) -> Whole | Unfinished:
             arrays.close()
         if noted is not None and noted != digest:
             what = f"{given} is damaged: its content is not what was written (sha256 {digest}, not {noted})"
+            raise CtcError(Problem("R505", what, fix="make it again from the study"), Exit.OUTPUT)
+        if schema.provenance.get("rest_sha256", rest) != rest:
+            what = f"{given} is damaged: its content is what was written, but not how it was made or the state of its "
+            what += "summaries, which `merge` reads"
             raise CtcError(Problem("R505", what, fix="make it again from the study"), Exit.OUTPUT)
         if missing:
             what = f"{given} is whole, but {missing} of its trajectories were never run"

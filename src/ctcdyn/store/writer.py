@@ -23,7 +23,7 @@ import numpy as np
 
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.store.chunks import Block, Encoder, Rows, encode
-from ctcdyn.store.content import hash_of
+from ctcdyn.store.content import hash_of, rest_of
 from ctcdyn.store.disk import DraftFile
 from ctcdyn.store.files import Data
 from ctcdyn.store.layout import (
@@ -160,14 +160,15 @@ class Store:
         self._draft.publish()
 
     def _seal(self) -> None:
-        """Read back what was written and note its hash, so that `verify` can prove the file later."""
+        """Read back what was written and note its hashes, so that `verify` can prove the file later."""
         import h5py
 
         self._draft.check()
         with h5py.File(self._draft, "r") as file:
-            digest = hash_of(file, self.path.parent)
+            content, rest = hash_of(file, self.path.parent), rest_of(file)
         with h5py.File(self._draft, "r+") as file:
-            file["provenance"].attrs["content_sha256"] = digest
+            file["provenance"].attrs["content_sha256"] = content
+            file["provenance"].attrs["rest_sha256"] = rest
         self._draft.check()
 
     def discard(self) -> None:
