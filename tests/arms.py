@@ -15,7 +15,7 @@ from ctcdyn.ensemble import Ensemble
 from ctcdyn.model.load import load_model
 from ctcdyn.model.resolve import resolve
 from ctcdyn.preparation import ensemble_of
-from instances import Content, content
+from instances import Content, content, semantics
 
 MODEL = """schema = 1
 name = "cascade"
@@ -63,6 +63,7 @@ method = "{method}"
 t_end = "{days} days"
 save = {{ n = {saves} }}
 rtol = {rtol}
+{step}
 [output]
 file = "x.h5"
 keep = "all"
@@ -74,7 +75,10 @@ def write(folder: Path, more: str, method: str, days: float = 8.0, saves: int = 
     """The model and a study of it in a folder; `more`: the tables of the study that matter."""
     (folder / "cascade.model.toml").write_text(MODEL, encoding="utf-8")
     ensemble = "" if "[ensemble]" in more or "[population]" in more else "[ensemble]\nseed = 5\n"
-    text = STUDY.format(more=more + "\n" + ensemble, method=method, days=days, saves=saves, rtol=rtol)
+    step = 'step = "0.05 days"' if semantics(method) == "langevin" else ""
+    text = STUDY.format(
+        more=more + "\n" + ensemble, method=method, days=days, saves=saves, rtol=rtol, step=step
+    )
     (folder / "study.toml").write_text(text, encoding="utf-8")
     return folder / "study.toml"
 
