@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from arms import carry_out, of_arm, prepared, write
 from commands import command
 from ctcdyn.codegen.kernel import link
 from ctcdyn.config import load_study
-from ctcdyn.errors import Status
+from ctcdyn.errors import Interrupted, Status
 from ctcdyn.model.load import load_model
 from ctcdyn.model.resolve import resolve
+from ctcdyn.progress import Silent
 from ctcdyn.replay import replay
 from ctcdyn.store.content import content_hash
 from ctcdyn.study import run
@@ -156,6 +158,31 @@ def test_files_of_two_arms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert content_hash("merged.h5") == whole
     with ctcdyn.open("part2.h5") as part:
         assert part.schema.first % 2 == 0
+
+
+class Halting(Silent):
+    """Stops a run when the first leaf is in; as progress, and as what interrupts."""
+
+    def stop_by(self, stop: Callable[[], None]) -> None:
+        self.stop = stop
+
+    def advance(self, done: int, failed: int = 0) -> None:
+        self.stop()
+
+
+def test_a_run_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two arms, halted and resumed with another number of threads: the content of the whole."""
+    monkeypatch.chdir(tmp_path)
+    path = write(tmp_path, REAL + arms(control="[]", all=ALL) + population(700, 11), "direct")
+    with run(path) as results:
+        whole = content_hash(results.path)
+    Path("x.h5").unlink()
+    halting = Halting()
+    with pytest.raises(Interrupted):
+        run(path, threads=2, progress=halting, interruption=halting)  # type: ignore[arg-type]
+    assert not Path("x.h5").exists()
+    with run(path, threads=1, resume=True) as results:
+        assert content_hash(results.path) == whole
 
 
 def test_a_wrong_set_ends_a_trajectory(tmp_path: Path) -> None:
