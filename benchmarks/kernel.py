@@ -1,6 +1,7 @@
 """The generated kernels of ctcdyn, run as the programs they are compared with: one thread, the same files.
 
     python kernel.py direct trajectories seed results.bin|-        prints "events seconds"
+    python kernel.py leap trajectories seed results.bin|-          prints "trajectories seconds"
     python kernel.py langevin trajectories seed results.bin|-      prints "steps seconds"
     python kernel.py ode parameters.bin n rtol atol results.bin|-   prints "trajectories seconds steps"
 
@@ -56,6 +57,11 @@ def main() -> None:
         ensemble = Ensemble(load_model("ctc_linear"), seed, count, np.arange(101.0), longest_step=0.01)
         _, steps, seconds = timed(ensemble, "euler_maruyama", target)
         print(steps, f"{seconds:.9g}")
+        return
+    if workload == "leap":
+        count, seed, target = int(rest[0]), int(rest[1]), rest[2]
+        ensemble = Ensemble(load_model("ctc_linear"), seed, count, np.arange(101.0))
+        print(count, f"{timed(ensemble, 'first_order_leap', target)[2]:.9g}")
         return
     if workload == "direct":
         count, seed, target = int(rest[0]), int(rest[1]), rest[2]

@@ -169,6 +169,38 @@ class Ode:
         return Program(name, measure, f"error {reached:.1e} at rtol = atol = {float(tolerance):.1e}")
 
 
+class Leap:
+    """Whole counts of ctc_linear at 100 daily saves from an empty state: every event in C++, or a step for each day."""
+
+    unit = "trajectory"
+    names = ("direct", "ctcdyn")
+    counts = {"direct": 128, "ctcdyn": 20480}  # noqa: RUF012
+
+    def __init__(self, folder: Path, _python: str) -> None:
+        self.folder = folder
+        self.binary = build("direct.cpp", folder)
+        self.rates = folder / "linear.txt"
+        self.rates.write_text(" ".join(map(repr, LINEAR.values())))
+
+    def program(self, name: str) -> Program:
+        count, results = self.counts[name], self.folder / "leap.bin"
+
+        def measure(target: Path | str = "-") -> tuple[float, float]:
+            if name == "ctcdyn":
+                return run([sys.executable, KERNEL, "leap", count, 1, target])
+            return count, run([self.binary, "unrolled", self.rates, count, 1, results])[1]
+
+        measure(results)
+        kind = np.float64 if name == "ctcdyn" else np.int64
+        last = np.fromfile(results, kind).reshape(-1, 101 if name == "ctcdyn" else 100, 4)[:, -1]
+        z = (last.mean(0) - linear_mean(100)) / (last.std(0, ddof=1) / np.sqrt(len(last)))
+        if np.abs(z).max() > 5:
+            raise SystemExit(f"{name}: means of B, E, Q, G at day 100 are {z.round(1)} standard errors off")
+        return Program(
+            name, measure, f"means at day 100 within {np.abs(z).max():.1f} standard errors of the exact ones"
+        )
+
+
 class Langevin:
     """Chemical Langevin equation of ctc_linear, 100 days in steps of 0.01 day; eight independent noises a step."""
 
@@ -203,4 +235,4 @@ class Langevin:
         )
 
 
-WORKLOADS = {"direct": Direct, "langevin": Langevin, "ode": Ode}
+WORKLOADS = {"direct": Direct, "leap": Leap, "langevin": Langevin, "ode": Ode}

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctcdyn.codegen.layout import Layout
+from ctcdyn.codegen.lineage import Lineage, describe
 from ctcdyn.codegen.noise import noises_of
 from ctcdyn.model.expr import derivative, evaluate
 from ctcdyn.model.network import Network
@@ -44,6 +46,8 @@ def choose(network: Network, study: Any) -> Choice:
         reasons = [f'asked for by method = "{method}"']
         if semantics_of(study) == "langevin":
             reasons += langevin_reasons(network, float(study.simulate.t_start), float(study.simulate.t_end))
+        if method == "first_order_leap":
+            reasons += describe(Lineage(Layout(network, "mixed")))
         return Choice(method, reasons, time_scales(network))
     return choose_ode(network, float(study.simulate.t_start), float(study.simulate.t_end))
 

@@ -33,7 +33,7 @@ def parts(layout: Layout, rows: Rows) -> dict[str, str]:
     return {
         "schedule": _schedule(layout),
         "upcoming": _upcoming(layout),
-        "guard": _guard(layout),
+        "guard": guard(layout),
         "apply": _apply(layout),
     }
 
@@ -87,7 +87,7 @@ def _upcoming(layout: Layout) -> str:
     )
 
 
-def _guard(layout: Layout) -> str:
+def guard(layout: Layout) -> str:
     """A condition that holds now and did not before; one that may fire again is released when it no longer holds."""
     body = Body(layout.symbol)
     fired = []

@@ -25,7 +25,7 @@ Dist = Literal["normal", "lognormal", "uniform", "loguniform"]
 # 8.29, by the polar method sqrt(2 log 2^53) = 8.57. Bounds that hold this much hold every draw there will be.
 FARTHEST = 8.6
 
-_LATER_METHODS = ("first_order_leap", "hybrid", "backward")
+_LATER_METHODS = ("hybrid", "backward")
 
 
 @dataclass(frozen=True, slots=True)

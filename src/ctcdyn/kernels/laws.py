@@ -1,0 +1,106 @@
+"""The laws of one step of one lane, in rows: shares of ends, means of sources, lines of growers.
+
+They are made again only where the length of the step or a rate has changed.
+"""
+
+import numpy as np
+
+from ctcdyn.kernels.cells import POLY, SPAN, died, divided, exported, thin
+from ctcdyn.kernels.contract import (
+    BENDING,
+    EXPORTING,
+    FORCE,
+    FROZEN,
+    GROWER_ROW,
+    GROWERS,
+    MOVING,
+    NODES,
+    PLAINS,
+    SOURCE_PLAIN,
+    SOURCES,
+    WAY_ROW,
+    WAYS,
+    W,
+    X,
+)
+from ctcdyn.kernels.descent import line
+from ctcdyn.kernels.machine import block
+from ctcdyn.kernels.pinned import PINNED
+from ctcdyn.kernels.propagator import MOMENT, propagate
+from ctcdyn.kernels.tails import log1p_
+
+FILLED = PINNED  # length of the step that the laws in the rows are for, days; NaN where they must be made
+USED = PINNED + W  # rates that the laws in the rows were made of
+MEAN = USED + WAYS * W  # mean number of cells that each source brings to each node
+MISSED = MEAN + SOURCES * NODES * W  # and of those that are gone again
+SAFE = MISSED + SOURCES * W  # of each grower: -log P(nothing met) for each cell
+STAYS = (
+    SAFE + GROWERS * W
+)  # of each grower four rows of the share of lines that are alive: see propagator.divide, and
+# two of the cells of a line beyond the first: their mean m, log(1 + m)
+MASSED = STAYS + 6 * GROWERS * W  # 1 where a grower meets things by splitting
+LAWS = MASSED + GROWERS * W
+
+SAME = 1e-10  # relative difference of steps that have one law: save times are rounded
+MANY = 64.0  # things met in a step beyond which they are met by splitting
+
+
+@block
+def laws(w, v, i):
+    """The laws of the step, where they are not there already."""
+    h = w[SPAN + i]
+    stale = not (abs(w[FILLED + i] - h) <= SAME * h)
+    if BENDING or FROZEN:
+        for k in range(WAYS):
+            stale = stale or (WAY_ROW[k] >= 0 and w[FORCE + k * W + i] != w[USED + k * W + i])
+    if stale:
+        for k in range(WAYS):
+            w[USED + k * W + i] = w[FORCE + k * W + i]
+        if PLAINS > 0:
+            propagate(w, i, h)
+        for g in range(GROWERS):
+            descend(w, i, g, exported(w, i, g), h)
+        w[FILLED + i] = h
+    if stale or MOVING or FROZEN:
+        for k in range(SOURCES):
+            expect(w, i, k, h)
+    if EXPORTING:
+        for g in range(GROWERS):
+            w[MASSED + g * W + i] = 0.0
+            if w[SAFE + g * W + i] * w[X + GROWER_ROW[g] * W + i] > MANY:
+                thin(w, v, i, X, g, 0.5 * h, True)
+                descend(w, i, g, 0.0, h)
+                w[MASSED + g * W + i] = 1.0
+                w[FILLED + i] = np.nan
+
+
+@block
+def descend(w, i, g, c, h):
+    """The law of the lines of a grower over h days."""
+    met, alive, gone, extra = line(divided(w, i, g), died(w, i, g), c, h)
+    few = alive if alive <= gone else gone
+    w[SAFE + g * W + i] = -log1p_(-met)
+    w[STAYS + 6 * g * W + i] = few
+    w[STAYS + (6 * g + 1) * W + i] = few / (1.0 - few)
+    w[STAYS + (6 * g + 2) * W + i] = log1p_(-few)
+    w[STAYS + (6 * g + 3) * W + i] = 0.0 if alive <= gone else 1.0
+    w[STAYS + (6 * g + 4) * W + i] = extra
+    w[STAYS + (6 * g + 5) * W + i] = log1p_(extra)
+
+
+@block
+def expect(w, i, k, h):
+    """Mean numbers that a source brings to each node within the step."""
+    total = 0.0
+    for j in range(5):
+        total += w[POLY + (5 * k + j) * W + i] / (j + 1.0)
+    total = max(total * h, 0.0)
+    for b in range(NODES):
+        mean = 0.0
+        if SOURCE_PLAIN[k] >= 0:
+            for j in range(5):
+                mean += w[POLY + (5 * k + j) * W + i] * w[MOMENT + ((5 * k + j) * NODES + b) * W + i]
+        mean = max(mean * h, 0.0)
+        w[MEAN + (k * NODES + b) * W + i] = mean
+        total -= mean
+    w[MISSED + k * W + i] = max(total, 0.0)
