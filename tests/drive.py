@@ -45,6 +45,7 @@ class Drive:
     first_step: float = 0.0
     longest_step: float = np.inf
     epsilon: float = 0.03
+    switch: tuple[float, float] = (500.0, 200.0)
     max_steps: int = 10**7
     max_events: int = 10**9
     slots: int | None = None
@@ -65,7 +66,7 @@ class Drive:
         grid = np.array(self.times, dtype=float)
         self.setting = np.array(
             [grid[0], grid[-1], self.rtol, self.atol, self.window, self.first_step, self.longest_step,
-             self.epsilon]
+             self.epsilon, *self.switch]
         )  # fmt: skip
         self.grid = grid
         self.out = np.zeros(leaves * m.LEAF * saves * self.width)

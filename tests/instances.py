@@ -106,7 +106,7 @@ class Case:
     @property
     def jumps(self) -> bool:
         """Whether the work of a trajectory is its events, and not steps."""
-        return self.kernel.emission.semantics == "jump" and self.kernel.module.GRID_FREE
+        return self.kernel.emission.semantics in ("jump", "hybrid") and self.kernel.module.GRID_FREE
 
     def ensemble(self, **changes: Any) -> Ensemble:
         """The ensemble of the case; another count takes the first rows of the parameters."""
@@ -115,7 +115,7 @@ class Case:
         given: dict[str, Any] = {
             "network": network, "seed": self.seed, "count": count, "keep": count, "state_dtype": "f8",
             "times": np.linspace(0.0, days * self.shorter, self.saves), "values": self.values[:count],
-            "max_events": 300_000, "max_steps": 100_000,
+            "max_events": 300_000, "max_steps": 100_000, "switch": (20.0, 8.0),
         }  # fmt: skip
         if semantics(self.method) == "langevin":
             given["longest_step"] = 0.2 / fastest_loss(network)

@@ -39,8 +39,9 @@ CASES = [(model, method) for method in SOLVERS if GRID_FREE[method] for model in
 CASES += [(model, method) for method in SOLVERS if not GRID_FREE[method] and method not in LEAPS for model in FEW]
 CASES.remove(("ctc_five", "tau_leap"))  # so many cells that every trajectory leaps from save to save
 CASES += [(model, method) for method in LEAPS for model in ("ctc_linear", "human_breast_min", "toy")]
-CASES += [("toy", method) for method in ("direct", "next_reaction", "rodas5p")]
-WIDE = [("toy", "direct"), ("toy", "tau_leap"), ("ctc_linear", "rodas5p"), ("kuznetsov_1994", "tsit5")]
+CASES += [("toy", method) for method in ("direct", "hybrid", "next_reaction", "rodas5p")]
+WIDE = [("toy", method) for method in ("direct", "hybrid", "tau_leap")]
+WIDE += [("ctc_linear", "rodas5p"), ("kuznetsov_1994", "tsit5")]
 WIDTHS = (16, 32, 64)
 COUNT = 7 * LEAF + 40  # a leaf for each of seven threads, and one that is not full
 BAD = LEAF + 44  # the trajectory with a parameter that is not a number

@@ -127,7 +127,7 @@ STUDY_KEYS: list[Case] = [
     ("method number", "study", 'method = "ode"', "method = 5", "C104", "method = 5"),
     ("method empty", "study", 'method = "ode"', 'method = ""', "C105", 'method = ""'),
     ("method unknown", "study", 'method = "ode"', 'method = "rk45"', "C112", "rk45"),
-    ("method later", "study", 'method = "ode"', 'method = "hybrid"', "C108", "hybrid"),
+    ("method later", "study", 'method = "ode"', 'method = "backward"', "C108", "backward"),
     ("method file missing", "study", 'method = "ode"', 'method = "./mine.py"', "C112", "./mine.py"),
     ("patients zero", "study", "patients = 10", "patients = 0", "C105", "patients = 0"),
     ("patients negative", "study", "patients = 10", "patients = -3", "C105", "patients = -3"),
@@ -199,7 +199,7 @@ STUDY_KEYS: list[Case] = [
     ("sensitivity", "study", "[limits]", "[sensitivity]\n[limits]", "C108", "[sensitivity]"),
     ("cluster", "study", "[limits]", "[cluster]\nshards = 4\n[limits]", "C108", "[cluster]"),
     ("quantity", "study", "[limits]", '[[quantity]]\nname = "q"\n[limits]', "C108", "[[quantity]]"),
-    ("hybrid table", "study", "[ensemble]", "[simulate.hybrid]\n[ensemble]", "C108", "[simulate.hybrid]"),
+    ("switch", "study", "[ensemble]", "[simulate.hybrid]\nswitch_down = 900\n[ensemble]", "C105", "switch_down"),
     (
         "correlation",
         "study",

@@ -65,6 +65,7 @@ class Ensemble:
     first_step: float = 0.0
     longest_step: float = np.inf
     epsilon: float = 0.03  # relative change of a propensity in a leap
+    switch: tuple[float, float] = (500.0, 200.0)  # cells, of hybrid: continuous from here on, discrete below this
     max_steps: int = 10_000_000
     max_events: int = 10_000_000_000
     sketched: bool = True
@@ -178,7 +179,7 @@ def run_range(
     task[m.STEP_CAP], task[m.EVENT_CAP] = ensemble.max_steps, ensemble.max_events
     setting = np.array(
         [ensemble.times[0], ensemble.times[-1], ensemble.rtol, ensemble.atol, ensemble.window, ensemble.first_step,
-         ensemble.longest_step, ensemble.epsilon]
+         ensemble.longest_step, ensemble.epsilon, *ensemble.switch]
     )  # fmt: skip
     slot = np.full(leaves, -1, np.int64)
     left = np.minimum(LEAF, span.count - LEAF * np.arange(leaves))

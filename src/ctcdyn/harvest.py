@@ -104,7 +104,7 @@ class Finished:
             tree.add(span.first // LEAF + leaf, self.nodes[leaf])
         values = self.values[here] if len(self.values) > 1 else self.values
         passed, ended, work = self.passed[here], self.ended[here], self.work[here]
-        events = self.kernel.emission.semantics == "jump" and m.GRID_FREE  # else the work is steps
+        events = self.kernel.emission.semantics in ("jump", "hybrid") and m.GRID_FREE  # else the work is steps
         cut = [3 * min(n, m.LOGS) for n in self.logged[here].tolist()]
         return RangeResult(
             first=first,

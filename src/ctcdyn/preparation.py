@@ -56,6 +56,7 @@ def ensemble_of(study: Study, resolved: Resolved, resume: bool = False) -> Ensem
         window=DEFAULT_WINDOW if simulate.window is None else simulate.window,
         epsilon=simulate.epsilon,
         longest_step=np.inf if simulate.step is None else simulate.step,
+        switch=(simulate.hybrid.switch_up, simulate.hybrid.switch_down),
         max_steps=limits.max_steps_per_trajectory,
         max_events=limits.max_events_per_trajectory,
         sketched=bool(study.output.quantiles),

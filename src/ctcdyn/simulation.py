@@ -62,6 +62,7 @@ class Model:
         window: float | None = None,
         step: float | None = None,
         epsilon: float = 0.03,
+        switch: tuple[float, float] = (500.0, 200.0),
         quantiles: Sequence[float] = QUANTILES,
         max_steps: int = 10_000_000,
         max_events: int = 10_000_000_000,
@@ -70,9 +71,10 @@ class Model:
 
         `parameters` maps names to a number or an array of shape (n,), in the model's units; `initial` species to
         numbers. n defaults to the length of the arrays, or 1. `keep`: paths in the result, "all", "none" or a number.
-        `step`, days: of methods with a fixed one; `epsilon`: of tau_leap. Results.state is (n kept, T, S). Changing
-        numbers compiles nothing. Raises CtcError with all that is wrong: unknown names, shapes, values that are not
-        finite or out of range.
+        `step`, days: of methods with a fixed one; `epsilon`: of tau_leap; `switch`: counts from which on hybrid takes a
+        species as continuous, and below which as discrete again. Results.state is (n kept, T, S). Changing numbers
+        compiles nothing. Raises CtcError with all that is wrong: unknown names, shapes, values that are not finite or
+        out of range.
 
         >>> model = load_model("birth_death_immigration")
         >>> model.simulate([0.0, 5.0], method="direct", n=1000, seed=1).state.shape
@@ -92,6 +94,7 @@ class Model:
             _attempt(told, _positive, name, value)
         if not told and window < SHORTEST_WINDOW:
             told.append(Problem("C105", f"window = {window!r}", fix=f"give at least {SHORTEST_WINDOW:g} days"))
+        switch = _attempt(told, _thresholds, switch) or (500.0, 200.0)
         for q in quantiles:
             _attempt(told, _share, q)
         if told:
@@ -115,6 +118,7 @@ class Model:
             window=window,
             epsilon=epsilon,
             longest_step=np.inf if step is None else step,
+            switch=switch,
             max_steps=max_steps,
             max_events=max_events,
             sketched=bool(quantiles) and count > 1,
@@ -277,6 +281,17 @@ def _whole(name: str, value: int) -> int:
 def _positive(name: str, value: float) -> None:
     if not _is_number(value) or value <= 0:
         raise CtcError(Problem("C106", f"{name} = {value!r}", fix="give a finite number above zero"))
+
+
+def _thresholds(value: Any) -> tuple[float, float]:
+    try:
+        up, down = (float(x) for x in value)
+    except (TypeError, ValueError):
+        up, down = np.nan, np.nan
+    if not 0.0 <= down <= up:
+        fix = "give two counts: where a species becomes continuous, and a lower one where it is discrete again"
+        raise CtcError(Problem("C106", f"switch = {value!r}", fix=fix))
+    return up, down
 
 
 def _share(value: float) -> None:

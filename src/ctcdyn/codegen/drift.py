@@ -20,7 +20,7 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
     flows = []
     for r, reaction in enumerate(layout.network.reactions):
         body.lines.append(f"# {reaction.name}: {prose(reaction.equation)}")
-        value = body.value(layout.rates[r])
+        value = body.value(layout.flow(r))
         body.lines.append(f"r{r}__ = {value}")
         flows.append(f"r{r}__")
     gains: dict[int, list[str]] = {s: [] for s in range(len(layout.species))}
@@ -49,7 +49,8 @@ def both(name: str, doc: str, lines: list[str]) -> str:
 def right_hand_sides(layout: Layout) -> list[Expr]:
     """dx_s/dt of each state row as one expression."""
     sides: list[Expr] = [Number(0.0)] * len(layout.species)
-    for r, rate in enumerate(layout.rates):
+    for r in range(len(layout.rates)):
+        rate = layout.flow(r)
         for s, change in layout.change(r).items():
             term = rate if abs(change) == 1 else Call("*", (Number(float(abs(change))), rate))
             empty = text(sides[s]) == text(Number(0.0))

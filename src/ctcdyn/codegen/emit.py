@@ -111,6 +111,7 @@ def _sizes(layout: Layout, width: int) -> list[str]:
         f"FUSED = {layout.fused}  # a whole step or event is one loop",
         f"WHOLE = {layout.semantics in ('jump', 'mixed')}  # counts are whole numbers",
         f"REAL = {reals}  # of state rows: not even so",
+        f"PARTITIONED = {layout.semantics == 'hybrid'}  # each lane says which of its species are whole numbers",
     ]
 
 

@@ -55,6 +55,9 @@ def _rate(layout: Layout, r: int) -> str:
     if not is_nonnegative(layout.rates[r], reaction, layout):
         local = body.keep(value)
         value = f"pick({local} >= 0.0, {local}, np.nan)"
+    elif layout.semantics == "hybrid":  # of a continuous species that rounding left a little below zero
+        local = body.keep(value)
+        value = f"pick({local} < 0.0, 0.0, {local})"
     lines = [f'"""{_title(reaction)}"""', *body.lines, f"return {value}"]
     return f"@term\ndef rate_{reaction.name}(w, i, t):\n" + _indent(lines)
 
@@ -74,8 +77,7 @@ def _fused(layout: Layout) -> dict[str, str]:
     """Sums in registers: one loop for a whole event."""
     everything = range(len(layout.rates))
     lines = ['"""Running sums of the propensities, 1/d; the last is the total."""']
-    for r, reaction in enumerate(layout.network.reactions):
-        lines.append(f"c{r} = " + (f"c{r - 1} + " if r else "") + f"rate_{reaction.name}(w, i, t)")
+    lines += [f"c{r} = " + (f"c{r - 1} + " if r else "") + _summand(layout, r) for r in everything]
     sums = ", ".join(f"c{r}" for r in everything)
     lines.append(f"return {sums}," if len(layout.rates) == 1 else f"return {sums}")
     fire = ['"""The change of state by the reaction that y falls into; nothing where y is negative."""']
@@ -87,6 +89,14 @@ def _fused(layout: Layout) -> dict[str, str]:
     }
 
 
+def _summand(layout: Layout, r: int) -> str:
+    """The propensity of reaction r in the sums: 0 while it is part of a drift."""
+    if not layout.may_jump(r):
+        return "0.0"
+    rate = f"rate_{layout.network.reactions[r].name}(w, i, t)"
+    return f"pick(w[JUMP_{r} + i] > 0.0, {rate}, 0.0)" if layout.semantics == "hybrid" else rate
+
+
 def _grouped(layout: Layout) -> dict[str, str]:
     """Sums in rows, a loop for each group of reactions: one loop over hundreds of them is not packed any more."""
     parts: dict[str, str] = {}
@@ -96,7 +106,7 @@ def _grouped(layout: Layout) -> dict[str, str]:
         lines = [f'"""Running sums of group {k}, 1/d."""']
         for r in group:
             before = f"c{r - 1} + " if r > group[0] else f"w[SUM_{r - 1} + i] + " if r else ""
-            lines.append(f"c{r} = {before}rate_{layout.network.reactions[r].name}(w, i, t)")
+            lines.append(f"c{r} = {before}{_summand(layout, r)}")
             lines.append(f"w[SUM_{r} + i] = c{r}")
         parts[f"sums_{k}"] = f"@lane\ndef sums_{k}(w, i, t):\n" + _indent(lines)
         lines = [f'"""Changes of state by group {k}."""', "y = w[CHOICE + i]"]
@@ -128,7 +138,8 @@ def _changes(layout: Layout, group: range, sum_of: Callable[[int], str]) -> list
         change = [layout.change(r).get(s, 0) for r in group]
         if not any(change):
             continue
-        lines.append(f"x = w[X_{name} + i]")
+        real = layout.semantics == "hybrid"  # where the order does matter, the change is summed first
+        lines.append("x = 0.0" if real else f"x = w[X_{name} + i]")
         before = 0
         for r, now in zip(group, change, strict=True):
             if now != before:
@@ -140,7 +151,7 @@ def _changes(layout: Layout, group: range, sum_of: Callable[[int], str]) -> list
         if before and group[-1] < last:
             sign = "-" if before > 0 else "+"
             lines.append(f"x = pick(y >= {sum_of(group[-1])}, x {sign} {float(abs(before))!r}, x)")
-        lines.append(f"w[X_{name} + i] = x")
+        lines.append(f"w[X_{name} + i] = " + (f"w[X_{name} + i] + x" if real else "x"))
     return lines or ["pass"]
 
 
@@ -188,7 +199,7 @@ def _window(windowed: Windowed) -> str:
 
 def _valid(layout: Layout, rows: Rows) -> str:
     """What `is_nonnegative` takes for granted is checked once, when a lane is loaded or its parameters change."""
-    assumed = {row for rate in layout.rates for row in _assumed(rate, layout)}
+    assumed = {row for r, rate in enumerate(layout.rates) if layout.may_jump(r) for row in _assumed(rate, layout)}
     index = sorted(rows.index[row.removeprefix("w[").removesuffix(" + i]")] for row in assumed)
     runs: list[list[int]] = []
     for r in index:

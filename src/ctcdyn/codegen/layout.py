@@ -105,7 +105,7 @@ class Layout:
     @property
     def fused(self) -> bool:
         """Whether a whole step or event of a lane is one loop: a large model compiles too long that way, and spills."""
-        small = len(self.species) <= FUSED_SPECIES if self.semantics == "ode" else True
+        small = len(self.species) <= FUSED_SPECIES if self.semantics != "jump" else True
         return small and len(self.rates) <= FUSED_REACTIONS
 
     @property
@@ -142,10 +142,25 @@ class Layout:
         moved = [s for s, _ in reaction.change] or [s for s, _ in reaction.reactants]
         return not all(self.network.species[s].continuous for s in moved)
 
+    def may_jump(self, r: int) -> bool:
+        """Whether reaction r can be a jump: in hybrid semantics not if the model pins all that it changes and takes."""
+        reaction, species = self.network.reactions[r], self.network.species
+        touched = [s for s, _ in (*reaction.reactants, *reaction.change)]
+        return self.semantics != "hybrid" or not touched or not all(species[s].continuous for s in touched)
+
+    def flow(self, r: int) -> Expr:
+        """The rate of reaction r in the drift: all of it, or in hybrid semantics only while it is no jump."""
+        rate = self.rates[r]
+        return Call("*", (Name(f"r{r}__drift"), rate)) if self.semantics == "hybrid" else rate
+
     def symbol(self, name: str, state: str = "X") -> str:
         """Source that reads a name in a lane function; `state` is the row block of the species."""
         if name == "t":
             return "t"
+        if name.endswith("__whole"):
+            return f"w[DISCRETE_{name.removesuffix('__whole')} + i]"
+        if name.endswith("__drift"):
+            return f"w[DRIFT_{name[1:].removesuffix('__drift')} + i]"
         if name in self.species:
             return f"w[{state}_{name} + i]"
         if name in self._parameters:

@@ -35,6 +35,7 @@ class _Module:
     path: Path
     tree: ast.Module
     lines: list[str]
+    wanted: frozenset[str] | None = None  # of a solver that another is composed of: what is imported from it
 
 
 def assemble(emission: Emission, solver: Path) -> str:
@@ -48,7 +49,8 @@ def assemble(emission: Emission, solver: Path) -> str:
         if module.path == contract:
             pieces += _pieces(_Module(module.path, emitted, emission.source.splitlines()), header, factories)
         else:
-            pieces += _pieces(module, header, factories)
+            found = _pieces(module, header, factories)
+            pieces += found if module.wanted is None else _reachable(found, module.wanted)
     _refuse_doubles(pieces, solver)
     if not any("run" in piece.defines for piece in pieces):
         raise _refusal(modules[-1], None, "defines no `run`", "end it as a built-in solver: run = loop(...)")
@@ -82,17 +84,29 @@ def library(*names: str) -> str:
 
 
 def _closure(solver: Path) -> list[_Module]:
+    """Modules in the order in which they can be written out. Of a solver that another imports from, only what is
+    imported and what that needs: its hooks have the names of those of the composed one."""
     done: dict[Path, _Module] = {}
 
-    def visit(path: Path) -> None:
+    def visit(path: Path, wanted: frozenset[str] | None = None) -> None:
         if path in done:
             return
         text = path.read_text(encoding="utf-8")
-        module = _Module(path, ast.parse(text, filename=str(path)), text.splitlines())
+        module = _Module(path, ast.parse(text, filename=str(path)), text.splitlines(), wanted)
         done[path] = module  # a circle ends here; order below is by completion
+        used = None
+        if wanted is not None:
+            kept = _reachable([_piece(n, module) for n in module.tree.body if _defined(n)], set(wanted))
+            used = frozenset(name for piece in kept for name in piece.uses)
         for node in module.tree.body:
             if isinstance(node, ast.ImportFrom) and _is_linked(node.module):
-                visit(_file(str(node.module)))
+                names = frozenset(x.name for x in node.names)
+                if used is None or names & used:
+                    composed = str(node.module).startswith(f"{LINKED[1]}.")
+                    visit(
+                        _file(str(node.module)),
+                        (names & used if used is not None else names) if composed else None,
+                    )
         done[path] = done.pop(path)
 
     visit(_file(f"{LINKED[0]}.machine"))
@@ -285,6 +299,8 @@ def _is_expansion(node: ast.Assign, factories: dict[str, ast.FunctionDef]) -> bo
 
 def _expand(target: str, factory: ast.FunctionDef, arguments: list[ast.expr]) -> list[_Piece]:
     """The factory's inner functions, its parameters replaced by what was passed; the one it returns is `target`."""
+    left_out = len(factory.args.args) - len(arguments)
+    arguments = [*arguments, *factory.args.defaults[len(factory.args.defaults) - left_out :]]
     passed = dict(zip((a.arg for a in factory.args.args), arguments, strict=True))
 
     class Replace(ast.NodeTransformer):
@@ -326,7 +342,7 @@ def _constants(pieces: Iterable[_Piece]) -> list[str]:
     return [name for piece in pieces for name in piece.defines if name.isupper()]
 
 
-def _reachable(pieces: list[_Piece], roots: set[str]) -> list[_Piece]:
+def _reachable(pieces: list[_Piece], roots: Iterable[str]) -> list[_Piece]:
     by_name = {name: piece for piece in pieces for name in piece.defines}
     wanted, queue = set(), [by_name[name] for name in sorted(roots) if name in by_name]
     while queue:

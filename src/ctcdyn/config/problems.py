@@ -23,7 +23,6 @@ LATER: dict[KeyPath, str] = {
     ("sensitivity",): "sensitivity analysis",
     ("cluster",): "cluster jobs",
     ("quantity",): "derived quantities of a sweep",
-    ("simulate", "hybrid"): "the hybrid method",
     ("population", "correlation"): "correlated parameters",
     ("ensemble", "common_random_numbers"): "unpaired arms; arms are paired",
     ("output", "report"): "the HTML report",

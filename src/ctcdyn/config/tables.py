@@ -146,6 +146,20 @@ class Save(Table):
         return self
 
 
+class Hybrid(Table):
+    """[simulate.hybrid]: counts at which a species becomes continuous, and below which it is discrete again."""
+
+    switch_up: Annotated[float, Field(ge=0)] = 500.0  # the noise left out is a part in 20 of such a count, and falling
+    switch_down: Annotated[float, Field(ge=0)] = 200.0  # well below: a species that wavers does not switch all the time
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.switch_down > self.switch_up:
+            what = f"switch_down ({self.switch_down:g}) must not be above switch_up ({self.switch_up:g})"
+            refuse("C105", what, "swap them", "switch_down")
+        return self
+
+
 class Simulate(Table):
     """[simulate]: method, horizon in days, save times, tolerances."""
 
@@ -158,6 +172,7 @@ class Simulate(Table):
     window: Annotated[Days, Check(some_window)] | None = None  # of thinning; None: 1/16 d
     epsilon: Annotated[float, Field(ge=1e-4, le=0.1)] = 0.03  # relative change of a propensity in a leap of tau_leap
     step: Annotated[Days, Check(some_time("C105"))] | None = None  # of a method that takes the same step all the time
+    hybrid: Hybrid = Hybrid()
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:

@@ -26,6 +26,7 @@ GUARDED = True  # a condition on the state is watched
 FUSED = True  # a whole step or event is one loop
 WHOLE = True  # counts are whole numbers
 REAL = (False, False, False)  # of state rows: not even so
+PARTITIONED = False  # each lane says which of its species are whole numbers
 X = 0 * W  # species, then hidden counters
 X_blood, X_tissue, X_arrivals = range(0 * W, 3 * W, W)
 Q = 3 * W  # parameters in force
@@ -85,11 +86,25 @@ D = 100 * W  # drift at the first stage, 1/d
 D_blood, D_tissue, D_arrivals = range(100 * W, 103 * W, W)
 A = 103 * W  # intensities of the noises at the first stage, 1/d
 A_0, A_1, A_2 = range(103 * W, 106 * W, W)
-FORCE = 106 * W  # rates for each cell, 1/d; of sources the rate itself
-FORCE_0, FORCE_1, FORCE_2, FORCE_3 = range(106 * W, 110 * W, W)
-Y = 110 * W  # pinned species at a time within a step
-D = 110 * W  # their derivatives
-FREE = 110 * W  # rows of the solver
+DISCRETE = 106 * W  # 1 while a species is discrete
+DISCRETE_blood, DISCRETE_tissue, DISCRETE_arrivals = range(106 * W, 109 * W, W)
+RISE = 109 * W  # a discrete species turns continuous
+RISE_blood, RISE_tissue, RISE_arrivals = range(109 * W, 112 * W, W)
+FALL = 112 * W  # a continuous one turns discrete below
+FALL_blood, FALL_tissue, FALL_arrivals = range(112 * W, 115 * W, W)
+STIRS = 115 * W  # 1 where a jump of the species ends a step, as what others do in the drift depends on it
+STIRS_blood, STIRS_tissue, STIRS_arrivals = range(115 * W, 118 * W, W)
+PACES = 118 * W  # at which a change of it grows by itself, 1/d
+PACE_blood, PACE_tissue, PACE_arrivals = range(118 * W, 121 * W, W)
+JUMP = 121 * W  # 1 while a reaction is a jump
+JUMP_0, JUMP_1, JUMP_2, JUMP_3 = range(121 * W, 125 * W, W)
+DRIFT = 125 * W  # 1 while it is none
+DRIFT_0, DRIFT_1, DRIFT_2, DRIFT_3 = range(125 * W, 129 * W, W)
+FORCE = 129 * W  # rates for each cell, 1/d; of sources the rate itself
+FORCE_0, FORCE_1, FORCE_2, FORCE_3 = range(129 * W, 133 * W, W)
+Y = 133 * W  # pinned species at a time within a step
+D = 133 * W  # their derivatives
+FREE = 133 * W  # rows of the solver
 
 
 @block
@@ -916,6 +931,48 @@ def second_increment_0(w, v, i):
 def second_increment(w, v):
     for i in range(W):
         second_increment_0(w, v, i)
+
+
+TAMED = True  # a jump of some species fades from its path without a new step
+
+
+@block
+def mask(w, i):
+    """Reactions of lane i by what they touch, from its DISCRETE rows; counters go with their reaction."""
+    w[JUMP_0 + i] = 1.0 if w[DISCRETE_blood + i] > 0.0 else 0.0
+    w[DRIFT_0 + i] = 1.0 - w[JUMP_0 + i]
+    w[JUMP_1 + i] = 1.0 if w[DISCRETE_blood + i] > 0.0 else 0.0
+    w[DRIFT_1 + i] = 1.0 - w[JUMP_1 + i]
+    w[JUMP_2 + i] = 1.0 if w[DISCRETE_blood + i] + w[DISCRETE_tissue + i] > 0.0 else 0.0
+    w[DRIFT_2 + i] = 1.0 - w[JUMP_2 + i]
+    w[JUMP_3 + i] = 1.0 if w[DISCRETE_tissue + i] > 0.0 else 0.0
+    w[DRIFT_3 + i] = 1.0 - w[JUMP_3 + i]
+    w[DISCRETE_arrivals + i] = w[JUMP_2 + i]
+    w[STIRS_blood + i] = 1.0 if w[DRIFT_2 + i] > 0.0 else 0.0
+    clearance = w[Q_clearance + i]
+    w[PACE_blood + i] = -1.0 * w[DRIFT_1 + i] * (clearance)
+    w[STIRS_tissue + i] = 1.0 if 0.0 > 0.0 else 0.0
+    death = w[Q_death + i]
+    w[PACE_tissue + i] = -1.0 * w[DRIFT_3 + i] * (death)
+    w[STIRS_arrivals + i] = 1.0 if 0.0 > 0.0 else 0.0
+    w[PACE_arrivals + i] = 0.0
+
+
+@block
+def partition(w, i, up, down):
+    """Lane i at its start: discrete below `up`, whole there; `down` is where it turns back."""
+    w[RISE_blood + i] = up
+    w[FALL_blood + i] = down
+    w[DISCRETE_blood + i] = 0.0 if w[X_blood + i] >= up else 1.0
+    w[X_blood + i] = w[X_blood + i] if w[X_blood + i] >= up else np.floor(w[X_blood + i] + 0.5)
+    w[RISE_tissue + i] = up
+    w[FALL_tissue + i] = down
+    w[DISCRETE_tissue + i] = 0.0 if w[X_tissue + i] >= up else 1.0
+    w[X_tissue + i] = w[X_tissue + i] if w[X_tissue + i] >= up else np.floor(w[X_tissue + i] + 0.5)
+    w[RISE_arrivals + i] = np.inf
+    w[FALL_arrivals + i] = -np.inf
+    w[DISCRETE_arrivals + i] = 0.0
+    mask(w, i)
 
 
 MOVING = True  # a rate for each cell, or a source, changes with time or a pinned species

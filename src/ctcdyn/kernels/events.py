@@ -25,11 +25,9 @@ from ctcdyn.kernels.contract import (
     prefix,
     sums,
 )
-from ctcdyn.kernels.lanes import CALLED, FAILED, FIRED, FLAG, NEXT, NOT_FINITE, OWN, REFUSED
+from ctcdyn.kernels.lanes import BUDGET, CALLED, FAILED, FIRED, FLAG, NEXT, NOT_FINITE, REFUSED
 from ctcdyn.kernels.machine import block, pick, verbatim
 from ctcdyn.kernels.streams import exponential, uniform
-
-BUDGET = OWN  # unit-exponential hazard left before the next event
 
 
 @verbatim

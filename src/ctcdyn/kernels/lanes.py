@@ -17,17 +17,20 @@ are not interrupts: they are read from what is known of the path and change noth
 - `arrive(w, v, book, i, t) -> bits` puts the lane at t and applies what is due there.
 
 `dense` says that a sweep is a step of known length (ODE); otherwise it is an event, and the state stands still between.
+`counted` says that one sweep is not the same for all lanes: the solver counts the work of each in WORK.
 """
 
 import numpy as np
 from numba import int64, uint64
 
 from ctcdyn.kernels.contract import (
+    DISCRETE,
     FREE,
     GUARDED,
     HERE,
     LOGS,
     PARAMETERS,
+    PARTITIONED,
     PASSAGES,
     PASSED,
     READINGS,
@@ -44,6 +47,7 @@ from ctcdyn.kernels.contract import (
     coefficients,
     initial,
     observe,
+    partition,
     schedule,
     upcoming,
 )
@@ -53,7 +57,9 @@ from ctcdyn.kernels.machine import block, kernel, lane
 STOP = FREE  # next stop of the lane, days
 NEXT = FREE + W  # the earlier of STOP and the next save; -inf for an idle lane
 REFUSED = FREE + 2 * W  # candidates of thinning that were no event
-OWN = FREE + 3 * W  # first row of the solver
+BUDGET = FREE + 3 * W  # unit-exponential hazard left before the next event, of solvers that have events
+WORK = FREE + 4 * W  # steps and events of the lane, where the solver counts them itself
+OWN = FREE + 5 * W  # first row of the solver
 
 # Rows of the generator buffer v: four for each stream, then the flags
 FLAG = 4 * W
@@ -72,7 +78,7 @@ NOTES = 4 * W  # length of n
 COUNT, FIRST, ARMS, SEED, ASKED, SWEEPS, IDLE, SLOTS, STEP_CAP, EVENT_CAP, PATIENCE = range(11)
 
 # The setting, float64
-START, END, RTOL, ATOL, WINDOW, FIRST_STEP, LONGEST_STEP, LEAP_CHANGE = range(8)
+START, END, RTOL, ATOL, WINDOW, FIRST_STEP, LONGEST_STEP, LEAP_CHANGE, SWITCH_UP, SWITCH_DOWN = range(10)
 
 LEAF = 256  # trajectories of a leaf of the reduction tree
 DONE, LEAF_READY, HALTED = 0, 1, 2  # why a call returned
@@ -105,7 +111,7 @@ def sound(w, i):
     code = OK
     for s in range(SPECIES):
         x = w[X + s * W + i]
-        whole = WHOLE and not REAL[s]
+        whole = (WHOLE and not REAL[s]) or (PARTITIONED and w[DISCRETE + s * W + i] > 0.0)
         if not (abs(x) < np.inf) or (whole and x < 0.0):
             code = NOT_FINITE
         elif whole and x >= LARGEST_COUNT:
@@ -134,7 +140,7 @@ def earliest(a, b, c):
     return c if c < a else a
 
 
-def loop(begin, prepare, sweep, reach, ready, read, arrive, dense):
+def loop(begin, prepare, sweep, reach, ready, read, arrive, dense, counted=False):
     """The kernel of a solver: see the head of this module for the hooks."""
 
     @block
@@ -146,11 +152,14 @@ def loop(begin, prepare, sweep, reach, ready, read, arrive, dense):
         n[CALLS + i] = 0
         book[i] = 0.0
         w[REFUSED + i] = 0.0
+        w[WORK + i] = 0.0
         for q in range(PARAMETERS):
             w[Q + q * W + i] = values[k if values.shape[0] > 1 else 0, q]
         t = setting[START]
         w[TIME + i] = t
         initial(w, i)
+        if PARTITIONED:
+            partition(w, i, setting[SWITCH_UP], setting[SWITCH_DOWN])
         schedule(w, i, t)
         coefficients(w, i)
         bits = apply(w, book, i, t)
@@ -227,7 +236,9 @@ def loop(begin, prepare, sweep, reach, ready, read, arrive, dense):
                     continue
                 flag = v[FLAG + i]
                 spent = task[SWEEPS] - n[SINCE + i]
-                if not dense:
+                if counted:
+                    spent = int64(w[WORK + i])
+                elif not dense:
                     spent -= n[CALLS + i] + (1 if flag == uint64(CALLED) else 0)
                 if flag == uint64(0) and spent <= cap:
                     continue

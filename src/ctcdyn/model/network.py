@@ -11,8 +11,10 @@ Mass action has one meaning with two faces, for a reaction that takes m_s of eac
   reactants)
 - ODE semantics:  k * prod_s x_s ** m_s / m_s!
 - mixed semantics: continuous species as in the ODE, the others as in the jump process
+- hybrid semantics: a species counts as in the ODE while it is continuous, else as in the jump process: a
+  factor x - j becomes x - j * x__whole, where x__whole is 1 while x is discrete and 0 while it is not.
 
-Both carry 1/m!, so that the ODE is the large-number limit of the jump process for the same `k` (Kurtz 1972,
+All carry 1/m!, so that the ODE is the large-number limit of the jump process for the same `k` (Kurtz 1972,
 doi:10.1063/1.1678692; Gillespie 1977, doi:10.1021/j100540a008). A textbook rate law `k x^2` is `rate = "k *
 x * x"`, or `k` doubled.
 """
@@ -32,7 +34,7 @@ from ctcdyn.model.conservation import left_null_space
 from ctcdyn.model.expr import Call, Expr, Name, Number, evaluate, names
 from ctcdyn.units import Dimension
 
-Semantics = Literal["jump", "ode", "mixed", "langevin"]
+Semantics = Literal["jump", "ode", "mixed", "langevin", "hybrid"]
 Terms = tuple[tuple[int, int], ...]  # (species index, count) pairs, in order of species
 
 
@@ -113,7 +115,11 @@ class Reaction:
                 result = Call("*", (result, x if count == 1 else Call("**", (x, Number(float(count))))))
                 continue
             for taken in range(count):
-                factor: Expr = x if taken == 0 else Call("-", (x, Number(float(taken))))
+                less: Expr = Number(float(taken))
+                if semantics == "hybrid":
+                    whole = Name(f"{network.species[s].name}__whole")
+                    less = whole if taken == 1 else Call("*", (less, whole))
+                factor: Expr = x if taken == 0 else Call("-", (x, less))
                 result = Call("*", (result, factor))
         return result if divisor == 1 else Call("/", (result, Number(float(divisor))))
 

@@ -8,6 +8,7 @@ times from 0 to 100 days. A rate that vanishes at all of them by accident would 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,10 +61,10 @@ def vanishing_problems(network: Network) -> list[Problem]:
 
 
 def parts_of_cells(
-    network: Network, given: Mapping[str, Place | None] | None = None, pinned: bool = False
+    network: Network, given: Mapping[str, Place | None] | None = None, pinned: bool = False, below: float = math.inf
 ) -> list[Problem]:
     """Every initial value that a jump process cannot start from (M313): it counts whole cells; with `pinned` it does
-    not count continuous species.
+    not count continuous species, and none that starts from `below` cells or more.
 
     `given` names the species whose value did not come from the model file, with the place where it was set. Initial
     values that are expressions are rounded to the nearest whole number, and so are never refused.
@@ -72,7 +73,7 @@ def parts_of_cells(
     for species in network.species:
         if not isinstance(species.initial, Number) or not species.initial.value % 1.0:
             continue
-        if pinned and species.continuous:
+        if (pinned and species.continuous) or species.initial.value >= below:
             continue
         name, value = species.name, float(species.initial.value)
         ours = given is not None and name in given

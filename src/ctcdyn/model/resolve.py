@@ -25,7 +25,7 @@ Dist = Literal["normal", "lognormal", "uniform", "loguniform"]
 # 8.29, by the polar method sqrt(2 log 2^53) = 8.57. Bounds that hold this much hold every draw there will be.
 FARTHEST = 8.6
 
-_LATER_METHODS = ("hybrid", "backward")
+_LATER_METHODS = ("backward",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +272,9 @@ def _check_method(reader: Reader, study: Study, network: Network) -> None:
             given = {name: study.place("initial", name) for name in study.initial}
             reader.problems += parts_of_cells(network, given, semantics == "mixed")
         reader.problems += noise_problems(network, method, semantics)
+        if semantics == "hybrid":
+            given = {name: study.place("initial", name) for name in study.initial}
+            reader.problems += parts_of_cells(network, given, True, study.simulate.hybrid.switch_up)
         simulate, cap = study.simulate, study.limits.max_steps_per_trajectory
         length = simulate.t_end - simulate.t_start
         key = "step" if simulate.step is not None else "method"

@@ -255,11 +255,10 @@ def stage(w, c, d):
 
 
 @block
-def sweep(w, v, setting):
-    """A step of every lane: as one loop where the model is small, so that stages stay in registers."""
+def attempt(w):
+    """A step of every lane over its SPAN: as one loop where the model is small, so that stages stay in registers."""
     if FUSED:
         for i in range(W):
-            choose_span(w, i)
             w[SHIFT + i] = w[PACE + i] * (1.0 / GAMMA)
             jacobian_lane(w, i)
             factor_lane(w, i)
@@ -293,7 +292,6 @@ def sweep(w, v, setting):
                 close(w, i, s * W + i)
     else:
         for i in range(W):
-            choose_span(w, i)
             w[SHIFT + i] = w[PACE + i] * (1.0 / GAMMA)
         jacobian(w)
         factor(w)
@@ -334,6 +332,14 @@ def sweep(w, v, setting):
         for s in range(SPECIES):
             for i in range(W):
                 close(w, i, s * W + i)
+
+
+@block
+def sweep(w, v, setting):
+    """A step of every lane, and what follows."""
+    for i in range(W):
+        choose_span(w, i)
+    attempt(w)
     return control(w, v, setting, 0.2, 0.8, 0.3)
 
 

@@ -1,0 +1,99 @@
+"""Algebra of the hybrid semantics: which species of a lane are whole numbers, and which reactions are jumps.
+
+A reaction that changes or takes a discrete species is a jump; one whose changed and taken species are all continuous is
+part of the drift. `partition` starts a lane, `mask` follows what a solver has decided since. Thresholds are rows, so
+that they are data: RISE, from which on a discrete species becomes continuous, and FALL, below which a continuous one
+becomes discrete; a species that the model pins, and a counter, meet neither.
+"""
+
+from __future__ import annotations
+
+from ctcdyn.codegen.layout import Layout
+from ctcdyn.codegen.rows import Rows
+from ctcdyn.codegen.writer import Body
+from ctcdyn.model.expr import derivative, names
+
+
+def write(layout: Layout, rows: Rows) -> dict[str, str]:
+    """Parts `partition` and `mask`; rows DISCRETE, RISE, FALL, STIRS, PACES, JUMP, DRIFT."""
+    rows.block("1 while a species is discrete", [f"DISCRETE_{s}" for s in layout.species], "DISCRETE")
+    rows.block(
+        "thresholds", [f"RISE_{s}" for s in layout.species], "RISE", "a discrete species turns continuous"
+    )
+    rows.block(
+        "thresholds", [f"FALL_{s}" for s in layout.species], "FALL", "a continuous one turns discrete below"
+    )
+    doc = "1 where a jump of the species ends a step, as what others do in the drift depends on it"
+    rows.block("stirs", [f"STIRS_{s}" for s in layout.species], "STIRS", doc)
+    doc = "at which a change of it grows by itself, 1/d"
+    rows.block("paces", [f"PACE_{s}" for s in layout.species], "PACES", doc)
+    rows.block(
+        "jumps", [f"JUMP_{r}" for r in range(len(layout.rates))], "JUMP", "1 while a reaction is a jump"
+    )
+    rows.block("drift", [f"DRIFT_{r}" for r in range(len(layout.rates))], "DRIFT", "1 while it is none")
+    return {"mask": _mask(layout), "partition": _partition(layout)}
+
+
+def _mask(layout: Layout) -> str:
+    network = layout.network
+    lines = [
+        '"""Reactions of lane i by what they touch, from its DISCRETE rows; counters go with their reaction."""'
+    ]
+    for r, reaction in enumerate(network.reactions):
+        touched = sorted({s for s, _ in (*reaction.reactants, *reaction.change)})
+        total = " + ".join(f"w[DISCRETE_{network.species[s].name} + i]" for s in touched) or "1.0"
+        lines += [
+            f"w[JUMP_{r} + i] = 1.0 if {total} > 0.0 else 0.0",
+            f"w[DRIFT_{r} + i] = 1.0 - w[JUMP_{r} + i]",
+        ]
+    lines += [f"w[DISCRETE_{c.name} + i] = w[JUMP_{c.reaction} + i]" for c in layout.counters]
+    body, tamed = Body(layout.symbol), False
+    for name in layout.species:
+        tame = _tame(layout, name)
+        felt = [
+            f"w[DRIFT_{r} + i]"
+            for r, rate in enumerate(layout.rates)
+            if name in names(rate) and r not in tame
+        ]
+        total = " + ".join(felt) or "0.0"
+        body.lines.append(f"w[STIRS_{name} + i] = 1.0 if {total} > 0.0 else 0.0")
+        s = layout.species.index(name)
+        terms = [
+            f"{float(layout.change(r)[s])!r} * w[DRIFT_{r} + i] * ({body.value(derivative(layout.rates[r], name))})"
+            for r in tame
+        ]
+        body.lines.append(f"w[PACE_{name} + i] = {' + '.join(terms) or '0.0'}")
+        tamed |= bool(tame)
+    flag = f"TAMED = {tamed}  # a jump of some species fades from its path without a new step"
+    return f"{flag}\n\n\n@block\ndef mask(w, i):\n" + _indent([*lines, *body.lines])
+
+
+def _tame(layout: Layout, name: str) -> list[int]:
+    """Reactions that follow a species in proportion and change nothing else: a change of it fades by itself."""
+    s = layout.species.index(name)
+    return [
+        r
+        for r, rate in enumerate(layout.rates)
+        if name in names(rate) and set(layout.change(r)) == {s} and layout.is_static(derivative(rate, name))
+    ]
+
+
+def _partition(layout: Layout) -> str:
+    lines = ['"""Lane i at its start: discrete below `up`, whole there; `down` is where it turns back."""']
+    pinned = {s.name for s in layout.network.species if s.continuous} | {c.name for c in layout.counters}
+    for name in layout.species:
+        rise, fall = ("np.inf", "-np.inf") if name in pinned else ("up", "down")
+        lines += [f"w[RISE_{name} + i] = {rise}", f"w[FALL_{name} + i] = {fall}"]
+        if name in pinned:
+            lines.append(f"w[DISCRETE_{name} + i] = 0.0")
+            continue
+        x = f"w[X_{name} + i]"
+        lines += [
+            f"w[DISCRETE_{name} + i] = 0.0 if {x} >= up else 1.0",
+            f"{x} = {x} if {x} >= up else np.floor({x} + 0.5)",
+        ]
+    return "@block\ndef partition(w, i, up, down):\n" + _indent([*lines, "mask(w, i)"])
+
+
+def _indent(lines: list[str]) -> str:
+    return "\n".join("    " + line for line in lines)

@@ -1,0 +1,379 @@
+"""Jumps along a path that is known: hazards that change while continuous species move within a step.
+
+A step of an ODE method gives the path of the continuous species as a polynomial. Along it a lane goes from jump to jump
+with the step left as it is, as long as no jump changes what the path of another species depends on; a change of a
+species that acts on itself alone, and in proportion, fades or grows beside its path. The hazard of all jumps is
+integrated over hops, by Simpson's rule; a hop is halved until the rule's error is below the tolerance of the study
+(relative, as seen in the second difference of the hazard). Where the integral uses up the budget, the jump is at the
+root of the integrated parabola through the three values. Conditions, and thresholds that a species falls through, are
+found by bisection of the path.
+"""
+
+import numpy as np
+from numba import uint64
+
+from ctcdyn.kernels.contract import (
+    CANDIDATE,
+    CHOICE,
+    DISCRETE,
+    FALL,
+    FUSED,
+    GUARDED,
+    HERE,
+    PACES,
+    RISE,
+    SPECIES,
+    STIRS,
+    TAMED,
+    TIME,
+    TIMED,
+    TOTAL,
+    U,
+    W,
+    X,
+    changes,
+    fire,
+    guard,
+    prefix,
+    sums,
+)
+from ctcdyn.kernels.lanemath import exp_
+from ctcdyn.kernels.lanes import BUDGET, CALLED, FAILED, FIRED, FLAG, NEXT, NOT_FINITE, RTOL, WINDOW, WORK
+from ctcdyn.kernels.machine import block, lane
+from ctcdyn.kernels.steps import METHOD, ROUNDING, SMALLEST
+from ctcdyn.kernels.streams import exponential, uniform
+
+WIDE = SPECIES * W
+PATH = (
+    METHOD + 9 * WIDE
+)  # behind the rows of Rodas5P: OLD, P1, P2, P3, P4 and NEW of the step that was accepted
+P_END = PATH + 5 * WIDE
+PHASE = PATH + 6 * WIDE  # what comes next: an event, a step, or a hop along the path of the last step
+ORIGIN = PHASE + W  # time at which the path begins,
+FINISH = PHASE + 2 * W  # at which it ends,
+INVERSE = PHASE + 3 * W  # 1 / its length
+SHARE = PHASE + 4 * W  # where on the path, 0 to 1
+HOP = PHASE + 5 * W  # length of the hop, days
+LONGEST = PHASE + 6 * W  # that the last hops allow
+LATEST = PHASE + 7 * W  # how far the last path was followed, days
+AT_START, AT_HALF = PHASE + 8 * W, PHASE + 9 * W  # hazard at the beginning and in the middle of the hop, 1/d
+SPENT = PHASE + 10 * W  # hazard of the whole hop
+KNOWN = PHASE + 11 * W  # time up to which nothing happens to a lane
+ACTIVE = PHASE + 12 * W  # 1 where the lane hops
+GOES = PHASE + 13 * W  # 1 where it gets there
+LEAPS = PHASE + 14 * W  # 1 where a jump ends it
+CROSSED = PHASE + 15 * W  # 1 where a condition or threshold lies within
+TURNS = PHASE + 16 * W  # 1 where a species is to change sides
+LONGER = PHASE + 17 * W  # LONGEST once this hop is taken
+SHIFT_NOW = PHASE + 18 * W  # what jumps since its beginning add to the path, at TIME,
+SHIFT_THEN = SHIFT_NOW + WIDE  # and at the time that is looked at
+STOOD = SHIFT_THEN + WIDE  # the state where the hop began
+JUMPS_END = STOOD + WIDE
+
+STANDING, STEPPING, ALONG = 0.0, 1.0, 2.0
+SIMPSON = 180.0  # of an exponential: relative error = (relative second difference)**2 / 180
+
+
+@lane
+def on_path(w, i, o, x, ahead):
+    """One species of lane i at the share x of its path, `ahead` days from TIME; a discrete one stands where it is."""
+    p = w[PATH + 3 * WIDE + o] + x * w[PATH + 4 * WIDE + o]
+    p = w[PATH + WIDE + o] + x * (w[PATH + 2 * WIDE + o] + x * p)
+    y = w[P_END + o] if x >= 1.0 else w[PATH + o] + x * p
+    shift = w[SHIFT_NOW + o] * exp_(w[PACES + o] * ahead) if TAMED else w[SHIFT_NOW + o]
+    w[SHIFT_THEN + o] = shift
+    y += shift
+    return w[X + o] if w[DISCRETE + o] > 0.0 else y
+
+
+@block
+def walk(w):
+    """Every lane on a path to its CANDIDATE time."""
+    for i in range(W):
+        late = w[CANDIDATE + i] >= w[FINISH + i]
+        w[SHARE + i] = 1.0 if late else (w[CANDIDATE + i] - w[ORIGIN + i]) * w[INVERSE + i]
+    for s in range(SPECIES):
+        for i in range(W):
+            o = s * W + i
+            y = on_path(w, i, o, w[SHARE + i], w[CANDIDATE + i] - w[TIME + i])
+            w[X + o] = y if w[PHASE + i] == ALONG else w[X + o]
+
+
+@block
+def weigh(w):
+    """The hazard of every lane at its CANDIDATE time."""
+    if FUSED:
+        for i in range(W):
+            w[TOTAL + i] = prefix(w, i, w[CANDIDATE + i])[-1]
+    else:
+        sums(w)
+
+
+@lane
+def set_out(w, v, i, window):
+    """The length of the hop: about to the next jump, to the end of the path at most."""
+    w[AT_START + i] = w[TOTAL + i]
+    h = w[FINISH + i] - w[TIME + i]
+    wait = 1.0625 * w[BUDGET + i] / w[TOTAL + i]
+    wait = SMALLEST if wait < SMALLEST else wait
+    h = wait if wait < h else h
+    h = w[LONGEST + i] if w[LONGEST + i] < h else h
+    if TIMED:
+        h = window if window < h else h
+    w[HOP + i] = h
+    w[CANDIDATE + i] = w[TIME + i] + 0.5 * h
+
+
+@lane
+def be_half_way(w, i):
+    w[AT_HALF + i] = w[TOTAL + i]
+    end = w[TIME + i] + w[HOP + i]
+    w[CANDIDATE + i] = w[FINISH + i] if w[HOP + i] >= w[FINISH + i] - w[TIME + i] else end
+
+
+@lane
+def land(w, v, i, tolerance):
+    """Where the hop of lane i ends: at a jump, at its own end, or nowhere, as it must be halved or passes a stop."""
+    h, low, half, high = w[HOP + i], w[AT_START + i], w[AT_HALF + i], w[TOTAL + i]
+    on = w[ACTIVE + i] > 0.0
+    broken = on & (not (low + half + high < np.inf))
+    bend = abs(low - 2.0 * half + high)
+    most = low if low > half else half
+    most = high if high > most else most
+    fine = (bend <= tolerance * most) | (h <= ROUNDING * abs(w[TIME + i]))
+    spent = h * (low + 4.0 * half + high) * (1.0 / 6.0)
+    leaps = w[BUDGET + i] <= spent
+    # the root in (0, 1] of low s + b s^2 / 2 + c s^3 / 3 = y: of the trapezium, then two steps of Newton's
+    y = w[BUDGET + i] / h
+    b = 4.0 * half - 3.0 * low - high
+    c = 2.0 * (low - 2.0 * half + high)
+    under = low * low + 2.0 * (high - low) * y
+    s = 2.0 * y / (low + np.sqrt(under if under > 0.0 else 0.0))
+    s = s if s < 1.0 else 1.0
+    for _ in range(2):
+        s = s - (s * (low + s * (0.5 * b + s * (c * (1.0 / 3.0)))) - y) / (low + s * (b + s * c))
+        s = s if s < 1.0 else 1.0
+        s = s if s > 0.0 else 0.0
+    t = w[TIME + i] + s * h
+    t = t if t < w[CANDIDATE + i] else w[CANDIDATE + i]
+    t = t if leaps else w[CANDIDATE + i]
+    fine = on & fine & (not broken)
+    v[FLAG + i] = uint64(FAILED + NOT_FINITE) if broken else v[FLAG + i]
+    longer = 4.0 * h if 4.0 * h > w[LONGEST + i] else w[LONGEST + i]
+    w[LONGER + i] = longer if 16.0 * bend <= tolerance * most else w[LONGEST + i]
+    w[LONGEST + i] = 0.5 * h if on & (not fine) else w[LONGEST + i]
+    w[KNOWN + i] = t if fine else w[KNOWN + i]
+    w[ACTIVE + i] = 1.0 if fine else 0.0
+    w[GOES + i] = 1.0 if fine & (t <= w[NEXT + i]) else 0.0
+    w[LEAPS + i] = 1.0 if leaps else 0.0
+    w[SPENT + i] = spent
+    w[CANDIDATE + i] = t if fine else w[TIME + i]
+
+
+@block
+def pause(w, v):
+    """Lanes whose hop passes a save or stop, and meets nothing: they are called, and stay where they are."""
+    paused = 0.0
+    for i in range(W):
+        stays = (w[ACTIVE + i] > w[GOES + i]) & (w[CROSSED + i] == 0.0)
+        v[FLAG + i] = uint64(CALLED) if stays else v[FLAG + i]
+        paused += 1.0 if stays else 0.0
+    if paused > 0.0:
+        for i in range(W):
+            if w[ACTIVE + i] > w[GOES + i] and w[CROSSED + i] == 0.0:
+                stay(w, i)
+
+
+@lane
+def commit(w, v, i, total):
+    """Lane i at its CANDIDATE time; what falls into a reaction where a jump happens there, -1 elsewhere.
+
+    The draws of lanes without a jump are put back.
+    """
+    goes = w[GOES + i] > 0.0
+    leaps = goes & (w[LEAPS + i] > 0.0)
+    s0, s1, s2, s3 = v[i], v[W + i], v[2 * W + i], v[3 * W + i]
+    y = uniform(v, i) * total
+    fresh = exponential(v, i)
+    left = w[BUDGET + i] - w[SPENT + i]
+    left = left if left > 5e-324 else 5e-324
+    left = left if goes else w[BUDGET + i]
+    w[BUDGET + i] = fresh if leaps else left
+    w[TIME + i] = w[CANDIDATE + i] if goes else w[TIME + i]
+    v[i] = v[i] if leaps else s0
+    v[W + i] = v[W + i] if leaps else s1
+    v[2 * W + i] = v[2 * W + i] if leaps else s2
+    v[3 * W + i] = v[3 * W + i] if leaps else s3
+    w[LEAPS + i] = 1.0 if leaps else 0.0
+    w[LONGEST + i] = w[LONGER + i] if goes else w[LONGEST + i]
+    w[WORK + i] += 1.0 if leaps else 0.0
+    return y if leaps else -1.0
+
+
+@block
+def hop(w, v, setting):
+    """Every lane on a path a hop further: to its next jump, to a save or stop that comes before it, or to the end."""
+    tolerance = np.sqrt(SIMPSON * setting[RTOL])
+    for i in range(W):
+        w[ACTIVE + i] = 1.0 if (w[PHASE + i] == ALONG) & (v[FLAG + i] == uint64(0)) else 0.0
+        w[CANDIDATE + i] = w[TIME + i]
+    weigh(w)
+    for s in range(SPECIES):
+        for i in range(W):
+            w[STOOD + s * W + i] = w[X + s * W + i]
+    for i in range(W):
+        set_out(w, v, i, setting[WINDOW])
+    walk(w)
+    weigh(w)
+    for i in range(W):
+        be_half_way(w, i)
+    walk(w)
+    weigh(w)
+    for i in range(W):
+        land(w, v, i, tolerance)
+        w[CROSSED + i] = 0.0
+    walk(w)
+    for s in range(SPECIES):
+        for i in range(W):
+            x = w[X + s * W + i] if w[X + s * W + i] > 0.0 else 0.0
+            falls = (w[DISCRETE + s * W + i] == 0.0) & (x < w[FALL + s * W + i])
+            w[CROSSED + i] = w[ACTIVE + i] if falls else w[CROSSED + i]
+    if GUARDED:
+        for i in range(W):
+            met = guard(w, i, w[CANDIDATE + i]) > 0.0
+            w[CROSSED + i] = w[ACTIVE + i] if met else w[CROSSED + i]
+    pause(w, v)
+    for i in range(W):
+        w[GOES + i] = w[GOES + i] if w[CROSSED + i] == 0.0 else 0.0
+    for s in range(SPECIES):
+        for i in range(W):
+            o = s * W + i
+            w[U + o] = w[X + o]
+            w[SHIFT_NOW + o] = w[SHIFT_THEN + o] if w[GOES + i] > 0.0 else w[SHIFT_NOW + o]
+    if FUSED:
+        for i in range(W):
+            c = prefix(w, i, w[CANDIDATE + i])
+            y = commit(w, v, i, c[-1])
+            fire(w, i, c, y)
+    else:
+        sums(w)
+        for i in range(W):
+            w[CHOICE + i] = commit(w, v, i, w[TOTAL + i])
+        changes(w)
+    arrivals(w, v)
+
+
+@block
+def arrivals(w, v):
+    """After the jumps: which lanes need a new step, which a new partition, and where a condition has become true."""
+    for i in range(W):
+        w[ACTIVE + i] = 0.0
+    for s in range(SPECIES):
+        for i in range(W):
+            o = s * W + i
+            x = w[X + o]
+            real = w[DISCRETE + o] == 0.0
+            x = 0.0 if real & (x < 0.0) & (x < w[U + o]) else x  # a jump takes no more than there is
+            w[X + o] = x
+            w[SHIFT_NOW + o] += x - w[U + o] if real else 0.0
+            w[ACTIVE + i] = 1.0 if (x != w[U + o]) & (w[STIRS + o] > 0.0) else w[ACTIVE + i]
+    for i in range(W):
+        stirred = (w[LEAPS + i] > 0.0) & (w[ACTIVE + i] > 0.0)
+        over = (w[GOES + i] > 0.0) & (w[TIME + i] >= w[FINISH + i])
+        w[LATEST + i] = w[TIME + i] - w[ORIGIN + i] if stirred | over else w[LATEST + i]
+        w[PHASE + i] = STEPPING if stirred | over else w[PHASE + i]
+    if GUARDED:
+        for i in range(W):
+            met = (guard(w, i, w[TIME + i]) > 0.0) & (w[LEAPS + i] > 0.0)
+            v[FLAG + i] = uint64(FIRED) if met & (v[FLAG + i] == uint64(0)) else v[FLAG + i]
+    turning(w)
+
+
+@block
+def turning(w):
+    """Marks the lanes in which a species is past its threshold."""
+    for i in range(W):
+        w[TURNS + i] = 0.0
+    for s in range(SPECIES):
+        for i in range(W):
+            o = s * W + i
+            x = w[X + o]
+            rises = (w[DISCRETE + o] > 0.0) & (x >= w[RISE + o])
+            low = x if x > 0.0 else 0.0
+            falls = (w[DISCRETE + o] == 0.0) & (low < w[FALL + o])
+            past = (rises | falls) & (
+                w[CROSSED + i] == 0.0
+            )  # a lane that crossed stands where it only might have gone
+            w[TURNS + i] = 1.0 if past else w[TURNS + i]
+
+
+@block
+def stand(w, i, t):
+    """Puts lane i at time t of its path."""
+    x = 1.0 if t >= w[FINISH + i] else (t - w[ORIGIN + i]) * w[INVERSE + i]
+    for s in range(SPECIES):
+        w[X + s * W + i] = on_path(w, i, s * W + i, x, t - w[TIME + i])
+
+
+@block
+def stay(w, i):
+    """Puts lane i back to where its hop began, to the last bit: a save must not be seen in the path."""
+    for s in range(SPECIES):
+        w[X + s * W + i] = w[STOOD + s * W + i]
+
+
+@block
+def look(w, i, t):
+    """The state of lane i at a time t that it has not passed, in HERE."""
+    x = 1.0 if t >= w[FINISH + i] else (t - w[ORIGIN + i]) * w[INVERSE + i]
+    for s in range(SPECIES):
+        o = s * W + i
+        w[HERE + s] = on_path(w, i, o, x, t - w[TIME + i]) if w[PHASE + i] == ALONG else w[X + o]
+
+
+@block
+def meets(w, i, t):
+    """Bits: 1 a continuous species is below its threshold, 2 a condition has become true."""
+    bits = 0
+    for s in range(SPECIES):
+        o = s * W + i
+        if w[DISCRETE + o] == 0.0 and max(w[X + o], 0.0) < w[FALL + o]:
+            bits |= 1
+    if GUARDED and guard(w, i, t) > 0.0:
+        bits |= 2
+    return bits
+
+
+@block
+def cross(w, v, i):
+    """Puts lane i at the first time of its hop, up to KNOWN, at which something is met, and gives what; where a save or
+    stop comes first the lane is called and stays.
+    """
+    low = w[TIME + i]
+    high = w[KNOWN + i]
+    for _ in range(60):
+        middle = low + 0.5 * (high - low)
+        if middle <= low or middle >= high:
+            break
+        stand(w, i, middle)
+        if meets(w, i, middle) != 0:
+            high = middle
+        else:
+            low = middle
+    if high > w[NEXT + i]:
+        w[KNOWN + i] = high
+        v[FLAG + i] = uint64(CALLED)
+        stay(w, i)
+        return 0
+    h = high - w[TIME + i]
+    stand(w, i, w[TIME + i] + 0.5 * h)
+    half = prefix(w, i, w[TIME + i] + 0.5 * h)[-1]
+    stand(w, i, high)
+    spent = h * (w[AT_START + i] + 4.0 * half + prefix(w, i, high)[-1]) * (1.0 / 6.0)
+    w[BUDGET + i] = max(w[BUDGET + i] - spent, 5e-324)
+    for s in range(SPECIES):
+        w[SHIFT_NOW + s * W + i] = w[SHIFT_THEN + s * W + i]
+    w[TIME + i] = high
+    w[LONGEST + i] = w[LONGER + i]
+    w[PHASE + i] = STEPPING if high >= w[FINISH + i] else w[PHASE + i]
+    return meets(w, i, high)
