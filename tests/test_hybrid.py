@@ -19,41 +19,17 @@ from ctcdyn.model.expr import parse
 from ctcdyn.model.network import Network, Observable, Treatment
 from drive import Drive
 from flow import flow
-from networks import dimers, network, rhythm
+from instances import compiled, small
+from networks import network
 
 NEVER = (np.inf, np.inf)
 ALWAYS = (0.0, 0.0)
 
 
 @cache
-def kernel(make: object, method: str = "hybrid") -> ModuleType:
-    assert callable(make)
-    return link(make(), method).compile().module
-
-
-def cascade() -> Network:
-    """Many cells shed into blood by a rhythm, are cleared, or settle; what settles divides, and may be detected."""
-    source = "source * (1 + swing * sin(2 * pi * t))"
-    return network(
-        "cascade",
-        {"crowd": 300.0, "blood": 0.0, "settled": 0.0, "seen": 0.0},
-        {"grow": 0.3, "shed": 0.05, "source": 20.0, "swing": 0.6, "clear": 2.0, "settle": 0.05, "divide": 0.4,
-         "die": 0.3, "detect": 0.02},
-        {"grow": ("crowd -> 2 crowd", "grow"), "leave": ("crowd -> blood", "shed"),
-         "arrive": ("-> blood", "=" + source),
-         "clear": ("blood ->", "clear"), "settle": ("blood -> settled", "settle"),
-         "divide": ("settled -> 2 settled", "divide"), "die": ("settled ->", "die"),
-         "pair": ("2 settled -> settled", "0.001"), "detect": ("settled -> settled + seen", "detect")},
-        observables=(
-            Observable("cleared", None, "flux", {"reaction": "clear"}, "cells", realised="counter"),
-            Observable("found", None, "first_passage", {"when": parse("seen >= 1")}, "d", realised="passage"),
-            Observable("crowded", None, "first_passage", {"when": parse("crowd >= 900")}, "d", realised="passage"),
-        ),
-        treatments=(
-            Treatment("resection", 6.0, set=((0, parse("crowd / 3")),)),
-            Treatment("dose", parse("settled >= 12"), scale=((7, 2.0),)),
-        ),
-    )  # fmt: skip
+def kernel() -> ModuleType:
+    """Of the menagerie; the others are those of tests/test_same_bits.py, compiled once for both."""
+    return link(menagerie(), "hybrid").compile().module
 
 
 def menagerie() -> Network:
@@ -81,25 +57,26 @@ def menagerie() -> Network:
     )
 
 
-@pytest.mark.parametrize("make, days", [(dimers, 3.0), (rhythm, 3.0), (cascade, 9.0)], ids=lambda x: str(x))
-def test_without_continuous_species_it_is_direct_bit_for_bit(make: object, days: float) -> None:
-    assert callable(make)
+@pytest.mark.parametrize("model", ["toy", "kuznetsov_1994"])
+def test_without_continuous_species_it_is_direct_bit_for_bit(model: str) -> None:
+    """A rhythm, treatments, a counter and a passage; rates that saturate and pairs that meet."""
+    net, days = small(model)
     grid = np.linspace(0.0, days, 50)
     options = {"count": 100, "seed": seed_of(), "max_events": 3000}
-    exact = Drive(kernel(make, "direct"), make(), grid, **options).go()
-    hybrid = Drive(kernel(make), make(), grid, switch=NEVER, **options).go()
+    exact = Drive(compiled(model, "direct").module, net, grid, **options).go()
+    hybrid = Drive(compiled(model, "hybrid").module, net, grid, switch=NEVER, **options).go()
     assert exact.work.sum() > 500
     assert hybrid.bytes() == exact.bytes()
     assert_array_equal(hybrid.logged, exact.logged)
 
 
-@pytest.mark.parametrize("make, days", [(dimers, 3.0), (rhythm, 3.0), (cascade, 5.9)], ids=lambda x: str(x))
-def test_with_all_continuous_it_is_the_ode(make: object, days: float) -> None:
-    assert callable(make)
-    net = make()
+@pytest.mark.parametrize("model", ["toy", "kuznetsov_1994"])
+def test_with_all_continuous_it_is_the_ode(model: str) -> None:
+    net, days = small(model)
     grid = np.linspace(0.0, days, 41)
     truth = flow(net, grid)
-    run = Drive(kernel(make), net, grid, count=2, seed=seed_of(), switch=ALWAYS, rtol=1e-9, atol=1e-9).go()
+    module = compiled(model, "hybrid").module
+    run = Drive(module, net, grid, count=2, seed=seed_of(), switch=ALWAYS, rtol=1e-9, atol=1e-9).go()
     assert_array_equal(run.status, [0, 0])
     assert run.work.max() < 2000
     assert_allclose(run.state[0], truth.state, rtol=1e-6, atol=1e-6)
@@ -110,7 +87,7 @@ def test_with_all_continuous_it_is_the_ode(make: object, days: float) -> None:
 
 def woken(times: object, n: int, values: dict[str, object], **more: object) -> Drive:
     """A part of the menagerie."""
-    run = Drive(kernel(menagerie), menagerie(), times, count=n, seed=seed_of(), values=values, **more).go()  # type: ignore[arg-type]
+    run = Drive(kernel(), menagerie(), times, count=n, seed=seed_of(), values=values, **more).go()  # type: ignore[arg-type]
     assert set(run.status.tolist()) <= {Status.OK, Status.STOPPED}
     return run
 
@@ -160,7 +137,7 @@ def test_a_timed_treatment_does_not_wait_for_a_reaction() -> None:
         run = woken([0.0, 4.999, 5.001, 5.1], 3, {"still__initial": still})
         assert_array_equal(run.state[:, :, 9], [[still, still, 2.0 * still, 2.0 * still]] * 3)
         assert_allclose(run.log[:, 0], 5.0)
-        woke = 100.0 * 2.0 * still
+        woke = 100.0 * still  # both values are of the state before
         assert_array_equal(run.state[:, 1, 0], 0.0)
         if woke >= 500.0:
             assert_allclose(run.state[:, 2, 0], woke * np.exp(-0.001), rtol=1e-5)

@@ -3,10 +3,9 @@
 A step of an ODE method gives the path of the continuous species as a polynomial. Along it a lane goes from jump to jump
 with the step left as it is, as long as no jump changes what the path of another species depends on; a change of a
 species that acts on itself alone, and in proportion, fades or grows beside its path. The hazard of all jumps is
-integrated over hops, by Simpson's rule; a hop is halved until the rule's error is below the tolerance of the study
-(relative, as seen in the second difference of the hazard). Where the integral uses up the budget, the jump is at the
-root of the integrated parabola through the three values. Conditions, and thresholds that a species falls through, are
-found by bisection of the path.
+integrated over hops by Simpson's rule; a hop is halved until the rule's error (seen in the second difference of the
+hazard) is below the tolerance. The jump is at the root of the integrated parabola; conditions, and thresholds that a
+species falls through, are found by bisection of the path.
 """
 
 import numpy as np
@@ -44,9 +43,7 @@ from ctcdyn.kernels.steps import METHOD, ROUNDING, SMALLEST
 from ctcdyn.kernels.streams import exponential, uniform
 
 WIDE = SPECIES * W
-PATH = (
-    METHOD + 9 * WIDE
-)  # behind the rows of Rodas5P: OLD, P1, P2, P3, P4 and NEW of the step that was accepted
+PATH = METHOD + 9 * WIDE  # behind Rodas5P: OLD, P1, P2, P3, P4 and NEW of the step that was accepted
 P_END = PATH + 5 * WIDE
 PHASE = PATH + 6 * WIDE  # what comes next: an event, a step, or a hop along the path of the last step
 ORIGIN = PHASE + W  # time at which the path begins,
@@ -60,28 +57,33 @@ AT_START, AT_HALF = PHASE + 8 * W, PHASE + 9 * W  # hazard at the beginning and 
 SPENT = PHASE + 10 * W  # hazard of the whole hop
 KNOWN = PHASE + 11 * W  # time up to which nothing happens to a lane
 ACTIVE = PHASE + 12 * W  # 1 where the lane hops
-GOES = PHASE + 13 * W  # 1 where it gets there
-LEAPS = PHASE + 14 * W  # 1 where a jump ends it
+GOES, LEAPS = PHASE + 13 * W, PHASE + 14 * W  # 1 where it gets there, 1 where a jump ends it
 CROSSED = PHASE + 15 * W  # 1 where a condition or threshold lies within
 TURNS = PHASE + 16 * W  # 1 where a species is to change sides
 LONGER = PHASE + 17 * W  # LONGEST once this hop is taken
 SHIFT_NOW = PHASE + 18 * W  # what jumps since its beginning add to the path, at TIME,
 SHIFT_THEN = SHIFT_NOW + WIDE  # and at the time that is looked at
-STOOD = SHIFT_THEN + WIDE  # the state where the hop began
-JUMPS_END = STOOD + WIDE
+STOOD, MOVES = SHIFT_THEN + WIDE, SHIFT_THEN + 2 * WIDE  # the state where the hop began; 1 where a species moves
+JUMPS_END = MOVES + WIDE
 
 STANDING, STEPPING, ALONG = 0.0, 1.0, 2.0
 SIMPSON = 180.0  # of an exponential: relative error = (relative second difference)**2 / 180
 
 
 @lane
-def on_path(w, i, o, x, ahead):
-    """One species of lane i at the share x of its path, `ahead` days from TIME; a discrete one stands where it is."""
+def faded(w, i, o, ahead):
+    """What jumps have added to the path of a species, `ahead` days from TIME."""
+    shift = w[SHIFT_NOW + o]
+    grown = shift * exp_(w[PACES + o] * ahead)
+    return shift if shift == 0.0 else grown
+
+
+@lane
+def on_path(w, i, o, x, shift):
+    """One species of lane i at the share x of its path, with what jumps have added; a discrete one stands."""
     p = w[PATH + 3 * WIDE + o] + x * w[PATH + 4 * WIDE + o]
     p = w[PATH + WIDE + o] + x * (w[PATH + 2 * WIDE + o] + x * p)
     y = w[P_END + o] if x >= 1.0 else w[PATH + o] + x * p
-    shift = w[SHIFT_NOW + o] * exp_(w[PACES + o] * ahead) if TAMED else w[SHIFT_NOW + o]
-    w[SHIFT_THEN + o] = shift
     y += shift
     return w[X + o] if w[DISCRETE + o] > 0.0 else y
 
@@ -93,10 +95,30 @@ def walk(w):
         late = w[CANDIDATE + i] >= w[FINISH + i]
         w[SHARE + i] = 1.0 if late else (w[CANDIDATE + i] - w[ORIGIN + i]) * w[INVERSE + i]
     for s in range(SPECIES):
+        if w[MOVES + s * W] == 0.0:  # in no lane
+            continue
+        if w[MOVES + s * W] > 1.0:
+            for i in range(W):
+                w[SHIFT_THEN + s * W + i] = faded(w, i, s * W + i, w[CANDIDATE + i] - w[TIME + i])
         for i in range(W):
             o = s * W + i
-            y = on_path(w, i, o, w[SHARE + i], w[CANDIDATE + i] - w[TIME + i])
+            y = on_path(w, i, o, w[SHARE + i], w[SHIFT_THEN + o])
             w[X + o] = y if w[PHASE + i] == ALONG else w[X + o]
+
+
+@block
+def survey(w):
+    """Before a hop: which species move in some lane (MOVES of its first lane 1), and which carry what fades (2)."""
+    for s in range(SPECIES):
+        moves = 0  # whole numbers: their sums are packed, those of floats are not
+        fades = 0
+        for i in range(W):
+            o = s * W + i
+            w[STOOD + o] = w[X + o]
+            w[SHIFT_THEN + o] = w[SHIFT_NOW + o]
+            moves += 1 if w[DISCRETE + o] == 0.0 else 0
+            fades += 1 if (w[SHIFT_NOW + o] != 0.0) & (w[PACES + o] != 0.0) else 0
+        w[MOVES + s * W] = 2.0 if TAMED and fades > 0 else 1.0 if moves > 0 else 0.0
 
 
 @block
@@ -173,12 +195,12 @@ def land(w, v, i, tolerance):
 @block
 def pause(w, v):
     """Lanes whose hop passes a save or stop, and meets nothing: they are called, and stay where they are."""
-    paused = 0.0
+    paused = 0
     for i in range(W):
         stays = (w[ACTIVE + i] > w[GOES + i]) & (w[CROSSED + i] == 0.0)
         v[FLAG + i] = uint64(CALLED) if stays else v[FLAG + i]
-        paused += 1.0 if stays else 0.0
-    if paused > 0.0:
+        paused += 1 if stays else 0
+    if paused > 0:
         for i in range(W):
             if w[ACTIVE + i] > w[GOES + i] and w[CROSSED + i] == 0.0:
                 stay(w, i)
@@ -218,9 +240,7 @@ def hop(w, v, setting):
         w[ACTIVE + i] = 1.0 if (w[PHASE + i] == ALONG) & (v[FLAG + i] == uint64(0)) else 0.0
         w[CANDIDATE + i] = w[TIME + i]
     weigh(w)
-    for s in range(SPECIES):
-        for i in range(W):
-            w[STOOD + s * W + i] = w[X + s * W + i]
+    survey(w)
     for i in range(W):
         set_out(w, v, i, setting[WINDOW])
     walk(w)
@@ -301,9 +321,7 @@ def turning(w):
             rises = (w[DISCRETE + o] > 0.0) & (x >= w[RISE + o])
             low = x if x > 0.0 else 0.0
             falls = (w[DISCRETE + o] == 0.0) & (low < w[FALL + o])
-            past = (rises | falls) & (
-                w[CROSSED + i] == 0.0
-            )  # a lane that crossed stands where it only might have gone
+            past = (rises | falls) & (w[CROSSED + i] == 0.0)  # else it stands where it might have gone
             w[TURNS + i] = 1.0 if past else w[TURNS + i]
 
 
@@ -312,7 +330,9 @@ def stand(w, i, t):
     """Puts lane i at time t of its path."""
     x = 1.0 if t >= w[FINISH + i] else (t - w[ORIGIN + i]) * w[INVERSE + i]
     for s in range(SPECIES):
-        w[X + s * W + i] = on_path(w, i, s * W + i, x, t - w[TIME + i])
+        o = s * W + i
+        w[SHIFT_THEN + o] = faded(w, i, o, t - w[TIME + i])
+        w[X + o] = on_path(w, i, o, x, w[SHIFT_THEN + o])
 
 
 @block
@@ -328,7 +348,8 @@ def look(w, i, t):
     x = 1.0 if t >= w[FINISH + i] else (t - w[ORIGIN + i]) * w[INVERSE + i]
     for s in range(SPECIES):
         o = s * W + i
-        w[HERE + s] = on_path(w, i, o, x, t - w[TIME + i]) if w[PHASE + i] == ALONG else w[X + o]
+        y = on_path(w, i, o, x, faded(w, i, o, t - w[TIME + i]))
+        w[HERE + s] = y if w[PHASE + i] == ALONG else w[X + o]
 
 
 @block

@@ -250,9 +250,9 @@ def step(w, v, setting):
 @block
 def waiting(w, v, phase):
     """How many lanes are in a phase and need no service first."""
-    count = 0.0
+    count = 0
     for i in range(W):
-        count += 1.0 if (w[PHASE + i] == phase) & (v[FLAG + i] == uint64(0)) else 0.0
+        count += 1 if (w[PHASE + i] == phase) & (v[FLAG + i] == uint64(0)) else 0
     return count
 
 
@@ -287,16 +287,16 @@ def sweep(w, v, setting):
         due = (w[PHASE + i] != STANDING) & ((w[TIME + i] >= w[STOP + i]) | (w[BUDGET + i] != w[BUDGET + i]))
         v[FLAG + i] = uint64(CALLED) if idle | due else uint64(0)
     flags = flagged(v)
-    if waiting(w, v, STEPPING) > 0.0:
+    if waiting(w, v, STEPPING) > 0:
         step(w, v, setting)
     for _ in range(ROUNDS):
-        if waiting(w, v, ALONG) > 0.0:
+        if waiting(w, v, ALONG) > 0:
             hop(w, v, setting)
             serve(w, v, setting)
-        if waiting(w, v, STANDING) > 0.0:
+        if waiting(w, v, STANDING) > 0:
             event(w, v, setting)
             serve(w, v, setting)
-        elif waiting(w, v, ALONG) == 0.0:
+        elif waiting(w, v, ALONG) == 0:
             break
         if flagged(v) > flags:
             break
