@@ -128,6 +128,8 @@ STUDY_KEYS: list[Case] = [
     ("method empty", "study", 'method = "ode"', 'method = ""', "C105", 'method = ""'),
     ("method unknown", "study", 'method = "ode"', 'method = "rk45"', "C112", "rk45"),
     ("method later", "study", 'method = "ode"', 'method = "backward"', "C108", "backward"),
+    ("pin unknown", "study", 'method = "ode"', 'method = "hybrid"\ncontinuous = ["nobody"]', "C102", "nobody"),
+    ("pin without use", "study", 'method = "ode"', 'method = "ode"\ncontinuous = ["ctc"]', "C107", "continuous"),
     ("method file missing", "study", 'method = "ode"', 'method = "./mine.py"', "C112", "./mine.py"),
     ("patients zero", "study", "patients = 10", "patients = 0", "C105", "patients = 0"),
     ("patients negative", "study", "patients = 10", "patients = -3", "C105", "patients = -3"),

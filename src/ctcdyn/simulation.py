@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ctcdyn.codegen.choose import METHODS_ODE, choose_ode
+from ctcdyn.codegen.choose import choose_any, choose_ode
 from ctcdyn.codegen.kernel import Kernel, link, solver_facts
 from ctcdyn.config.values import SHORTEST_WINDOW
 from ctcdyn.ensemble import DEFAULT_WINDOW, Ensemble, plan, run_range
@@ -99,7 +99,9 @@ class Model:
             _attempt(told, _share, q)
         if told:
             raise CtcError(told)
-        if method in METHODS_ODE:
+        if method == "auto":
+            method = choose_any(network, float(grid[0]), float(grid[-1]), switch[0]).method
+        elif method == "ode":
             method = choose_ode(network, float(grid[0]), float(grid[-1])).method
         kernel = self._kernel(method, network, initial or {})
         told += check_step(network, method, self._semantics[method], step, float(grid[-1] - grid[0]), max_steps)

@@ -108,8 +108,10 @@ def _compute(
         whole = Path(plan.output.file)
         own = whole.with_name(f"{whole.stem}.shard-{i:0{len(str(n))}d}-of-{n}{whole.suffix}")
         plan, resolved = prepare(study_file, [*changes, f"output.file={json.dumps(str(own), ensure_ascii=False)}"])
-    reporter.note(_line(plan, resolved.network))
-    if all_alike(plan, resolved):
+    method, reasons = _chosen(plan, resolved.network)
+    for line in (_line(plan, resolved.network, method), *reasons):
+        reporter.note(line)
+    if all_alike(plan, resolved, method):
         reporter.note(_ALIKE.format(plan.count, ""))
     from ctcdyn.store import claim
 
@@ -258,16 +260,27 @@ def check(
         from ctcdyn.cli.explain import explain_study
 
         explain_study(resolved, study)
-    print(f"ok  study {file}: {_line(study, resolved.network)}")
-    if all_alike(study, resolved):
+    method, _ = _chosen(study, resolved.network)
+    print(f"ok  study {file}: {_line(study, resolved.network, method)}")
+    if all_alike(study, resolved, method):
         print(_ALIKE.format(study.count // len(study.arms), " of an arm" if len(study.arms) > 1 else ""))
 
 
-def all_alike(study: Study, resolved: Resolved) -> bool:
+def _chosen(study: Study, network: Network) -> tuple[str, list[str]]:
+    """The method of a study; where that is "auto", what it takes, and why."""
+    if study.simulate.method != "auto":
+        return study.simulate.method, []
+    from ctcdyn.codegen.choose import choose
+
+    choice = choose(network, study)
+    return choice.method, [f"auto takes {choice.method}:", *(f"  {reason}" for reason in choice.reasons)]
+
+
+def all_alike(study: Study, resolved: Resolved, method: str) -> bool:
     """Whether the study asks for many trajectories that can only be the same: an ODE in which nothing is drawn."""
     from ctcdyn.model.resolve import semantics_of
 
-    return study.count > len(study.arms) and not resolved.draws and semantics_of(study) == "ode"
+    return study.count > len(study.arms) and not resolved.draws and semantics_of(study, method) == "ode"
 
 
 _ALIKE = (
@@ -276,13 +289,14 @@ _ALIKE = (
 )
 
 
-def _line(study: Study, network: Network) -> str:
-    """A study in a line."""
+def _line(study: Study, network: Network, method: str) -> str:
+    """A study in a line; `method` is what runs."""
     from ctcdyn.scales import write_length
 
     simulate = study.simulate
+    chosen = " (auto)" if simulate.method == "auto" else ""
     return (
-        f"{study.count} trajectories of {_shape(network)}, method {simulate.method}, "
+        f"{study.count} trajectories of {_shape(network)}, method {method}{chosen}, "
         f"{write_length(simulate.t_end - simulate.t_start)}, {len(simulate.times)} saved times"
     )
 

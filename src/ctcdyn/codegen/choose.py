@@ -1,4 +1,4 @@
-"""`method = "ode"` -> a solver, a pure function of model and study, with its reasons.
+"""`method = "ode"` or "auto" -> a solver, a pure function of model and study, with its reasons.
 
 A method of small stability region must keep h |lambda| below 3.3 (Tsit5 on the negative axis); accuracy asks for about
 as many steps as the solution has e-folds and turns. Both are estimated along a crude path of the nominal patient, and
@@ -7,6 +7,7 @@ the explicit method is taken unless stability would ask for more steps than accu
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctcdyn.codegen.automatic import Course, suit
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.lineage import Lineage, describe
 from ctcdyn.codegen.noise import noises_of
@@ -26,10 +28,9 @@ STABILITY = 3.3  # real stability interval of Tsit5 (measured from its stability
 STEPS_PER_FOLD = 8.0  # of an order-5 method at rtol 1e-6 (measured on the shipped models: 5 to 17)
 STEP_COST = 1.3  # of an implicit step beside an explicit one (measured on the shipped models: 1.0 to 1.35)
 PATH_STEPS = 200
-METHODS_ODE = ("ode", "auto")
+COURSE_STEPS = 5000  # of the nominal patient: more only where the solution explodes
+CHOSEN = ("ode", "auto")  # names that are no solver
 LOW_COUNT = 128.0  # cells: below, the Langevin law is not that of the cells. A power of two, so that bins end at it
-
-
 @dataclass(frozen=True)
 class Choice:
     """A solver by name, why it was taken, and the time scales (days) of the model along the nominal path."""
@@ -42,14 +43,49 @@ class Choice:
 def choose(network: Network, study: Any) -> Choice:
     """The solver for `study.simulate.method`; a name or path other than "ode" and "auto" is taken as it is."""
     method = study.simulate.method
-    if method not in METHODS_ODE:
+    start, end = float(study.simulate.t_start), float(study.simulate.t_end)
+    if method == "auto":
+        return choose_any(network, start, end, study.simulate.hybrid.switch_up)
+    if method not in CHOSEN:
         reasons = [f'asked for by method = "{method}"']
         if semantics_of(study) == "langevin":
-            reasons += langevin_reasons(network, float(study.simulate.t_start), float(study.simulate.t_end))
+            reasons += langevin_reasons(network, start, end)
         if method == "first_order_leap":
             reasons += describe(Lineage(Layout(network, "mixed")))
         return Choice(method, reasons, time_scales(network))
-    return choose_ode(network, float(study.simulate.t_start), float(study.simulate.t_end))
+    return choose_ode(network, start, end)
+
+
+def choose_any(network: Network, start: float, end: float, switch_up: float) -> Choice:
+    """What `auto` takes between two times (days); `switch_up`: cells from which on hybrid calls a species many."""
+    method, reasons = suit(network, _course(network, start, end), switch_up)
+    if method != "ode":
+        return Choice(method, reasons, time_scales(network))
+    chosen = choose_ode(network, start, end)
+    return Choice(chosen.method, reasons + chosen.reasons, chosen.scales)
+
+
+def _course(network: Network, start: float, end: float) -> Course:
+    """The rate equations of the nominal patient by LSODA to three digits; up to where they end, if they do not last."""
+    from scipy.integrate import LSODA
+
+    drift, _ = _functions(network)
+
+    def f(t: float, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        with np.errstate(all="ignore"):
+            return np.nan_to_num(drift(np.maximum(x, 0.0), t), posinf=1e200, neginf=-1e200)
+
+    times, states = [start], [network.initial_values().astype(float)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it gets no further is seen in its status
+        solver = LSODA(f, start, states[0], end, rtol=1e-3, atol=1e-3, max_step=(end - start) / PATH_STEPS)
+        while solver.status == "running" and len(times) < COURSE_STEPS:
+            solver.step()
+            if not np.isfinite(solver.y).all():
+                break
+            times.append(float(solver.t))
+            states.append(np.maximum(solver.y, 0.0))
+    return Course(np.array(times), np.array(states), np.diff([*times, max(end, times[-1])]))
 
 
 def langevin_reasons(network: Network, start: float, end: float) -> list[str]:

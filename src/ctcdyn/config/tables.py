@@ -173,6 +173,7 @@ class Simulate(Table):
     epsilon: Annotated[float, Field(ge=1e-4, le=0.1)] = 0.03  # relative change of a propensity in a leap of tau_leap
     step: Annotated[Days, Check(some_time("C105"))] | None = None  # of a method that takes the same step all the time
     hybrid: Hybrid = Hybrid()
+    continuous: Annotated[tuple[str, ...], Read(tuple_of)] = ()  # pinned, besides the species that the model pins
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -74,7 +74,7 @@ def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Proble
         tree = _initial(reader, name, network)
         if tree is not None:
             initial[name] = tree
-    changed = network.with_values(parameters, initial)
+    changed = _pin(reader, study, network.with_values(parameters, initial))
     draws = []
     for name, distribution in study.population.draw.items() if study.population is not None else ():
         draw = _draw(reader, name, distribution, changed)
@@ -84,6 +84,27 @@ def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Proble
     changed = read_interventions(reader, study, changed)
     _check_method(reader, study, changed)
     return Resolved(changed, tuple(sorted(draws, key=lambda draw: draw.parameter))), reader.problems
+
+
+def _pin(reader: Reader, study: Study, network: Network) -> Network:
+    """The network with the species that the study pins as continuous."""
+    given, method = study.simulate.continuous, study.simulate.method
+    for name in given:
+        if name not in network.species_names:
+            place = study.place("simulate", "continuous")
+            known = network.species_names
+            reader.problems.append(unknown_name("species", name, known, place, "simulate.continuous"))
+    if given and method not in ("auto", *_LATER_METHODS):
+        try:
+            semantics = semantics_of(study)
+        except CtcError:
+            semantics = "mixed"  # there is no such method, which is told elsewhere
+        if semantics not in ("mixed", "hybrid"):
+            what = f'continuous: the method "{method}" takes all species alike'
+            reader.note("C107", what, ("simulate", "continuous"), "leave it out, or take hybrid or first_order_leap")
+    return replace(
+        network, species=tuple(replace(s, continuous=s.continuous or s.name in given) for s in network.species)
+    )
 
 
 def _initial(reader: Reader, name: str, network: Network) -> Expr | None:
@@ -242,10 +263,10 @@ def _check_derived(reader: Reader, network: Network, given: dict[str, float]) ->
             reader.note("M306", what, ("parameters",), f"change what {item.name} is derived from", word="")
 
 
-def semantics_of(study: Study) -> str:
-    """What the study's method simulates: "ode", "jump", "mixed", ..."""
-    method = study.simulate.method
-    if method in ("ode", "auto"):
+def semantics_of(study: Study, method: str = "") -> str:
+    """What the study's method, or another in its place, simulates: "ode", "jump", "mixed", ..."""
+    method = method or study.simulate.method
+    if method == "ode":
         return "ode"
     solver = plugins.find("solver", method, Path(study.path).parent)
     return str(plugins.constants(solver, ("SEMANTICS",))["SEMANTICS"])
