@@ -29,7 +29,7 @@ from networks import dimers, network
         ("kuznetsov_1994", 1000.0, "tsit5", "no species that matters has fewer than 10000 cells"),
     ],
 )
-def test_each_shipped_model_has_the_method_that_the_documentation_says(name: str, days: float, method: str, reason: str) -> None:
+def test_each_shipped_model_has_its_documented_method(name: str, days: float, method: str, reason: str) -> None:
     choice = choose_any(load_model(name), 0.0, days, 500.0)
     assert choice.method == method
     assert any(reason in line for line in choice.reasons)

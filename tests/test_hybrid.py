@@ -39,12 +39,13 @@ def menagerie() -> Network:
         {"cells": 0.0, "x": 0.0, "y": 0.0, "guests": 0.0, "off": 0.0, "on": 0.0, "level": 0.0, "colony": 0.0,
          "seen": 0.0, "still": 0.0},
         {"loss": 1.0, "turn": 2.0, "feed": 0.0, "part": 1.3, "open": 0.7, "shut": 1.6, "divide": 0.5, "die": 0.3,
-         "detect": 0.02, "slow": 1e-9},
+         "detect": 0.02, "slow": 1e-9, "eat": 0.0},
         {"vanish": ("cells ->", "loss"), "up": ("-> x", "=turn * y + 0 * x"), "down": ("-> y", "=-turn * x"),
          "arrive": ("-> guests", "=feed * (1 + x)"), "depart": ("guests ->", "part"), "open": ("off -> on", "open"),
          "shut": ("on -> off", "shut"), "make": ("-> level", "=on"), "fade": ("level ->", "1"),
          "divide": ("colony -> 2 colony", "divide"), "die": ("colony ->", "die"),
-         "detect": ("colony -> colony + seen", "detect"), "wait": ("still ->", "slow")},
+         "detect": ("colony -> colony + seen", "detect"), "wait": ("still ->", "slow"),
+         "eat": ("level + still -> still", "eat")},
         observables=(
             Observable(
                 "found", None, "first_passage", {"when": parse("seen >= 1"), "stop": True}, "d", realised="passage"
@@ -129,6 +130,14 @@ def test_thresholds_leave_the_time_of_detection_alone(up: float) -> None:
     for t in (5.0, 15.0, 50.0):
         silent = oracles.lineage_silence(0.5, 0.3, 0.02, t) ** 3
         assert_fraction(run.passed[:, 0] > t, silent, detect=0.02)
+
+
+def test_a_pinned_species_that_jumps_use_up_does_not_stop_the_clock() -> None:
+    """What is left of it, and of the hazard that follows it, is rounding: hops must not shrink to resolve that."""
+    run = woken([0.0, 2.0, 50.0], 40, {"level__initial": 5.0, "still__initial": 3.0, "eat": 1.0})
+    assert run.work.max() < 500
+    assert_allclose(run.state[:, 2, 6], 0.0, atol=1e-6)
+    assert_array_equal(run.state[:, 2, 9], 6.0)  # doubled by the treatment
 
 
 def test_a_timed_treatment_does_not_wait_for_a_reaction() -> None:

@@ -27,7 +27,7 @@ from ctcdyn.model.load import load_model
 from ctcdyn.model.resolve import resolve
 from ctcdyn.simulation import Model
 from ctcdyn.study import run
-from instances import MODELS, SOLVERS, Case, small
+from instances import SOLVERS, Case, small
 
 HERE = Path(__file__).parent
 STUDY = """schema = 1
@@ -185,8 +185,9 @@ def test_text_is_the_same_for_any_hash_seed() -> None:
 
 
 def sources() -> list[tuple[str, str, str]]:
-    """(model, solver, text of the kernel) of all of them."""
-    networks = {name: load_model(name) for name in MODELS} | {"toy": toy()}
+    """(model, solver, text of the kernel): all solvers with models that hold all of the language."""
+    some = ("ctc_five", "experimental_metastasis", "human_breast_min")
+    networks = {name: load_model(name) for name in some} | {"toy": toy()}
     return [(name, method, link(n, method).source) for name, n in networks.items() for method in SOLVERS]
 
 

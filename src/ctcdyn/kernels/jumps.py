@@ -55,19 +55,18 @@ LONGEST = PHASE + 6 * W  # that the last hops allow
 LATEST = PHASE + 7 * W  # how far the last path was followed, days
 AT_START, AT_HALF = PHASE + 8 * W, PHASE + 9 * W  # hazard at the beginning and in the middle of the hop, 1/d
 SPENT = PHASE + 10 * W  # hazard of the whole hop
-KNOWN = PHASE + 11 * W  # time up to which nothing happens to a lane
-ACTIVE = PHASE + 12 * W  # 1 where the lane hops
+KNOWN, ACTIVE = PHASE + 11 * W, PHASE + 12 * W  # time up to which nothing happens to a lane; 1 where it hops
 GOES, LEAPS = PHASE + 13 * W, PHASE + 14 * W  # 1 where it gets there, 1 where a jump ends it
 CROSSED = PHASE + 15 * W  # 1 where a condition or threshold lies within
 TURNS = PHASE + 16 * W  # 1 where a species is to change sides
 LONGER = PHASE + 17 * W  # LONGEST once this hop is taken
-SHIFT_NOW = PHASE + 18 * W  # what jumps since its beginning add to the path, at TIME,
-SHIFT_THEN = SHIFT_NOW + WIDE  # and at the time that is looked at
+SHIFT_NOW, SHIFT_THEN = PHASE + 18 * W, PHASE + 18 * W + WIDE  # what jumps add to the path: at TIME, where one looks
 STOOD, MOVES = SHIFT_THEN + WIDE, SHIFT_THEN + 2 * WIDE  # the state where the hop began; 1 where a species moves
 JUMPS_END = MOVES + WIDE
 
 STANDING, STEPPING, ALONG = 0.0, 1.0, 2.0
 SIMPSON = 180.0  # of an exponential: relative error = (relative second difference)**2 / 180
+SLIGHT = 1e-10  # of a hazard: less than matters, and rounding may be all there is
 
 
 @lane
@@ -162,7 +161,8 @@ def land(w, v, i, tolerance):
     bend = abs(low - 2.0 * half + high)
     most = low if low > half else half
     most = high if high > most else most
-    fine = (bend <= tolerance * most) | (h <= ROUNDING * abs(w[TIME + i]))
+    slight = h * bend <= SLIGHT
+    fine = (bend <= tolerance * most) | slight | (h <= ROUNDING * abs(w[TIME + i]))
     spent = h * (low + 4.0 * half + high) * (1.0 / 6.0)
     leaps = w[BUDGET + i] <= spent
     # the root in (0, 1] of low s + b s^2 / 2 + c s^3 / 3 = y: of the trapezium, then two steps of Newton's
@@ -182,7 +182,7 @@ def land(w, v, i, tolerance):
     fine = on & fine & (not broken)
     v[FLAG + i] = uint64(FAILED + NOT_FINITE) if broken else v[FLAG + i]
     longer = 4.0 * h if 4.0 * h > w[LONGEST + i] else w[LONGEST + i]
-    w[LONGER + i] = longer if 16.0 * bend <= tolerance * most else w[LONGEST + i]
+    w[LONGER + i] = longer if (16.0 * bend <= tolerance * most) | slight else w[LONGEST + i]
     w[LONGEST + i] = 0.5 * h if on & (not fine) else w[LONGEST + i]
     w[KNOWN + i] = t if fine else w[KNOWN + i]
     w[ACTIVE + i] = 1.0 if fine else 0.0
