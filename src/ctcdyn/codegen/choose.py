@@ -73,7 +73,8 @@ def _course(network: Network, start: float, end: float) -> Course:
 
     def f(t: float, x: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(all="ignore"):
-            return np.nan_to_num(drift(np.maximum(x, 0.0), t), posinf=1e200, neginf=-1e200)
+            slope: NDArray[np.float64] = np.nan_to_num(drift(np.maximum(x, 0.0), t), posinf=1e200, neginf=-1e200)
+        return slope
 
     times, states = [start], [network.initial_values().astype(float)]
     with warnings.catch_warnings():
