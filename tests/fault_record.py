@@ -35,19 +35,20 @@ each. A row holds only where nothing went wrong in any of its repeats: no commit
 no traceback, no process left, no result with another content hash than the uninterrupted run, nothing left beside the
 result. Processes die here, machines do not: the page cache survives, so loss of power is not covered.
 
-The run has {count} trajectories of `birth_death_immigration` in five leaves, each committed for itself, with two
-threads, 600 kept paths and quantiles; rows of signals have {long} trajectories and commit once a second. In the row of
-combinations it has {many}: threads 1, 2, 7 (of Dask: workers on loopback) x shards 1, 3, 10 x local, Dask x no kills,
-or three in each shard, merged as a virtual file and as a copy: one content hash.
+The run has {count} trajectories of `birth_death_immigration` in five leaves, each committed for itself (in rows that
+say so, each two segments are made into one at once), with two threads, 600 kept paths and quantiles; rows of signals
+have {long} trajectories and commit once a second. In the row of combinations it has {many}: threads 1, 2, 7 (of Dask:
+workers on loopback) x shards 1, 3, 10 x local, Dask x no kills, or three in each shard, merged as a virtual file and as
+a copy: one content hash.
 
 | what | when | machine | seed | counts | outcome | minutes |
 |---|---|---|---|---|---|---|
 """
 
 
-def every(role: str, how: str) -> Callable[[Path, random.Random], Counts]:
+def every(role: str, how: str, many: int = 64) -> Callable[[Path, random.Random], Counts]:
     def strike(folder: Path, _rng: random.Random) -> Counts:
-        scene = Scene(folder)
+        scene = Scene(folder, many=many)
         return strikes.at_operations(scene, role, how, range(1, scene.sizes[role] + 1))
 
     return strike
@@ -63,6 +64,7 @@ def signals(number: signal.Signals, times: int, cold: bool) -> Callable[[Path, r
 ROWS: dict[str, Callable[[Path, random.Random], Counts]] = {
     f"{how} at every operation of {role}": every(role, how) for role in ("run", "assembly") for how in WAYS[1:]
 }
+ROWS |= {f"{how} at every operation of run, segments merged": every("run", how, 2) for how in WAYS[1:]}
 ROWS |= {
     "files limited by the system (RLIMIT_FSIZE)": lambda folder, rng: strikes.by_limits(
         Scene(folder), [int(10 ** rng.uniform(2.5, 5.2)) for _ in range(60)]

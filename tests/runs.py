@@ -32,12 +32,15 @@ LIMIT = 5.0  # s, the upper limit that the issue states
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One command: its words, what goes wrong, seconds between commits, and limits of the system (RLIMIT_...)."""
+    """One command: its words, what goes wrong, seconds between commits, limits of the system (RLIMIT_...), and how many
+    small segments are made into one.
+    """
 
     words: Sequence[object]
     plan: faults.Plan | None = None
     seconds: float = 0.0
     limits: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    many: int = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +80,7 @@ class Server:
         for run in runs:
             plan = dataclasses.asdict(run.plan) if run.plan else None
             orders.append({"words": [str(word) for word in run.words], "plan": plan, "seconds": run.seconds,
-                           "limits": dict(run.limits), "mark": uuid.uuid4().hex})  # fmt: skip
+                           "limits": dict(run.limits), "many": run.many, "mark": uuid.uuid4().hex})  # fmt: skip
         found: list[dict[str, Any]] = self._ask({"begin": orders})
         return found
 
@@ -185,6 +188,7 @@ def _become(run: dict[str, Any], out: int, err: int) -> None:
 
     import ctcdyn.cli
     import ctcdyn.preparation
+    import ctcdyn.store.compaction
     import ctcdyn.store.journal
 
     os.setpgid(0, 0)
@@ -196,6 +200,7 @@ def _become(run: dict[str, Any], out: int, err: int) -> None:
     for name, value in run["limits"].items():
         resource.setrlimit(getattr(resource, name), (value, resource.RLIM_INFINITY))
     ctcdyn.store.journal.SECONDS = ctcdyn.preparation.SECONDS = run["seconds"]
+    ctcdyn.store.compaction.MANY = run["many"]
     if run["plan"] is not None:
         plan = faults.Plan(**run["plan"])
         os.environ.update(plan.environment())

@@ -1,7 +1,8 @@
 """What a run will need, before it begins: bytes on disk from the schema, memory, time from a pilot.
 
 Rows and paths are an upper bound (nothing is taken to be compressible), and segments and final file are there at the
-same time; nodes and histograms in segments depend on how many seconds the run takes and are estimated.
+same time. There is a most of segments, however long the run takes (`store.compaction`); how many bins of a histogram
+are not empty in each is estimated.
 """
 
 from __future__ import annotations
@@ -23,13 +24,13 @@ from ctcdyn.ensemble import HELD_BYTES, LARGEST_RANGE, OPEN_BYTES, Ensemble, Ran
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.progress import clock_text
 from ctcdyn.reduction import bins, sketch_bits
-from ctcdyn.store import Schema
+from ctcdyn.store import Schema, compaction
 from ctcdyn.store.journal import folder_of
 from ctcdyn.store.layout import LEAF, ROW_NAMES
 
 BASE = 260 << 20  # bytes of a process with numba and LLVM in it: measured, Python 3.11, Linux
-SEGMENTS = 16  # that are not yet merged: assumed; a run of more seconds has more, each with more leaves
 PLACES = 4  # in the range of ids, at which a pilot takes trajectories
+FRAME = 32 << 10  # bytes of a segment that are not numbers: names, types, ends of pages
 SHARE = 64  # blocks of trajectories that a run must have for each block of its pilot
 PATIENCE = 2.0  # s after which the pilot of a run is given up
 
@@ -77,9 +78,12 @@ def estimate(schema: Schema, threads: int) -> Estimate:
     node = sizes["arm"] * sizes["time"] * 8 + 3 * 8 * values
     sketch = 4 * bins(sketch_bits(values)) * values if schema.quantiles else 0
     # nodes of neighbouring leaves are merged, and a part of the histogram is a few bytes for each bin that is not empty
-    parts = min(leaves, SEGMENTS)
-    filled = min(sketch, LEAF * values * 4) // 4
-    segments = schema.count * row + kept + parts * (2 * node + filled)
+    parts = min(leaves, compaction.most(schema.count * row + kept) + 1)  # one more while some become one
+    each = -(-leaves // parts)
+    nodes = min(each, 2 * each.bit_length())
+    filled = min(sketch, LEAF * each * values * 4) // 4
+    moved = min(2 * compaction.SMALL, schema.count * row) if leaves >= compaction.MANY else 0
+    segments = schema.count * row + kept + moved + parts * (nodes * node + filled + FRAME)
     leaf = LEAF * sizes["time"] * width * 8
     open_leaves = max(1, min(LARGEST_RANGE, OPEN_BYTES // max(leaf, 1)))
     rows = min(schema.count, LARGEST_RANGE * LEAF) * (row + 8 * sizes["parameter"])

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from ctcdyn import slabs
 from ctcdyn.errors import CtcError, Exit, Problem
+from ctcdyn.reduction import Tree
+from ctcdyn.store import compaction
 from ctcdyn.store.disk import check_target, failure
 from ctcdyn.store.files import write_durably
 from ctcdyn.store.identity import as_json, differences, identity
@@ -87,7 +89,9 @@ class Journal:
             results: list[Any] = [packed.result for packed in self._waiting]
             runs = tuple((result.first, len(result.status)) for result in results)
             sketches = [result.sketch for result in results if result.sketch is not None]
-            sums = tail([node for result in results for node in result.nodes], sketches)
+            tree = Tree(-(-self.schema.total // LEAF))
+            tree.add_all(node for result in results for node in result.nodes)
+            sums = tail(tree.waiting(), sketches)
             try:
                 rows, rest = write_durably(self.folder / name, (body(self.schema, self._waiting), [sums]))
                 self.manifest.append(Entry(name, rows.size, rows.hash, rest.size, rest.hash, runs))
@@ -96,7 +100,24 @@ class Journal:
             for packed in self._waiting:
                 packed.release()
             self._waiting, self._bytes, self._rows = [], 0, 0
+            self._compact()
         self._last = time.monotonic()
+
+    def _compact(self) -> None:
+        """Make one of many small segments. A crash leaves what counted before, or the one; the rest is cleared."""
+        small = compaction.candidates(self.manifest.entries)
+        if len(small) < 2:
+            return
+        name = f"{self._next:06d}.h5"
+        self._next += 1
+        try:
+            one = compaction.merge_segments(self.folder, name, self.schema, small)
+            if one is not None:  # else it is damaged: this is told when the result is made
+                self.manifest.append(one, replaces=small)
+                for entry in small:
+                    (self.folder / entry.name).unlink(missing_ok=True)
+        except OSError as error:
+            raise failure(error, self.folder, sum(entry.size for entry in small)) from None
 
     def remove(self) -> None:
         """The result has its name: the segments are no longer needed."""

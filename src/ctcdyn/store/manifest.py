@@ -1,9 +1,9 @@
 """What is committed: one line for each segment, appended and synced, each with its checksum.
 
 A line is `crc32 json`. The first says what the run is, and so does one more, since all would be lost with it; the
-others name a segment file with the hash and size of its two parts and the runs of trajectories in it. A torn last line
-was never committed and is cut off; any other line that does not match its checksum is damage, and what it named is
-computed again.
+others name a segment file with the hash and size of its two parts and the runs of trajectories in it. One that was made
+of others names these too, in two copies of its line, and they no longer count. A torn last line was never committed and
+is cut off; any other line that does not match its checksum is damage, and what it named is computed again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from ctcdyn.errors import CtcError, Exit, Problem
 
 NAME = "manifest.jsonl"
-_COPIES = 2  # of the line that says what the run is
+_COPIES = 2  # of a line with which more than one segment would be lost
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,17 @@ class Entry:
 
 @dataclass
 class Manifest:
-    """The manifest of a folder of segments, read whole. `damaged`: numbers of lines that cannot be believed."""
+    """The manifest of a folder of segments, read whole.
+
+    `damaged`: numbers of lines that cannot be believed; `replaced`: names of segments that no longer count, and may
+    still be there.
+    """
 
     path: Path
     header: dict[str, Any]
     entries: list[Entry] = field(default_factory=list)
     damaged: list[int] = field(default_factory=list)
+    replaced: set[str] = field(default_factory=set)
 
     @classmethod
     def create(cls, folder: Path, header: dict[str, Any], entries: Sequence[Entry] = ()) -> Manifest:
@@ -78,11 +83,17 @@ class Manifest:
             what = f"{path} cannot be read: {os.strerror(error.errno or 0)}"
             raise CtcError(Problem("R511", what), Exit.OUTPUT) from None
         headers: list[dict[str, Any]] = []
-        entries, damaged = [], []
+        entries: list[Entry] = []
+        damaged: list[int] = []
+        replaced: set[str] = set()
         for number, line in enumerate(lines[:-1], 1):  # what has no end of line was not committed
             found = _parse(line)
             entry = _entry(found)
             if entry is not None:
+                assert found is not None
+                here = {str(name) for name in found.get("replaces", ())}
+                replaced |= here
+                entries = [other for other in entries if other.name not in here and other != entry]
                 entries.append(entry)
             elif found is not None and "identity" in found:
                 headers.append(found)
@@ -93,11 +104,12 @@ class Manifest:
             raise CtcError(Problem("R511", f"{path} is damaged in its first lines", fix=fix), Exit.OUTPUT)
         if len(headers) < _COPIES and not damaged:
             damaged.append(_COPIES)
-        return cls(path, headers[0], entries, damaged)
+        return cls(path, headers[0], entries, damaged, replaced)
 
-    def append(self, entry: Entry) -> None:
-        """Commit a segment whose file is durable already."""
-        line = _line_of(entry)
+    def append(self, entry: Entry, replaces: Sequence[Entry] = ()) -> None:
+        """Commit a segment whose file is durable already, and which holds all that is in those it `replaces`."""
+        copies = [_line_of(entry, [other.name for other in replaces])] * (_COPIES if replaces else 1)
+        line = b"\n".join(copies)
         handle = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
         try:
             end = self._cut(handle)
@@ -107,7 +119,7 @@ class Manifest:
             os.fsync(handle)
         finally:
             os.close(handle)
-        self.entries.append(entry)
+        self.entries = [*(other for other in self.entries if other not in replaces), entry]
 
     def rewrite(self, entries: list[Entry]) -> None:
         """Replace the list of segments at once, as after damage."""
@@ -143,10 +155,10 @@ def _line(content: dict[str, Any]) -> bytes:
     return b"%08x " % zlib.crc32(text) + text + b"\n"
 
 
-def _line_of(entry: Entry) -> bytes:
+def _line_of(entry: Entry, replaces: Sequence[str] = ()) -> bytes:
     runs = [list(run) for run in entry.runs]
-    parts = {"body": [entry.body, entry.body_hash], "tail": [entry.tail, entry.tail_hash]}
-    return _line({"segment": entry.name, **parts, "runs": runs})
+    found = {"body": [entry.body, entry.body_hash], "tail": [entry.tail, entry.tail_hash], "runs": runs}
+    return _line({"segment": entry.name} | found | ({"replaces": list(replaces)} if replaces else {}))
 
 
 def _parse(line: bytes) -> dict[str, Any] | None:

@@ -13,6 +13,8 @@ from ctcdyn.store.manifest import Manifest
 from ctcdyn.store.reader import FileArrays, ResultFile, damage_reported
 from ctcdyn.store.segments import read_checked
 
+_LOOKS = 5  # at a run that goes on, which makes one segment of some about once a minute
+
 
 @dataclass(frozen=True)
 class Unfinished:
@@ -46,14 +48,17 @@ def unfinished(path: str | os.PathLike[str], check: bool = True) -> Unfinished |
     folder = given if given.suffix == SUFFIX else folder_of(given)
     if not folder.is_dir():
         return None
-    there = segments_in(folder)
-    manifest = Manifest.read(folder)
-    bad = [f"manifest line {number}" for number in manifest.damaged]
-    # one may be there without its line, where a process is about to write it or was killed before
-    if not bad and len(there - {entry.name for entry in manifest.entries}) > 1:
-        bad = [f"the end of {manifest.path.name}"]
-    if check:
-        bad += [entry.name for entry in manifest.entries if read_checked(folder, entry) is None]
+    for _ in range(_LOOKS):
+        there = segments_in(folder)
+        manifest = Manifest.read(folder)
+        bad = [f"manifest line {number}" for number in manifest.damaged]
+        # one may be there without its line, where a process is about to write it or was killed before
+        if not bad and len(there - manifest.replaced - {entry.name for entry in manifest.entries}) > 1:
+            bad = [f"the end of {manifest.path.name}"]
+        if check:
+            bad += [entry.name for entry in manifest.entries if read_checked(folder, entry) is None]
+        if not bad or Manifest.read(folder).entries == manifest.entries:
+            break  # else a run that goes on has made one segment of some meanwhile
     good = [entry for entry in manifest.entries if entry.name not in bad]
     identity = manifest.header["identity"]
     size = sum(entry.size for entry in good)
