@@ -20,6 +20,7 @@ from pathlib import Path
 os.environ.setdefault("CTCDYN_CACHE", os.environ.get("CTCDYN_TEST_CACHE") or tempfile.mkdtemp(prefix="kernels"))
 
 import matrix
+import memory
 import strikes
 from ctcdyn.preparation import versions
 from faults import WAYS
@@ -82,6 +83,7 @@ ROWS |= {
     "bits flipped and ends cut off": lambda folder, rng: strikes.by_flips(Scene(folder), 1000, 200, 120, rng),
     "eight starters, new interpreters": lambda folder, _rng: strikes.by_starters(Scene(folder), 50, True),
     "eight starters, forks": lambda folder, _rng: strikes.by_starters(Scene(folder), 150, False),
+    "memory of many trajectories": memory.by_counts,
     "holder killed, eight resume": lambda folder, rng: strikes.by_takers(Scene(folder), 50, rng),
 }
 

@@ -110,7 +110,7 @@ def test_first_passages_are_told(tmp_path: Path) -> None:
     assert float(line[1]) == pytest.approx(100 * share, abs=0.05)
     assert float(line[3]) == pytest.approx(100 * (share * (1 - share) / 300) ** 0.5, rel=0.05)
     assert line[-2:] == [f"{median:.3g}", "hours"]
-    assert "passages    large (in event_time, event_observed)" in command("inspect", result)[1]
+    assert "events      large (in event_time, event_observed)" in command("inspect", result)[1]
     code, _, err = command("plot", result, "--species", "large", "-o", tmp_path / "x.png")
     assert code == Exit.USAGE
     assert "'large' is a first passage" in err

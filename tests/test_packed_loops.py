@@ -96,7 +96,7 @@ def test_steps_of_the_ode_methods_have_no_scalar_arithmetic(case: tuple[str, str
 @pytest.mark.parametrize("case", [c for c in CASES if c[1] == "direct"], ids="-".join)
 def test_a_sweep_of_the_exact_process_is_packed(case: tuple[str, str], counted: dict) -> None:
     """One packed loop with its scalar twin at most, and no more than the odd instruction beside them."""
-    (sweep,) = counted[case]["sweep"]
+    (sweep,) = counted[case]["one_event"]
     packed = [loop for loop in sweep.loops if loop.scalar == 0]
     assert sum(loop.packed for loop in packed) >= 25
     assert all(loop.packed == 0 or loop.scalar == 0 for loop in sweep.loops)  # never mixed
@@ -105,7 +105,7 @@ def test_a_sweep_of_the_exact_process_is_packed(case: tuple[str, str], counted: 
 
 def test_every_form_of_a_rate_is_in_the_one_packed_loop(counted: dict) -> None:
     """Hill, min, max, where, step, sine, exponential and power together: far more than a plain network's sixty."""
-    (sweep,) = counted["forms", "direct"]["sweep"]
+    (sweep,) = counted["forms", "direct"]["one_event"]
     best = max(sweep.loops, key=lambda loop: loop.packed)
     assert best.packed > 150
     assert best.scalar == 0

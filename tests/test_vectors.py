@@ -47,7 +47,7 @@ def test_functions_and_innermost_loops_are_told_apart() -> None:
 
 def test_the_exact_process_is_packed_at_a_fixed_target() -> None:
     found = {f.name: f for f in count_instructions(link(load_model("ctc_linear"), "direct").source)}
-    best = max(found["sweep"].loops, key=lambda loop: loop.packed)
+    best = max(found["one_event"].loops, key=lambda loop: loop.packed)
     assert best.packed >= 50  # ten rates, a prefix sum, an exponential, four species to update
     assert best.scalar == 0
     assert all(f.whole.fused == 0 for f in found.values())
@@ -84,4 +84,4 @@ def test_codegen_prints_kernel_part_path_and_counts(tmp_path: object) -> None:
     assert path.strip().endswith("kernel.py")
     code, table, _ = command("codegen", study, "--vectors")
     assert code == 0
-    assert "sweep" in table
+    assert "one_event" in table

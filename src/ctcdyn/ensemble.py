@@ -26,7 +26,7 @@ from ctcdyn.reduction import LEAF, Histogram, Sparse, Tree, bins, sketch_bits
 
 OPEN_BYTES = 64 << 20  # of open leaves in one worker
 HELD_BYTES = 64 << 20  # of finished leaves that wait to be given
-LARGEST_RANGE = 128  # leaves
+LARGEST_RANGE = 32  # leaves: more take 1 % of memory for each doubling, and no less time
 # Days over which a bound of time-dependent rates holds; assumed: finer than a daily rhythm.
 SLICE = (
     256  # looks at the halt word in one call of a kernel: tens of milliseconds, in which no Ctrl-C is seen

@@ -20,7 +20,7 @@ from ctcdyn.store.paths import Packed
 from ctcdyn.store.segments import Piece, body, parse_body, parse_tail, read_checked, tail
 
 MANY = 64  # small segments that may be there before they are merged
-SMALL = 4 << 20  # bytes of rows and paths; what is larger has enough of them for its sums
+SMALL = 1 << 20  # bytes of rows and paths; what is larger has enough of them for its sums
 
 
 def candidates(entries: Sequence[Entry]) -> list[Entry]:
