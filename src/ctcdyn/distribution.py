@@ -15,12 +15,13 @@ from ctcdyn.codegen import cache
 from ctcdyn.codegen.emit import Emission
 from ctcdyn.codegen.kernel import Kernel, entries
 from ctcdyn.codegen.leaves import leaf_functions
-from ctcdyn.ensemble import LARGEST_RANGE, OPEN_BYTES, Ensemble, Range, run_range
+from ctcdyn.ensemble import OPEN_BYTES, Ensemble, Range, run_range
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.execute import cluster
 from ctcdyn.reduction import LEAF
 from ctcdyn.store import Packed, PathCoder, Schema
 
+LARGEST_TASK = 128  # leaves; each task costs the scheduler and the network some ms
 _loading = threading.Lock()  # a worker may have many threads, and all begin with the same kernel
 _OF_ONE_PROCESS = ("halt", "workers", "local")  # fields of an ensemble that stay where they are
 
@@ -95,7 +96,7 @@ def on_cluster(
     return cluster.execute(
         range_task(kernel, ensemble, schema),
         spans,
-        most=max(1, min(LARGEST_RANGE, OPEN_BYTES // max(8 * LEAF * columns, 1))),
+        most=max(1, min(LARGEST_TASK, OPEN_BYTES // max(8 * LEAF * columns, 1))),
         workers=workers,
         scheduler=scheduler,
         halted=lambda: ensemble.halted,
