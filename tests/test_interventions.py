@@ -239,7 +239,8 @@ def test_shares_and_differences_of_a_file(tmp_path: Path, monkeypatch: pytest.Mo
         null = event_difference(results, "many", "null")
         assert (null.value, null.error, null.gain) == (0.0, 0.0, np.inf)
     assert "events up to day 8" in out
-    assert "days after resection" in out
+    assert "days after resection (of" in out
+    assert "days after resection was due (of" in out  # in the arm that does without it
     assert f"(of the {share.n} with resection)" in out
     assert "no pair is unlike another" in out
     assert "times the patients" in out

@@ -134,6 +134,16 @@ def clocks(results: Results) -> dict[str, str]:
         return {}  # made without a study
 
 
+def withheld(results: Results) -> dict[str, set[str]]:
+    """Arm -> treatments that it does not give; what is measured from them counts from when they were due."""
+    try:
+        study = json.loads(str(results.provenance["config_resolved_json"]))
+        every = {treatment["name"] for treatment in study.get("treatment", [])}
+        return {arm["name"]: every - set(arm["treatments"]) for arm in study.get("arm", [])}
+    except (KeyError, TypeError, ValueError):
+        return {}  # made without a study
+
+
 def event_share(results: Results, event: str, arm: str | None = None) -> Estimate:
     """Share of the trajectories of an arm (default: the first) with the event by the end of the run.
 

@@ -18,7 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctcdyn import plugins
-from ctcdyn.analysis import Estimate, clocks, event_difference, event_share, low_shares, mean, z_score
+from ctcdyn.analysis import (
+    Estimate,
+    clocks,
+    event_difference,
+    event_share,
+    low_shares,
+    mean,
+    withheld,
+    z_score,
+)
 from ctcdyn.errors import CtcError, Status
 from ctcdyn.scales import time_unit, write_time
 from ctcdyn.store.layout import BLOCK
@@ -177,6 +186,7 @@ def _first_passages(results: Results, trusted: Accuracy) -> str:
     lines = [f"events up to {write_time(end)}" if measured else f"first passages up to {write_time(end)}"]
     small = results.schema.count * len(results.event_kind) <= EXACT
     good = np.isin(results.status, [int(s) for s in Status if s.ok])
+    missing = withheld(results)
     for a, arm in enumerate(results.arm):
         if len(results.arm) > 1:
             lines.append(f" {arm}")
@@ -184,6 +194,7 @@ def _first_passages(results: Results, trusted: Accuracy) -> str:
         table = [("", "share", "± MC error", "95 % interval", "median of those")]
         for number, name in enumerate(results.event_kind):
             found, clock = event_share(results, name, arm), measured.get(name, "")
+            due = " was due" if clock in missing.get(arm, ()) else ""
             if found.n == 0:
                 table.append((name, f"no {clock}" if clock and chosen.any() else "no trajectory", "", "", ""))
                 continue
@@ -192,9 +203,9 @@ def _first_passages(results: Results, trusted: Accuracy) -> str:
             median = ""
             if small and found.value > 0:
                 happened = chosen & (results.event_observed[:, number] == 1)
-                median = _moment(float(np.median(results.event_time[happened, number])), unit, length, clock)
+                median = _moment(float(np.median(results.event_time[happened, number])), unit, length, clock + due)
             if found.n < int(chosen.sum()):
-                median += f" (of the {found.n} with {clock})"
+                median += f" (of the {found.n} {'for whom' if due else 'with'} {clock}{due})"
             table.append((name, f"{share} %", f"{error} %" if error else "", interval, median.strip()))
         lines.extend(_columns(table))
     return "\n".join(lines + _differences(results, trusted))
@@ -222,7 +233,8 @@ def _differences(results: Results, trusted: Accuracy) -> list[str]:
                 continue
             points, error = with_error(100 * found.value, 100 * found.error)
             unpaired = with_error(0.0, 100 * found.unpaired)[1]
-            table.append((f"{name}, {arm}", points, error, unpaired, f"{found.gain:.3g} times the patients"))
+            saved = f"{found.gain:.3g} times the patients" if found.gain >= 1.05 else "nothing"
+            table.append((f"{name}, {arm}", points, error, unpaired, saved))
     if len(table) == 1:
         return []
     return [f"share with the event, difference to {results.arm[0]} in the same patients", *_columns(table)]

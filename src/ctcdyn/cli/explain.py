@@ -90,7 +90,8 @@ def explain_interventions(study: Study) -> None:
         }
         rows = [(x.name, _when(x), _what(x), ", ".join(given[x.name]) or "no arm") for x in study.treatment]
         show_table("treatments", ("name", "given", "effect", "in arms"), rows)
-        print(f"arms:       {', '.join(study.arms)}: the same patients and the same chance in each")
+        alike = ": the same patients and the same chance in each" if len(study.arms) > 1 else ""
+        print(f"{'arms' if alike else 'arm'}:".ljust(12) + ", ".join(study.arms) + alike)
     for arm in study.arm:
         for x in study.treatment:
             if x.name in arm.treatments and x.after in {y.name for y in study.treatment} - set(arm.treatments):
