@@ -56,6 +56,7 @@ def _tables(lineage: Lineage, reals: list[int]) -> list[str]:
     asked = set().union(*(names(e) for e in [*layout.conditions.values(), *(p.when for p in layout.passages)]))
     watched = [s for s, name in enumerate(layout.species) if name in asked and layout.is_whole(name)]
     movers = _movers(lineage, reals)
+    untraced = sum(cells[k] not in plain or bool(ways[k].gains) for k in quick)
     moved = [any(s in watched for s, _ in moves[k]) for k in range(len(ways))]
     seen = [any(s in watched for k in lineage.exports(g) for s, _ in moves[k] if s != g) for g in growers]
     return [
@@ -101,6 +102,7 @@ def _tables(lineage: Lineage, reals: list[int]) -> list[str]:
         _table("SOURCE_WAY", quick, "sources of one cell at a time"),
         _table("SOURCE_PLAIN", (_number(plain, cells[k]) for k in quick), "plain species of its cell, or -1"),
         _table("SOURCE_GROWER", (_number(growers, cells[k]) for k in quick), "its grower, or -1"),
+        f"UNTRACED = {untraced}  # of them, those whose cells are counted although they are gone again",
         f"BURSTS = {len(sources) - len(quick)}",
         _table("BURST_WAY", (k for k in sources if k not in quick), "sources of several cells at a time"),
         f"WATCHED = {len(watched)}",

@@ -52,7 +52,8 @@ NEW = INVERTED  # state at the end of the step
 POLY = NEW + SPECIES * W  # rate of each source: coefficients of powers of the share of the step
 SPAN = POLY + 5 * SOURCES * W  # length of the step, days
 SLOT = SPAN + W  # draws of the step so far, of those that are numbered
-TOP = SLOT + W  # cells on the stack
+TWIN = SLOT + W  # the second of two draws
+TOP = TWIN + W  # cells on the stack
 STACK = TOP + W  # (cell, time that is left), the same place for all lanes
 CELLS = STACK + 64 * W
 
@@ -62,9 +63,13 @@ SINGLE = 1  # kind of draws that are numbered
 
 @block
 def fresh(w, v, i):
-    """The next numbered draw of the step of lane i, a signed tail."""
-    a, _ = two_draws(v, i, int(w[SLOT + i]), SINGLE)
+    """The next numbered draw of the step of lane i, a signed tail; they come in twos."""
+    slot = int(w[SLOT + i])
     w[SLOT + i] += 1.0
+    if slot % 2 == 1:
+        return w[TWIN + i]
+    a, b = two_draws(v, i, slot // 2, SINGLE)
+    w[TWIN + i] = b
     return a
 
 
@@ -175,8 +180,11 @@ def grow(w, v, i, g, n, rest, spend, met):
         if t >= rest and not met:
             if n == 1.0:
                 u = share(w, v, i)
-                # what is left of the number is spread again, as a tail
-                n = 0.0 if u < gone else 1.0 + number(tail_of((u - gone) / (1.0 - gone)), 1.0, extra, NEGATIVE)
+                if u < gone:
+                    n = 0.0
+                elif (u - gone) * (1.0 + extra) > alive:
+                    # what is left of the number is spread again, as a tail
+                    n += number(tail_of((u - gone) / alive), 1.0, extra, NEGATIVE)
                 break
             there = successes(fresh(w, v, i), n, alive, gone)
             n = there + number(fresh(w, v, i), there, extra, NEGATIVE)

@@ -1033,6 +1033,7 @@ SOURCES = 1
 SOURCE_WAY = np.array([0], np.int64)  # sources of one cell at a time
 SOURCE_PLAIN = np.array([0], np.int64)  # plain species of its cell, or -1
 SOURCE_GROWER = np.array([-1], np.int64)  # its grower, or -1
+UNTRACED = 0  # of them, those whose cells are counted although they are gone again
 BURSTS = 0
 BURST_WAY = np.array([], np.int64)  # sources of several cells at a time
 WATCHED = 1

@@ -45,6 +45,7 @@ from ctcdyn.kernels.contract import (
     SOURCE_WAY,
     SOURCES,
     SPECIES,
+    UNTRACED,
     W,
     X,
 )
@@ -70,7 +71,8 @@ MET = MEETS + GROWERS * W  # number of the grower that meets something just at t
 CAME = MET + W  # cells at each end of a way
 BROUGHT = CAME + GOALS * W  # cells of each source at each node
 TAILS = BROUGHT + SOURCES * max(NODES, 1) * W  # signed tails of the step
-DRAWS_EACH = GOALS + SOURCES * (NODES + 1) + 3 * GROWERS
+EACH_GROWER = 3 if EXPORTING else 2
+DRAWS_EACH = EACH_GROWER * GROWERS + GOALS + SOURCES * NODES + UNTRACED
 DRAWN = TAILS + (DRAWS_EACH + 1) * W
 
 
@@ -88,8 +90,8 @@ def draw_all(w, v):
     for i in range(W):
         w[RARE + i] = w[ACTIVE + i] if BURSTING else 0.0
     for g in range(GROWERS):
-        grow_all(w, g, TAILS + 3 * g * W)
-    u = TAILS + 3 * GROWERS * W
+        grow_all(w, g, TAILS + EACH_GROWER * g * W)
+    u = TAILS + EACH_GROWER * GROWERS * W
     for p in range(PLAINS):
         row = PLAIN_ROW[p]
         for i in range(W):
@@ -168,11 +170,12 @@ def grow_all(w, g, u):
             w[cell(MEETS + g * W, i)] = n if meets else 0.0
             w[CELL + i] = 0.0 if meets else n
             w[RARE + i] += (1.0 if meets else 0.0) + w[cell(MASSED + g * W, i)] * w[ACTIVE + i]
-    draw_binomial(w, STAYS + 6 * g * W, u + W)
+        u += W
+    draw_binomial(w, STAYS + 6 * g * W, u)
     for i in range(W):
         w[CELL + i] = w[OUTCOME + i]
         w[cell(NEW + row * W, i)] += w[OUTCOME + i]
-    draw_geometric(w, STAYS + (6 * g + 4) * W, u + 2 * W)
+    draw_geometric(w, STAYS + (6 * g + 4) * W, u + W)
     for i in range(W):
         w[cell(NEW + row * W, i)] += w[OUTCOME + i]
 

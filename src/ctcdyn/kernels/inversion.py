@@ -1,8 +1,9 @@
 """Whole random numbers of all lanes at once, by inversion of one uniform each: the lane forms of `counts`.
 
-Small means are summed from 0, all lanes together until the last has its number; larger ones take the expansion of
-`counts`, and the rare lane that is in doubt is settled by itself. What a lane gets depends on its own numbers only, so
-no result depends on the number of lanes. A law is (n, x, sign) as in `tails`.
+A uniform that says 0 where little is to be expected is done with at a glance. Other small means are summed from 0, all
+lanes together until the last has its number; larger ones take the expansion of `counts`, and the rare lane that is in
+doubt, or has a number where little was to be expected, is settled by itself. What a lane gets depends on its own
+numbers only, so no result depends on the number of lanes. A law is (n, x, sign) as in `tails`.
 """
 
 import numpy as np
@@ -21,12 +22,17 @@ LEFT = OUTCOME + W  # of the uniform, above what is summed so far
 MASS = OUTCOME + 2 * W  # probability of the number reached
 RISE = OUTCOME + 3 * W  # ratio of neighbouring probabilities: (RISE + SLOPE k) / (k + 1)
 SLOPE = OUTCOME + 4 * W
-LARGE = OUTCOME + 5 * W  # 1 where the mean is not small, 2 where its number is in doubt
+HOW = OUTCOME + 5 * W  # a lane comes by its number
 TAIL = OUTCOME + 6 * W  # signed tail of the uniform
 TRIALS = OUTCOME + 7 * W
 CHANCE = OUTCOME + 8 * W
 CELL = OUTCOME + 9 * W  # counts, or means, that are drawn from
 INVERTED = OUTCOME + 10 * W
+
+RARELY = 0.25  # mean up to which a number that is not 0 is settled by itself
+NONE, SUMMED, EXPANDED, ALONE = 0.0, 1.0, 2.0, 3.0  # HOW
+ONE_SUMMED, ONE_EXPANDED, ONE_ALONE = uint64(1), uint64(1 << 16), uint64(1 << 32)  # counts of lanes, side by side
+MANY_SUMMED, MANY_EXPANDED = uint64(0xFFFF), uint64(0xFFFF0000)
 
 
 @lane
@@ -77,16 +83,28 @@ def successes(u, n, yes, no):
 
 
 @lane
-def open_sum(w, i, mean, start):
-    """Prepares the sum from 0; returns 1 where the mean is too large for it."""
-    u = w[TAIL + i]
-    whole = u if u > 0.0 else 1.0 + u
+def screen(w, i, u, n, x, mean, start):
+    """How lane i comes by its number, in HOW; start: log F(0), which stays in MASS. Returns counts of these ways."""
+    rare = mean <= RARELY
+    hit = rare & (u < 0.0) & (u > start)  # 1 - exp(start) <= -start: anything else has the number 0
     large = mean > FEW
-    w[LARGE + i] = 1.0 if large else 0.0
-    w[LEFT + i] = 0.0 if large else whole - start
-    w[MASS + i] = start
     w[OUTCOME + i] = 0.0
-    return uint64(1) if large else uint64(0)
+    w[TAIL + i] = u
+    w[TRIALS + i] = n
+    w[CHANCE + i] = x
+    w[MASS + i] = start
+    w[HOW + i] = ALONE if hit else (NONE if rare else (EXPANDED if large else SUMMED))
+    return ONE_ALONE if hit else (uint64(0) if rare else (ONE_EXPANDED if large else ONE_SUMMED))
+
+
+@lane
+def open_sum(w, i):
+    """Prepares the sum from 0, where that is the way of lane i."""
+    u = w[TAIL + i]
+    start = exp_(w[MASS + i])
+    whole = u if u > 0.0 else 1.0 + u
+    w[LEFT + i] = whole - start if w[HOW + i] == SUMMED else 0.0
+    w[MASS + i] = start
 
 
 @block
@@ -127,23 +145,25 @@ def climb(w):
 
 
 @block
-def conclude(w, sign, large):
-    """The numbers of all lanes, once their sums are open; large: whether a lane has a mean beyond them."""
-    climb(w)
-    if large > uint64(0):
-        doubt = uint64(0)
+def conclude(w, sign, ways):
+    """The numbers of all lanes, once they are screened; ways: the sum of what that returned."""
+    if ways & MANY_SUMMED > uint64(0):
+        for i in range(W):
+            open_sum(w, i)
+        climb(w)
+    if ways & MANY_EXPANDED > uint64(0):
         for i in range(W):
             k, certain = expected(w[TAIL + i], w[TRIALS + i], w[CHANCE + i], sign)
             k = k if k > 0.0 else 0.0
-            mine = w[LARGE + i] == 1.0
+            mine = w[HOW + i] == EXPANDED
             w[OUTCOME + i] = k if mine else w[OUTCOME + i]
-            doubtful = (w[LARGE + i] == 2.0) | (mine & (not certain))
-            w[LARGE + i] = 2.0 if doubtful else 0.0
-            doubt += uint64(1) if doubtful else uint64(0)
-        if doubt > uint64(0):
-            for i in range(W):
-                if w[LARGE + i] == 2.0:
-                    w[OUTCOME + i] = number(w[TAIL + i], w[TRIALS + i], w[CHANCE + i], sign)
+            doubtful = mine & (not certain)
+            w[HOW + i] = ALONE if doubtful else w[HOW + i]
+            ways += ONE_ALONE if doubtful else uint64(0)
+    if ways >= ONE_ALONE:
+        for i in range(W):
+            if w[HOW + i] == ALONE:
+                w[OUTCOME + i] = number(w[TAIL + i], w[TRIALS + i], w[CHANCE + i], sign)
 
 
 @lane
@@ -152,21 +172,19 @@ def open_binomial(w, i, law, u):
     part = w[cell(law, i)]
     odds = w[cell(law + W, i)]
     u = w[cell(u, i)]
-    w[TAIL + i] = -u if w[cell(law + 3 * W, i)] > 0.0 else u
-    w[TRIALS + i] = n
-    w[CHANCE + i] = part
     w[RISE + i] = n * odds
     w[SLOPE + i] = -odds
-    return open_sum(w, i, n * part, exp_(n * w[cell(law + 2 * W, i)]))
+    u = -u if w[cell(law + 3 * W, i)] > 0.0 else u
+    return screen(w, i, u, n, part, n * part, n * w[cell(law + 2 * W, i)])
 
 
 @block
 def draw_binomial(w, law, u):
     """OUTCOME: successes among the counts in CELL, which keeps the rest; law: rows of `propagator.divide`; u: tails."""
-    large = uint64(0)
+    ways = uint64(0)
     for i in range(W):
-        large += open_binomial(w, i, law, u)
-    conclude(w, BINOMIAL, large)
+        ways += open_binomial(w, i, law, u)
+    conclude(w, BINOMIAL, ways)
     for i in range(W):
         n = w[CELL + i]
         k = w[OUTCOME + i]
@@ -179,21 +197,18 @@ def draw_binomial(w, law, u):
 @lane
 def open_poisson(w, i, u):
     mean = w[CELL + i]
-    w[TAIL + i] = w[cell(u, i)]
-    w[TRIALS + i] = 1.0
-    w[CHANCE + i] = mean
     w[RISE + i] = mean
     w[SLOPE + i] = 0.0
-    return open_sum(w, i, mean, exp_(-mean))
+    return screen(w, i, w[cell(u, i)], 1.0, mean, mean, -mean)
 
 
 @block
 def draw_poisson(w, u):
     """OUTCOME: Poisson counts of the means in CELL."""
-    large = uint64(0)
+    ways = uint64(0)
     for i in range(W):
-        large += open_poisson(w, i, u)
-    conclude(w, POISSON, large)
+        ways += open_poisson(w, i, u)
+    conclude(w, POISSON, ways)
 
 
 @lane
@@ -201,23 +216,18 @@ def open_geometric(w, i, law, u):
     n = w[CELL + i]
     extra = w[cell(law, i)]
     ratio = extra / (1.0 + extra)
-    w[TAIL + i] = w[cell(u, i)]
-    w[TRIALS + i] = n
-    w[CHANCE + i] = extra
     w[RISE + i] = n * ratio
     w[SLOPE + i] = ratio
-    large = open_sum(w, i, n * extra, exp_(-n * w[cell(law + W, i)]))
-    # few cells with many descendants each are a long sum
-    long = (large == uint64(0)) & (extra > 1.0) & (n > 0.0)
-    w[LEFT + i] = 0.0 if long else w[LEFT + i]
-    w[LARGE + i] = 2.0 if long else w[LARGE + i]
-    return uint64(1) if long else large
+    ways = screen(w, i, w[cell(u, i)], n, extra, n * extra, -n * w[cell(law + W, i)])
+    long = (w[HOW + i] == SUMMED) & (extra > 1.0)  # few cells with many descendants each are a long sum
+    w[HOW + i] = ALONE if long else w[HOW + i]
+    return ONE_ALONE if long else ways
 
 
 @block
 def draw_geometric(w, law, u):
     """OUTCOME: sums of as many geometric counts as CELL says; law: two rows, their mean and log(1 + mean)."""
-    large = uint64(0)
+    ways = uint64(0)
     for i in range(W):
-        large += open_geometric(w, i, law, u)
-    conclude(w, NEGATIVE, large)
+        ways += open_geometric(w, i, law, u)
+    conclude(w, NEGATIVE, ways)

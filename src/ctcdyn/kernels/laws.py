@@ -24,7 +24,7 @@ from ctcdyn.kernels.contract import (
     X,
 )
 from ctcdyn.kernels.descent import line
-from ctcdyn.kernels.machine import block
+from ctcdyn.kernels.machine import block, lane
 from ctcdyn.kernels.pinned import PINNED
 from ctcdyn.kernels.propagator import MOMENT, propagate
 from ctcdyn.kernels.tails import log1p_
@@ -39,10 +39,17 @@ STAYS = (
 )  # of each grower four rows of the share of lines that are alive: see propagator.divide, and
 # two of the cells of a line beyond the first: their mean m, log(1 + m)
 MASSED = STAYS + 6 * GROWERS * W  # 1 where a grower meets things by splitting
-LAWS = MASSED + GROWERS * W
+LENT = MASSED + GROWERS * W  # 1 where the laws are those of another trajectory, or of the rates before a stop
+LAWS = LENT + W
 
 SAME = 1e-10  # relative difference of steps that have one law: save times are rounded
 MANY = 64.0  # things met in a step beyond which they are met by splitting
+
+
+@lane
+def lasting(w, i):
+    """Whether the laws in the rows are for a step as long as that of lane i, where no rate has changed."""
+    return (w[LENT + i] == 0.0) & (abs(w[FILLED + i] - w[SPAN + i]) <= SAME * w[SPAN + i])
 
 
 @block
@@ -50,6 +57,12 @@ def laws(w, v, i):
     """The laws of the step, where they are not there already."""
     h = w[SPAN + i]
     stale = not (abs(w[FILLED + i] - h) <= SAME * h)
+    if w[LENT + i] > 0.0:
+        # what another trajectory left is taken where it is the same to the last bit
+        stale = w[FILLED + i] != h
+        for k in range(WAYS):
+            stale = stale or w[FORCE + k * W + i] != w[USED + k * W + i]
+        w[LENT + i] = 0.0
     if BENDING or FROZEN:
         for k in range(WAYS):
             stale = stale or (WAY_ROW[k] >= 0 and w[FORCE + k * W + i] != w[USED + k * W + i])

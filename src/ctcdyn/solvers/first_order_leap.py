@@ -73,7 +73,7 @@ from ctcdyn.kernels.lanes import (
     WINDOW,
     loop,
 )
-from ctcdyn.kernels.laws import FILLED, MANY, SAME, USED, laws
+from ctcdyn.kernels.laws import FILLED, LENT, MANY, USED, lasting, laws
 from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane
 from ctcdyn.kernels.pinned import BACK, ROUGH, SECOND, STRIDE, force, survey
 
@@ -97,6 +97,7 @@ ROWS = SHIFT_SQUARE + WAYS * W
 KEY, NAME = OWN_WORDS, OWN_WORDS + W  # rows of v: seed and number of the trajectory
 DEEPEST = 40  # level beyond which a step is not divided
 DRIFTING, SHAKING = 0.05, 0.05  # relative change, and its variance, of a rate in a pair of steps with frozen rates
+SMOOTH = 0.25  # roughness of a step up to which one of twice its length is tried
 SPLIT = 0.25  # things met by a cell in a step, where there are many
 
 
@@ -107,9 +108,10 @@ def begin(w, v, i, seed, number, setting):
     w[GOAL + i] = np.nan
     w[CUT + i] = 0.0
     w[MET + i] = -1.0
-    w[FILLED + i] = np.nan
+    w[LENT + i] = 1.0
     w[SECOND + i] = 0.0
     w[STRIDE + i] = 1.0
+    w[ROUGH + i] = 0.0
     return OK
 
 
@@ -117,7 +119,7 @@ def begin(w, v, i, seed, number, setting):
 def prepare(w, v, i, t, setting, changed):
     """The method has no stops of its own."""
     if changed:
-        w[FILLED + i] = np.nan
+        w[LENT + i] = 1.0
     w[GOAL + i] = np.nan
     return np.inf
 
@@ -185,10 +187,10 @@ def aim(w, v, i, setting):
             w[BACK + s * W + i] = w[X + s * W + i]
         if w[LEVEL + i] == 0.0:
             w[LEVEL + i] = 1.0
-    if free:  # one level coarser than the last step, if the place allows
+    if free:  # one level coarser than the last step, if the place allows and that was smooth
         least = 1.0 if FROZEN else 0.0
         places = 4.0 if FROZEN else 2.0
-        if w[LEVEL + i] > least and w[INDEX + i] % places == 0.0:
+        if w[LEVEL + i] > least and w[INDEX + i] % places == 0.0 and w[ROUGH + i] < SMOOTH:
             w[LEVEL + i] -= 1.0
             w[INDEX + i] *= 0.5
     longest = setting[LONGEST_STEP]
@@ -200,7 +202,7 @@ def aim(w, v, i, setting):
             w[LEVEL + i] += 1.0
             w[INDEX + i] *= 2.0
             continue
-        if MOVING or FROZEN or PINNING or w[FILLED + i] != w[FILLED + i]:
+        if MOVING or FROZEN or PINNING or w[LENT + i] > 0.0 or w[FILLED + i] != w[FILLED + i]:
             survey(w, i, h, setting[RTOL], setting[ATOL])
             if w[ROUGH + i] > 1.0 and free and w[LEVEL + i] < DEEPEST:
                 w[LEVEL + i] += 1.0
@@ -231,7 +233,7 @@ def long_enough(w, i):
     if FROZEN:
         survey(w, i, 0.0, 1.0, 1.0)
         longest = 0.5 * steady(w, i)
-    elif w[FILLED + i] != w[FILLED + i]:
+    elif w[LENT + i] > 0.0 or w[FILLED + i] != w[FILLED + i]:
         survey(w, i, 0.0, 1.0, 1.0)
     if EXPORTING:
         longest = min(longest, crowd(w, i))
@@ -276,8 +278,8 @@ def sweep(w, v, setting):
         for i in range(W):
             address_way(w, v, i)
     for i in range(W):
-        filled = SIMPLE and abs(w[FILLED + i] - w[SPAN + i]) <= SAME * w[SPAN + i]
-        if w[ACTIVE + i] > 0.0 and not (filled and w[SPAN + i] <= setting[LONGEST_STEP]):
+        filled = SIMPLE and lasting(w, i) and w[SPAN + i] <= setting[LONGEST_STEP]
+        if w[ACTIVE + i] > 0.0 and not filled:
             code = aim(w, v, i, setting)
             if code != OK:
                 w[ACTIVE + i] = 0.0
@@ -288,7 +290,7 @@ def sweep(w, v, setting):
         w[SLOT + i] = 0.0
         w[TOP + i] = 0.0
     for i in range(W):
-        if w[ACTIVE + i] > 0.0 and not (SIMPLE and abs(w[FILLED + i] - w[SPAN + i]) <= SAME * w[SPAN + i]):
+        if w[ACTIVE + i] > 0.0 and not (SIMPLE and lasting(w, i)):
             if GUARDED and EXPORTING:
                 meet_first(w, v, i, MANY, setting[RTOL], setting[ATOL])
             laws(w, v, i)
