@@ -53,10 +53,10 @@ def test_struck_while_the_result_is_written(scene: Scene, rng: random.Random, ho
 
 @pytest.mark.faults
 @pytest.mark.parametrize("how", WAYS[1:])
-@pytest.mark.parametrize("role", ["run", "assembly"])
-def test_struck_at_every_operation(scene: Scene, role: str, how: str) -> None:
-    last = scene.sizes[role]
-    assert strikes.at_operations(scene, role, how, range(1, last + 1)).total() == last
+def test_struck_at_every_operation_while_the_result_is_written(scene: Scene, how: str) -> None:
+    """Those of the run itself: tests/test_compaction.py."""
+    last = scene.sizes["assembly"]
+    assert strikes.at_operations(scene, "assembly", how, range(1, last + 1)).total() == last
 
 
 def test_killed_at_random_moments(scene: Scene, rng: random.Random) -> None:
