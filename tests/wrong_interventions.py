@@ -52,6 +52,7 @@ INTERVENTIONS: list[Case] = [
     _case("name of a species", 'name = "chemo"', 'name = "ctc"', {"M301", "C102"}, 'name = "ctc"'),
     _case("name of a word", 'name = "chemo"', 'name = "min"', {"M307", "C102"}, 'name = "min"'),
     _case("name twice", 'name = "chemo"', 'name = "resection"', {"M301", "C102", "M308"}, 'name = "resection"'),
+    _case("set below zero", SET, "set = { tumor = -5 }", "C105", "-5"),
     _case("no time", AT + "\n", "", "C103", "[[treatment]]"),
     _case("at and start", AT, AT + '\nstart = { at = "3 days" }', "C107", "start"),
     _case("start empty", 'start = { after = "resection", delay = "5 days" }', "start = {}", "C103", "start"),

@@ -195,6 +195,9 @@ def _new_value(
     species = network.species[network.species_names.index(name)]
     value = reader.value(path)
     tree = read_expression(reader, path, value, owner, words, words.known - {"t"}, numbers)
+    if tree is not None and names(tree) <= numbers.keys() and not 0 <= evaluate(tree, numbers) < float("inf"):
+        reader.note("C105", f"{name} is set to {value}: there cannot be so many", path, "write a number from 0 on")
+        return None
     if tree is None or not network.units_checked:
         return tree
     found = dimension_of(value, words)
