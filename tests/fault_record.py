@@ -68,7 +68,7 @@ ROWS: dict[str, Callable[[Path, random.Random], Counts]] = {
 ROWS |= {f"{how} at every operation of assembly": every("assembly", how) for how in WAYS[1:]}
 ROWS |= {
     "files limited by the system (RLIMIT_FSIZE)": lambda folder, rng: strikes.by_limits(
-        Scene(folder), [int(10 ** rng.uniform(2.5, 5.2)) for _ in range(60)]
+        Scene(folder), [int(10 ** rng.uniform(3.2, 5.2)) for _ in range(60)]
     ),
     "a file system that something else fills": lambda folder, rng: strikes.by_full_disks(Scene(folder), 100, rng),
     "threads x shards x executor x kills": matrix.by_matrix,

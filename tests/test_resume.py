@@ -74,7 +74,7 @@ def test_a_limit_of_the_system_on_file_size(scene: Scene) -> None:
 
 @pytest.mark.faults
 def test_limits_of_the_system_on_file_size(scene: Scene, rng: random.Random) -> None:
-    assert strikes.by_limits(scene, [int(10 ** rng.uniform(2.5, 5.2)) for _ in range(60)]).total() >= 60
+    assert strikes.by_limits(scene, [int(10 ** rng.uniform(3.2, 5.2)) for _ in range(60)]).total() >= 60
 
 
 def test_a_file_system_that_fills_up(scene: Scene, rng: random.Random) -> None:
