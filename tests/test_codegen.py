@@ -67,8 +67,9 @@ def test_a_part_that_is_not_there_is_a_usage_error_with_the_names(tmp_path: Path
     assert all(name in err for name in ("rates", "prefix", "observe"))
 
 
-@pytest.mark.parametrize("method", SOLVERS)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "model, method", [*((m, "direct") for m in MODELS), *(("human_breast_min", m) for m in SOLVERS if m != "direct")]
+)
 def test_a_linked_module_needs_no_ctcdyn(model: str, method: str) -> None:
     """Imports stand at the top, name numpy, numba or llvmlite, and every name that is used is defined."""
     tree = ast.parse(link(load_model(model), method).source)

@@ -15,7 +15,7 @@ from pydantic import AfterValidator as Check
 from pydantic import BeforeValidator as Read
 from pydantic import Field, PrivateAttr, WithJsonSchema, model_validator
 
-from ctcdyn.config.interventions import Arms, Events, Treatments
+from ctcdyn.config.interventions import Arms, Events, Treatments, listed
 from ctcdyn.config.table import Days, Quantity, Table
 from ctcdyn.config.values import (
     COUNT_LIMIT,
@@ -173,7 +173,7 @@ class Simulate(Table):
     epsilon: Annotated[float, Field(ge=1e-4, le=0.1)] = 0.03  # relative change of a propensity in a leap of tau_leap
     step: Annotated[Days, Check(some_time("C105"))] | None = None  # of a method that takes the same step all the time
     hybrid: Hybrid = Hybrid()
-    continuous: Annotated[tuple[str, ...], Read(tuple_of)] = ()  # pinned, besides the species that the model pins
+    continuous: Annotated[tuple[str, ...], Read(listed)] = ()  # pinned, besides the species that the model pins
 
     @model_validator(mode="after")
     def _times_fit(self) -> Self:
