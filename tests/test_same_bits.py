@@ -1,4 +1,4 @@
-"""A trajectory is a pure function of (seed, id): all shipped solvers, each with models that ask most of it, and the toy.
+"""A trajectory is a pure function of (seed, id): all shipped solvers, with models that ask most of them, and the toy.
 
 Threads, ranges, lanes, save grids, neighbours and whether there is a compiler change no bit of it.
 """
