@@ -151,7 +151,7 @@ def test_what_is_over_a_limit_is_refused_with_ways_out(written: Path) -> None:
 def test_ways_out_are_ways_out(written: Path) -> None:
     """What a message offers is then accepted."""
     wide = ["population.patients=4000", "output.keep=4000"]
-    limit = 'limits.disk="3 MB"'
+    limit = 'limits.disk="5 MB"'
     options = [word for change in (*wide, limit) for word in ("-s", change)]
     code, _, err = command("run", written, *options)
     assert code == Exit.RESOURCES
