@@ -165,7 +165,8 @@ class Scene:
         """Resume: the same content as without a fault, nothing committed is computed again, nothing is left."""
         finished = place.target.exists()
         before = {} if finished else {e: (place.parts / e.name).stat().st_ino for e in entries(place.parts)}
-        resumed = self.run(place, "--resume", "--threads", threads, plan=place.plan())
+        never = 10**9  # merged now, a segment would leave the manifest that is compared
+        resumed = self.run(place, "--resume", "--threads", threads, plan=place.plan(), many=never)
         assert resumed.code == 0, f"{told}\nresumed: {resumed}"
         assert content_hash(place.target) == self.hash, told
         assert place.left() == ["out.h5"], told

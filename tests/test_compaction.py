@@ -116,6 +116,16 @@ def test_there_is_a_most_of_segments_and_of_bytes(tmp_path: Path, monkeypatch: p
     assert content_hash(tmp_path / "s.h5") == content_hash(tmp_path / "plain.h5")
 
 
+def test_a_resumed_run_merges_what_it_finds(scene: Scene) -> None:
+    """Segments of before among them: killed at its 20th operation, and resumed with mergers."""
+    place = scene.place()
+    assert scene.run(place, plan=place.plan("run", 20, "kill"), many=64).code == -9
+    assert 1 <= len(entries(place.parts)) < 5
+    assert scene.run(place, "--resume", plan=place.plan("assembly", 1, "kill"), many=2).code == 5
+    assert len(entries(place.parts)) == 1
+    scene.goes_on(place)
+
+
 def test_what_was_replaced_and_not_yet_removed_does_not_count(scene: Scene) -> None:
     """A process that dies between the line of the manifest and the removal."""
     place, other = stopped(scene, 64), stopped(scene, 2)

@@ -58,16 +58,20 @@ CASES = [
 def counted() -> dict[tuple[str, str], dict[str, list[Function]]]:
     """Functions by name, of every case; stages share a name."""
 
-    def count(name: str, method: str) -> dict[str, list[Function]]:
+    def text(name: str, method: str) -> str:
         made = NETWORKS[name]
+        return link(made() if made else load_model(name), method).source
+
+    def count(source: str) -> dict[str, list[Function]]:
         found: dict[str, list[Function]] = {}
-        for function in count_instructions(link(made() if made else load_model(name), method).source):
+        for function in count_instructions(source):
             found.setdefault(function.name, []).append(function)
         return found
 
+    texts = {c: text(*c) for c in CASES}  # Python 3.11 cannot parse on two threads at once
     with ThreadPoolExecutor(2) as pool:
         jobs: dict[tuple[str, str], Future[dict[str, list[Function]]]] = {
-            c: pool.submit(count, *c) for c in CASES
+            c: pool.submit(count, texts[c]) for c in CASES
         }
         return {case: job.result() for case, job in jobs.items()}
 
