@@ -18,7 +18,7 @@ import checks
 import ctcdyn.kernels
 from chance import seed_of
 from ctcdyn.codegen.kernel import link
-from ctcdyn.codegen.toy import contract, toy
+from ctcdyn.codegen.toy import pages, toy
 from ctcdyn.model.expr import parse
 from ctcdyn.model.network import Observable, Treatment
 from drive import Drive
@@ -38,8 +38,11 @@ def module() -> Any:
 
 
 def test_contract_is_what_the_emitter_writes() -> None:
-    file = Path(ctcdyn.kernels.__path__[0]) / "contract.py"
-    assert file.read_text(encoding="utf-8") == contract()
+    folder = Path(ctcdyn.kernels.__path__[0])
+    written = pages()
+    assert {f"toy/{file.name}" for file in (folder / "toy").glob("*.py")} == written.keys() - {"contract.py"}
+    for place, text in written.items():
+        assert (folder / place).read_text(encoding="utf-8") == text, place
 
 
 ALONE = """

@@ -18,6 +18,7 @@ from ctcdyn.codegen.emit import Emission
 from ctcdyn.errors import CtcError, Exit, Place, Problem
 
 LINKED = ("ctcdyn.kernels", "ctcdyn.solvers")
+TOY = "ctcdyn.kernels.toy."  # pages of the contract, in whose place the emitted algebra comes
 EXTERNAL = ("numpy", "numba", "llvmlite")
 
 
@@ -87,6 +88,7 @@ def _closure(solver: Path) -> list[_Module]:
     """Modules in the order in which they can be written out. Of a solver that another imports from, only what is
     imported and what that needs: its hooks have the names of those of the composed one."""
     done: dict[Path, _Module] = {}
+    contract = _file(f"{LINKED[0]}.contract")
 
     def visit(path: Path, wanted: frozenset[str] | None = None) -> None:
         if path in done:
@@ -99,7 +101,8 @@ def _closure(solver: Path) -> list[_Module]:
             kept = _reachable([_piece(n, module) for n in module.tree.body if _defined(n)], set(wanted))
             used = frozenset(name for piece in kept for name in piece.uses)
         for node in module.tree.body:
-            if isinstance(node, ast.ImportFrom) and _is_linked(node.module):
+            toy = path == contract and str(node.module if isinstance(node, ast.ImportFrom) else "").startswith(TOY)
+            if isinstance(node, ast.ImportFrom) and _is_linked(node.module) and not toy:
                 names = frozenset(x.name for x in node.names)
                 if used is None or names & used:
                     composed = str(node.module).startswith(f"{LINKED[1]}.")

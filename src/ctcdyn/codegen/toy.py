@@ -1,10 +1,14 @@
 """The toy model behind `ctcdyn/kernels/contract.py`: at least one of everything that a model can ask of a kernel.
 
-`python -m ctcdyn.codegen.toy` writes contract.py again after a change of the emitter; a test compares the two.
+`python -m ctcdyn.codegen.toy` writes contract.py and its pages, one for each kind of algebra, again after a change of
+the emitter; a test compares them.
 """
 
 from __future__ import annotations
 
+import ast
+import textwrap
+from collections.abc import Iterable
 from pathlib import Path
 
 from ctcdyn.codegen.emit import ALGEBRA, emit
@@ -13,6 +17,12 @@ from ctcdyn.model.network import Network, Observable, Parameter, Reaction, Speci
 from ctcdyn.units import DIMENSIONLESS, parse_unit
 
 WIDTH = 16
+LINE = 110
+_SHARED = {  # what the pages take from elsewhere
+    "ctcdyn.kernels.lanemath": ("cos_", "exp_", "log_", "pow_", "sin_"),
+    "ctcdyn.kernels.machine": ("block", "lane", "pick", "term"),
+    "ctcdyn.kernels.normals": ("polar",),
+}
 
 DOC = '''"""The interface that every solver imports, as a working toy model. Generated: python -m ctcdyn.codegen.toy
 
@@ -88,22 +98,63 @@ def toy() -> Network:
     )
 
 
-def contract() -> str:
-    """The text of contract.py."""
-    emission = emit(toy(), "jump", ALGEBRA, WIDTH)
-    parts = "\n\n\n".join(text for name, text in emission.parts.items() if name != "head")
-    return f"""{DOC}
+def pages() -> dict[str, str]:
+    """The texts of contract.py and of the pages that it names, by their places in `ctcdyn/kernels`."""
+    told: dict[str, str] = {}  # part -> page
+    for k, kind in enumerate(("stops", *ALGEBRA)):
+        parts = emit(toy(), "jump", ALGEBRA[:k], WIDTH).parts
+        told |= {name: kind for name in parts if name not in told}
+    parts = emit(toy(), "jump", ALGEBRA, WIDTH).parts
+    told |= {"layout": "layout"}
+    bodies: dict[str, list[str]] = {"layout": []}
+    for name, text in parts.items():
+        if name != "head":
+            bodies.setdefault(told[name], []).append(text)
+    trees = {page: ast.parse("\n".join(body)) for page, body in bodies.items()}
+    owner = {name: page for page, tree in trees.items() for node in tree.body for name in _defined(node)}
+    owner |= {name: module for module, names in _SHARED.items() for name in names}
+    found = {}
+    for page, body in bodies.items():
+        used = {n.id for n in ast.walk(trees[page]) if isinstance(n, ast.Name) and owner.get(n.id, page) != page}
+        text = "\n\n\n".join(body)
+        head = "import numpy as np\n" * ("np." in text) + "from numba import int64\n" * ("int64(" in text)
+        head += "\n" * bool(head) + _imports({name: owner[name] for name in used})
+        doc = f'"""The toy model of the contract: {page}. Generated: python -m ctcdyn.codegen.toy"""'
+        found[f"toy/{page}.py"] = doc + "\n\n" + (f"{head}\n\n" if head else "") + f"{text}\n"
+    found["toy/__init__.py"] = '"""The pages of `ctcdyn.kernels.contract`. Generated: python -m ctcdyn.codegen.toy"""\n'
+    names = {name: page for name, page in owner.items() if page in bodies}
+    exports = _filled(f'"{name}"' for name in sorted(names))
+    shared = _imports({name: module for module, many in _SHARED.items() for name in many})
+    found["contract.py"] = f"{DOC}\n\n{shared}{_imports(names)}\n__all__ = [\n{exports},\n]\n"
+    return found
 
-import numpy as np
-from numba import int64
 
-from ctcdyn.kernels.lanemath import exp_, log_, pow_, sin_, cos_
-from ctcdyn.kernels.machine import block, lane, pick, term
-from ctcdyn.kernels.normals import polar
+def _filled(names: Iterable[str]) -> str:
+    return textwrap.fill(", ".join(names), LINE, initial_indent="    ", subsequent_indent="    ")
 
-{parts}
-"""
+
+def _defined(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    return [n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)]
+
+
+def _imports(owner: dict[str, str]) -> str:
+    """Import statements of these names from their pages or modules."""
+    lines = []
+    for module in sorted(set(owner.values())):
+        names = ", ".join(sorted(name for name in owner if owner[name] == module))
+        whole = f"from {module if '.' in module else f'ctcdyn.kernels.toy.{module}'} import "
+        if len(whole + names) > LINE:
+            lines.append(f"{whole}(\n{_filled(names.split(', '))},\n)\n")
+        else:
+            lines.append(f"{whole}{names}\n")
+    return "".join(lines)
 
 
 if __name__ == "__main__":
-    Path(__file__).parents[1].joinpath("kernels", "contract.py").write_text(contract(), encoding="utf-8")
+    for place, text in pages().items():
+        file = Path(__file__).parents[1] / "kernels" / place
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(text, encoding="utf-8")

@@ -14,7 +14,7 @@ that no draw is spent and the steps of the arms stay together.
 import numpy as np
 from numba import uint64
 
-from ctcdyn.kernels.contract import AT, GUARDED, HERE, LAPSE, SPECIES, SPREAD, TIME, W, X, Z, apply, guard
+from ctcdyn.kernels.contract import AT, GUARDED, LAPSE, SPECIES, SPREAD, TIME, W, X, Z, apply, guard
 from ctcdyn.kernels.lanes import (
     CALLED,
     FAILED,
@@ -199,18 +199,6 @@ def reach(w, v, i):
     for s in range(SPECIES):
         w[X + s * W + i] = w[Z + s * W + i]
     return high
-
-
-@block
-def ready(w):
-    w[TIME] = w[TIME]
-
-
-@lane
-def read(w, i, t):
-    """A step ends exactly at every save."""
-    for s in range(SPECIES):
-        w[HERE + s] = w[X + s * W + i]
 
 
 @block

@@ -1,0 +1,1 @@
+"""The pages of `ctcdyn.kernels.contract`. Generated: python -m ctcdyn.codegen.toy"""
