@@ -16,10 +16,11 @@ D. T. Gillespie 1977, doi:10.1021/j100540a008; thinning: Lewis and Shedler 1979,
 import numpy as np
 from numba import uint64
 
-from ctcdyn.kernels.contract import FROM, HERE, SPECIES, TIME, TIMED, TO, W, X, apply, bound, valid, window
+from ctcdyn.kernels.contract import FROM, TIME, TIMED, TO, W, apply, bound, valid, window
 from ctcdyn.kernels.events import BUDGET, one_event
 from ctcdyn.kernels.lanes import FIRED, FLAG, NOT_FINITE, OWN, WINDOW, loop
-from ctcdyn.kernels.machine import block, lane
+from ctcdyn.kernels.machine import block
+from ctcdyn.kernels.standing import read, ready
 from ctcdyn.kernels.streams import EVENTS, exponential, seed_stream
 
 SEMANTICS = "jump"
@@ -72,18 +73,6 @@ def reach(w, v, i):
         return w[TIME + i]
     total = hazard(w, i)
     return w[TIME + i] + w[BUDGET + i] / total if total < np.inf else np.nan
-
-
-@block
-def ready(w):
-    w[TIME] = w[TIME]
-
-
-@lane
-def read(w, i, t):
-    """The state stands still since the last event."""
-    for s in range(SPECIES):
-        w[HERE + s] = w[X + s * W + i]
 
 
 @block

@@ -13,9 +13,10 @@ G. Maruyama 1955, doi:10.1007/BF02846028; chemical Langevin equation: D. T. Gill
 """
 
 from ctcdyn.kernels.contract import increment
-from ctcdyn.kernels.intervals import METHOD, aim, arrive, begin, land, prepare, reach, read, ready
+from ctcdyn.kernels.intervals import METHOD, aim, arrive, begin, land, prepare, reach
 from ctcdyn.kernels.lanes import loop
 from ctcdyn.kernels.machine import block
+from ctcdyn.kernels.standing import read, ready
 
 SEMANTICS = "langevin"
 ALGEBRA = ("noise",)

@@ -35,7 +35,6 @@ from ctcdyn.kernels.contract import (
     GROWER_ROW,
     GROWERS,
     GUARDED,
-    HERE,
     MOVE_AT,
     MOVE_ROW,
     MOVE_STEP,
@@ -76,6 +75,7 @@ from ctcdyn.kernels.lanes import (
 from ctcdyn.kernels.laws import FILLED, LENT, MANY, USED, lasting, laws
 from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane
 from ctcdyn.kernels.pinned import BACK, ROUGH, SECOND, STRIDE, force, survey
+from ctcdyn.kernels.standing import read, ready
 
 SEMANTICS = "mixed"
 ALGEBRA = ("transition",)
@@ -343,18 +343,6 @@ def tread(w, v, i):
 def reach(w, v, i):
     """A condition has become true by the end of a step."""
     return w[TIME + i]
-
-
-@block
-def ready(w):
-    w[TIME] = w[TIME]
-
-
-@lane
-def read(w, i, t):
-    """A step ends exactly at every save."""
-    for s in range(SPECIES):
-        w[HERE + s] = w[X + s * W + i]
 
 
 @block

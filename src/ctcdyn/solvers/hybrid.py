@@ -23,33 +23,22 @@ from numba import uint64
 
 from ctcdyn.kernels.contract import (
     CANDIDATE,
-    CHOICE,
     DISCRETE,
     FALL,
-    FUSED,
-    GUARDED,
-    LIMIT,
     PARTITIONED,
     RISE,
     SHOWN,
     SPECIES,
     TIME,
     TIMED,
-    TOTAL,
     W,
     X,
     apply,
-    bound,
-    changes,
-    fire,
-    guard,
     mask,
     partition,
-    prefix,
-    sums,
     valid,
 )
-from ctcdyn.kernels.events import accept
+from ctcdyn.kernels.events import one_event
 from ctcdyn.kernels.jumps import (
     ALONG,
     CROSSED,
@@ -103,7 +92,9 @@ ORDER = "5(4) between jumps, exact jumps"
 WIDTHS = ((16, 0),)
 SOURCE = "doi:10.1051/proc:2005001"
 
-ROWS = JUMPS_END
+AIM = JUMPS_END  # NEXT, while events are made
+HELD = JUMPS_END + W  # flags of lanes that make none, -1 in the others
+ROWS = JUMPS_END + 2 * W
 ROUNDS = 32  # events or hops of a sweep: about what one step of all lanes costs
 
 
@@ -166,48 +157,19 @@ def plan(w, v, i, t, setting, changed):
 
 
 @block
-def event(w, v, setting):
-    """One event, or one thinned candidate, of every lane without continuous species: the sweep of `direct`."""
-    if FUSED:
-        for i in range(W):
-            here = (w[PHASE + i] == STANDING) & (v[FLAG + i] == uint64(0))
-            before = v[FLAG + i]
-            if TIMED:
-                limit = bound(w, i)
-                t = w[TIME + i] + w[BUDGET + i] / limit
-                c = prefix(w, i, t)
-            else:
-                c = prefix(w, i, w[TIME + i])
-                limit = c[-1]
-                t = w[TIME + i] + w[BUDGET + i] / limit
-            flag, y = accept(w, v, i, t if here else np.inf, limit, c[-1])
-            fire(w, i, c, y)
-            w[WORK + i] += 1.0 if here & (flag != uint64(CALLED)) else 0.0
-            v[FLAG + i] = flag if here else before
-    else:
-        for i in range(W):
-            w[CANDIDATE + i] = w[TIME + i]
-        if TIMED:
-            for i in range(W):
-                w[LIMIT + i] = bound(w, i)
-                w[CANDIDATE + i] += w[BUDGET + i] / w[LIMIT + i]
-        sums(w)
-        for i in range(W):
-            here = (w[PHASE + i] == STANDING) & (v[FLAG + i] == uint64(0))
-            before = v[FLAG + i]
-            if not TIMED:
-                w[LIMIT + i] = w[TOTAL + i]
-                w[CANDIDATE + i] += w[BUDGET + i] / w[LIMIT + i]
-            t = w[CANDIDATE + i] if here else np.inf
-            flag, y = accept(w, v, i, t, w[LIMIT + i], w[TOTAL + i])
-            w[CHOICE + i] = y
-            w[WORK + i] += 1.0 if here & (flag != uint64(CALLED)) else 0.0
-            v[FLAG + i] = flag if here else before
-        changes(w)
-    if GUARDED:
-        for i in range(W):
-            met = (guard(w, i, w[TIME + i]) > 0.0) & (w[PHASE + i] == STANDING) & (v[FLAG + i] == uint64(0))
-            v[FLAG + i] = uint64(FIRED) if met else v[FLAG + i]
+def event(w, v):
+    """One event, or one thinned candidate, of every lane without continuous species; the others seem to be stopped."""
+    for i in range(W):
+        here = (w[PHASE + i] == STANDING) & (v[FLAG + i] == uint64(0))
+        w[AIM + i] = w[NEXT + i]
+        w[HELD + i] = -1.0 if here else float(v[FLAG + i])
+        w[NEXT + i] = w[NEXT + i] if here else -np.inf
+    one_event(w, v)
+    for i in range(W):
+        here = w[HELD + i] < 0.0
+        w[WORK + i] += 1.0 if here & (v[FLAG + i] != uint64(CALLED)) else 0.0
+        v[FLAG + i] = v[FLAG + i] if here else uint64(int(w[HELD + i]))
+        w[NEXT + i] = w[AIM + i]
     turning(w)
 
 
@@ -294,7 +256,7 @@ def sweep(w, v, setting):
             hop(w, v, setting)
             serve(w, v, setting)
         if waiting(w, v, STANDING) > 0:
-            event(w, v, setting)
+            event(w, v)
             serve(w, v, setting)
         elif waiting(w, v, ALONG) == 0:
             break

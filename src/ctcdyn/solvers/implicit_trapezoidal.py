@@ -35,9 +35,10 @@ from ctcdyn.kernels.contract import (
     solve,
     turned,
 )
-from ctcdyn.kernels.intervals import METHOD, aim, arrive, begin, land, prepare, reach, read, ready
+from ctcdyn.kernels.intervals import METHOD, aim, arrive, begin, land, prepare, reach
 from ctcdyn.kernels.lanes import loop
 from ctcdyn.kernels.machine import block
+from ctcdyn.kernels.standing import read, ready
 
 SEMANTICS = "langevin"
 ALGEBRA = ("noise", "jacobian")

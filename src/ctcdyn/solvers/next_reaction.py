@@ -25,16 +25,13 @@ from ctcdyn.kernels.contract import (
     DRAWN,
     FROM,
     GUARDED,
-    HERE,
     LIMIT,
     RATES,
     REACTIONS,
-    SPECIES,
     TIME,
     TIMED,
     TO,
     W,
-    X,
     alter,
     apply,
     chosen,
@@ -46,6 +43,7 @@ from ctcdyn.kernels.contract import (
 from ctcdyn.kernels.lanemath import log_draw
 from ctcdyn.kernels.lanes import CALLED, FIRED, FLAG, NEXT, NOT_FINITE, OWN, REFUSED, WINDOW, loop
 from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane, pick
+from ctcdyn.kernels.standing import read, ready
 from ctcdyn.kernels.streams import CHANNELS, philox4x32
 
 SEMANTICS = "jump"
@@ -201,18 +199,6 @@ def reach(w, v, i):
     if v[FLAG + i] == uint64(FIRED):
         return w[TIME + i]
     return w[CANDIDATE + i] if w[HAZARD + i] < np.inf else np.nan
-
-
-@block
-def ready(w):
-    w[TIME] = w[TIME]
-
-
-@lane
-def read(w, i, t):
-    """The state stands still since the last event."""
-    for s in range(SPECIES):
-        w[HERE + s] = w[X + s * W + i]
 
 
 @block

@@ -38,7 +38,6 @@ from ctcdyn.kernels.contract import (
     HAZARD_OF_ALL,
     HAZARD_OF_CRITICAL,
     HAZARDS,
-    HERE,
     LEAP,
     NONCRITICAL,
     REACTIONS,
@@ -73,6 +72,7 @@ from ctcdyn.kernels.lanes import (
     loop,
 )
 from ctcdyn.kernels.machine import block, lane
+from ctcdyn.kernels.standing import read, ready
 from ctcdyn.kernels.variates import COUNTED, NUMBER_OF, TAIL, poissons
 from ctcdyn.kernels.ways import (
     BEGAN,
@@ -374,18 +374,6 @@ def reach(w, v, i):
         w[FIRINGS + critical * W + i] += 1.0
     moved(w, i)
     return w[TIME + i]
-
-
-@block
-def ready(w):
-    w[TIME] = w[TIME]
-
-
-@lane
-def read(w, i, t):
-    """The state stands still from the end of a step to the next."""
-    for s in range(SPECIES):
-        w[HERE + s] = w[X + s * W + i]
 
 
 @block

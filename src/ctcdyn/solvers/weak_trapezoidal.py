@@ -12,9 +12,10 @@ D. F. Anderson and J. C. Mattingly 2011, doi:10.4310/CMS.2011.v9.n1.a15, with th
 """
 
 from ctcdyn.kernels.contract import AT, LAPSE, SPECIES, SPREAD, W, X, Y, Z, first_increment, second_increment
-from ctcdyn.kernels.intervals import METHOD, aim, arrive, begin, land, prepare, reach, read, ready
+from ctcdyn.kernels.intervals import METHOD, aim, arrive, begin, land, prepare, reach
 from ctcdyn.kernels.lanes import loop
 from ctcdyn.kernels.machine import block
+from ctcdyn.kernels.standing import read, ready
 
 SEMANTICS = "langevin"
 ALGEBRA = ("noise",)
