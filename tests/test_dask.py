@@ -27,14 +27,10 @@ from ctcdyn.errors import CtcError, Exit
 from ctcdyn.execute import cluster
 from ctcdyn.store.content import content_hash
 
-try:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of what Dask imports
-        import distributed
-except ImportError:
-    distributed = None
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # of what Dask imports
+    import distributed
 
-needs_dask = pytest.mark.skipif(distributed is None, reason="Dask is not installed: pip install 'ctcdyn[cluster]'")
 # Dask leaves sockets and event loops to the collector when a connection ends.
 narrow = pytest.mark.filterwarnings(
     "ignore:unclosed:ResourceWarning",
@@ -124,7 +120,6 @@ def scheduler(tmp_path: Path) -> Iterator[tuple[str, Any]]:
         yield f"tcp://127.0.0.1:{port}", start
 
 
-@needs_dask
 @narrow
 def test_a_killed_worker_changes_no_byte(written: Path, scheduler: tuple[str, Any]) -> None:
     """Two workers, one killed by SIGKILL when the first results are there."""
@@ -158,7 +153,6 @@ def distributed_workers(address: str) -> dict[str, int]:
         return dict(client.nthreads())
 
 
-@needs_dask
 @narrow
 def test_a_worker_of_another_version_is_refused_before_anything_is_written(
     written: Path, scheduler: tuple[str, Any], tmp_path: Path
@@ -175,7 +169,6 @@ def test_a_worker_of_another_version_is_refused_before_anything_is_written(
     assert sorted(path.suffix for path in tmp_path.iterdir() if path.is_file()) == [".toml"]
 
 
-@needs_dask
 @narrow
 def test_a_scheduler_that_is_not_there_is_told_within_seconds(written: Path) -> None:
     begun = time.monotonic()
@@ -189,7 +182,6 @@ def test_a_scheduler_that_is_not_there_is_told_within_seconds(written: Path) -> 
     assert "S606" in command("run", written, "--executor", "dask", "--scheduler", "nonsense://x")[2]
 
 
-@needs_dask
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_run_on_a_local_cluster_is_stopped_and_goes_on_without_one(written: Path, sign: signal.Signals) -> None:
     """The signal goes to the whole group, as from a terminal: no traceback of anybody, no process is left."""
@@ -228,7 +220,6 @@ class Failing:
         raise CtcError(cluster.Problem("S602", "as asked"))
 
 
-@needs_dask
 @narrow
 def test_an_error_of_a_task_is_told_as_it_is() -> None:
     with pytest.raises(CtcError, match="as asked"):

@@ -9,8 +9,6 @@ import pytest
 
 import matrix
 
-needs_dask = pytest.mark.skipif(not matrix.HAS_DASK, reason="Dask is not installed: pip install 'ctcdyn[cluster]'")
-
 
 @pytest.fixture
 def rng(request: pytest.FixtureRequest) -> random.Random:
@@ -23,7 +21,6 @@ def test_one_hash_for_shards_and_kills(tmp_path: Path, rng: random.Random, threa
     assert (told["local: combinations"], told["killed"], told["mergers"]) == (2, 12, 2)
 
 
-@needs_dask
 def test_one_hash_on_a_cluster(tmp_path: Path, rng: random.Random) -> None:
     told = matrix.by_matrix(tmp_path, rng, [2], [3], ["dask"], [1])
     assert (told["dask: combinations"], told["killed"], told["mergers"]) == (1, 3, 2)
@@ -33,4 +30,4 @@ def test_one_hash_on_a_cluster(tmp_path: Path, rng: random.Random) -> None:
 def test_one_hash_for_all_combinations(tmp_path: Path, rng: random.Random) -> None:
     told = matrix.by_matrix(tmp_path, rng)
     assert told["local: combinations"] == 18
-    assert told["dask: combinations"] == (18 if matrix.HAS_DASK else 0)
+    assert told["dask: combinations"] == 18
