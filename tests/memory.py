@@ -9,23 +9,9 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-STUDY = """schema = 1
-[model]
-use = "birth_death_immigration"
-[initial]
-colony = 5
-[simulate]
-method = "direct"
-t_end = "2 days"
-save = { n = 3 }
-[ensemble]
-trajectories = 1
-seed = 1
-[output]
-keep = "none"
-quantiles = [0.1, 0.5]
-picture = false
-"""
+from scenes import write_study
+
+CHANGES = ('simulate.t_end="2 days"', "simulate.save={ n = 3 }", 'output.keep="none"')
 PROGRAM = """
 import pathlib, re, sys
 from ctcdyn.cli import app
@@ -40,12 +26,13 @@ print("peak", re.search(r"VmHWM:\\s+(\\d+) kB", text)[1])
 
 def peak(folder: Path, count: int) -> int:
     """Peak resident set of a run of `count` trajectories whose kernel is compiled already, kB."""
-    (folder / "small.toml").write_text(STUDY, encoding="utf-8")
-    words = ["run", "small.toml", "-o", f"{count}.h5", "-s", f"ensemble.trajectories={count}", "--threads", "2"]
-    command = [sys.executable, "-c", PROGRAM, *words, "--progress", "none"]
+    study = write_study(folder / "small.toml", count)
+    options = [word for change in CHANGES for word in ("-s", change)]
+    words = ["run", str(study), *options, "--threads", "2", "--progress", "none"]
+    command = [sys.executable, "-c", PROGRAM, *words]
     done = subprocess.run(command, cwd=folder, env=os.environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    (folder / f"{count}.h5").unlink()
+    study.with_suffix(".h5").unlink()
     return int(done.stdout.splitlines()[-1].removeprefix("peak "))
 
 
