@@ -169,18 +169,12 @@ class Ode:
         return Program(name, measure, f"error {reached:.1e} at rtol = atol = {float(tolerance):.1e}")
 
 
-class Leap:
+class Leap(Direct):
     """Whole counts of ctc_linear at 100 daily saves from an empty state: every event in C++, or a step for each day."""
 
     unit = "trajectory"
     names = ("direct", "ctcdyn")
     counts = {"direct": 128, "ctcdyn": 20480}  # noqa: RUF012
-
-    def __init__(self, folder: Path, _python: str) -> None:
-        self.folder = folder
-        self.binary = build("direct.cpp", folder)
-        self.rates = folder / "linear.txt"
-        self.rates.write_text(" ".join(map(repr, LINEAR.values())))
 
     def program(self, name: str) -> Program:
         count, results = self.counts[name], self.folder / "leap.bin"
