@@ -99,30 +99,28 @@ def _compute(
     named: bool,
     **options: Any,
 ) -> tuple[Study, Results]:
-    """Check the study, claim its output, and only then load what computes."""
-    from ctcdyn.model.load import prepare
+    """Claim the output, check the study, and only then load what computes."""
+    from ctcdyn.cli.claims import claim_early
 
-    plan, resolved = prepare(study_file, changes)  # every mistake is told before anything heavy is imported
-    i, n = options["shard"]
-    if n > 1 and not named:
-        whole = Path(plan.output.file)
-        own = whole.with_name(f"{whole.stem}.shard-{i:0{len(str(n))}d}-of-{n}{whole.suffix}")
-        plan, resolved = prepare(study_file, [*changes, f"output.file={json.dumps(str(own), ensure_ascii=False)}"])
-    method, reasons = _chosen(plan, resolved.network)
-    for line in (_line(plan, resolved.network, method), *reasons):
-        reporter.note(line)
-    if all_alike(plan, resolved, method):
-        reporter.note(_ALIKE.format(plan.count, ""))
-    from ctcdyn.store import claim
-
-    lock = claim(plan.output.file, options["overwrite"] or options["resume"])  # a second starter is told at once
-    interruption.at_last(lock.release)
+    replaces = options["overwrite"] or options["resume"]
+    changes, lock = claim_early(study_file, changes, options["shard"], named, replaces)
     try:
+        if lock is not None:
+            interruption.at_last(lock.release)
+        from ctcdyn.model.load import prepare
+
+        plan, resolved = prepare(study_file, changes)  # every mistake is told before anything heavy is imported
+        method, reasons = _chosen(plan, resolved.network)
+        for line in (_line(plan, resolved.network, method), *reasons):
+            reporter.note(line)
+        if all_alike(plan, resolved, method):
+            reporter.note(_ALIKE.format(plan.count, ""))
         from ctcdyn import study
 
         return plan, study.run(plan, progress=reporter, lock=lock, interruption=interruption, **options)
     finally:
-        lock.release()
+        if lock is not None:
+            lock.release()
         reporter.finish()
 
 

@@ -196,11 +196,14 @@ class _Machine:
 
 def _compile(function: Any, signature: Any, code: bytes | None = None) -> bytes:
     """Compile an entry point, or take it from its machine code; gives the machine code."""
+    from ctcdyn.codegen.whole import as_a_whole
+
     function._cache = machine = _Machine(code)
     collecting = gc.isenabled()
     gc.disable()  # compiling makes very many objects and no garbage: a tenth of the time
     try:
-        function.compile(signature)
+        with as_a_whole(function.py_func.__qualname__) if code is None else contextlib.nullcontext():
+            function.compile(signature)
     finally:
         if collecting:
             gc.enable()

@@ -24,6 +24,7 @@ from ctcdyn.config.tables import (
     Study,
     json_schema,
 )
+from ctcdyn.config.values import result_name
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.places import Document
 
@@ -41,6 +42,7 @@ __all__ = [
     "Study",
     "json_schema",
     "load_study",
+    "output_of",
     "read_study",
 ]
 
@@ -71,9 +73,7 @@ def read_study(
     if "species" in document.data and not {"model", "simulate"} & document.data.keys():
         return None, [_is_a_model(document)]
     document, problems = apply_overrides(document, overrides)
-    output = document.data.setdefault("output", {})
-    if isinstance(output, dict):
-        output.setdefault("file", f"{Path(path).stem}.h5")
+    _name_output(document, path)
     study, more = validate(document)
     if study is not None:
         study._document = document
@@ -82,6 +82,22 @@ def read_study(
     order = list(dict.fromkeys(problem.place.file for problem in more if problem.place is not None))
     more.sort(key=lambda p: (order.index(p.place.file), p.place.line) if p.place is not None else (-1, 0))
     return study, problems + more
+
+
+def output_of(path: str | Path, overrides: Sequence[str | Override] = ()) -> Path | None:
+    """Where the result of a study goes, before anything else of it is read; None where its text does not say."""
+    try:
+        document, _ = apply_overrides(read_merged(path), overrides)
+        _name_output(document, path)
+        return Path(result_name(document.data["output"]["file"]))
+    except (CtcError, LookupError, AttributeError, TypeError, ValueError):
+        return None
+
+
+def _name_output(document: Document, path: str | Path) -> None:
+    output = document.data.setdefault("output", {})
+    if isinstance(output, dict):
+        output.setdefault("file", f"{Path(path).stem}.h5")
 
 
 def _is_a_model(document: Document) -> Problem:

@@ -1,0 +1,79 @@
+"""A kernel that is optimised once, as a whole, computes what the same kernel does when numba finishes every function."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from instances import Case, content, small
+from numba import njit
+from numba.core.codegen import JITCodeLibrary
+
+from ctcdyn.codegen import cache, whole
+from ctcdyn.codegen.kernel import Kernel, link
+
+
+def fresh(method: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> tuple[Kernel, int]:
+    """A kernel of the toy that is compiled here and now, and how many times LLVM made machine code."""
+    made = []
+    emit: Callable[[Any], None] = JITCodeLibrary._finalize_specific
+    with monkeypatch.context() as patch:
+        patch.setenv("CTCDYN_CACHE", str(folder))
+        patch.setattr(cache, "_loaded", {})
+        patch.setattr(JITCodeLibrary, "_finalize_specific", lambda self: (made.append(self.name), emit(self)))
+        kernel = link(small("toy")[0], method).compile()
+    return kernel, len(made)
+
+
+@pytest.mark.parametrize("method", ["direct", "rodas5p"])
+def test_the_same_bytes_as_function_by_function(
+    method: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    at_once, emitted = fresh(method, monkeypatch, tmp_path / "a")
+    assert emitted == 1, "only the entry point has machine code"
+    with monkeypatch.context() as patch:
+        patch.setattr(whole, "as_a_whole", lambda _entry: contextlib.nullcontext())
+        by_function, emitted = fresh(method, monkeypatch, tmp_path / "b")
+    assert emitted > 20
+    assert at_once.module is not by_function.module
+    case = Case("toy", method, 300)
+    one, other = (content(kernel, case.ensemble()) for kernel in (at_once, by_function))
+    assert one.keys() == other.keys()
+    for name, values in one.items():
+        assert values.tobytes() == other[name].tobytes(), name
+
+
+def test_other_functions_of_the_process_compile_as_ever(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Code of numba's own that a kernel has translated is kept by numba, and has to be whole for others."""
+
+    @njit
+    def tail(rows: Any) -> Any:
+        return np.sort(rows.reshape(rows.size))[-3:].sum()
+
+    fresh("direct", monkeypatch, tmp_path)
+    assert tail(np.arange(12.0).reshape(3, 4)) == 30.0
+
+    @njit
+    def middle(rows: Any) -> Any:
+        out = np.empty(rows.shape[0])
+        for k in range(rows.shape[0]):
+            out[k] = np.median(rows[k]) + min(rows[k, 0], np.uint32(3))
+        return out
+
+    assert middle(np.arange(12.0).reshape(3, 4)).tolist() == [1.5, 8.5, 12.5]
+
+
+def test_a_numba_that_is_made_otherwise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where numba does not keep the class of its libraries, every function is finished as it always was."""
+    codegen = whole.cpu_target.target_context.codegen()
+
+    class Other(JITCodeLibrary):  # type: ignore[misc]
+        pass
+
+    monkeypatch.setattr(codegen, "_library_class", Other, raising=False)
+    _, emitted = fresh("direct", monkeypatch, tmp_path)
+    assert emitted > 20
