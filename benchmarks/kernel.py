@@ -2,6 +2,7 @@
 
     python kernel.py direct trajectories seed results.bin|-        prints "events seconds"
     python kernel.py leap trajectories seed results.bin|-          prints "trajectories seconds"
+    python kernel.py patients method trajectories seed results.bin|-   prints "patients seconds"
     python kernel.py langevin trajectories seed results.bin|-      prints "steps seconds"
     python kernel.py ode parameters.bin n rtol atol results.bin|-   prints "trajectories seconds steps"
 
@@ -16,12 +17,18 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
 from ctcdyn.codegen.kernel import link
+from ctcdyn.config import load_study
 from ctcdyn.ensemble import Ensemble, plan, run_range
 from ctcdyn.model.load import load_model
+from ctcdyn.model.resolve import resolve
+from ctcdyn.preparation import ensemble_of
+
+CONFIGS = Path(__file__).parents[1] / "configs"
 
 # Names in the model file of the parameters of the reference programs, in their order
 FIVE = (
@@ -57,6 +64,13 @@ def main() -> None:
         ensemble = Ensemble(load_model("ctc_linear"), seed, count, np.arange(101.0), longest_step=0.01)
         _, steps, seconds = timed(ensemble, "euler_maruyama", target)
         print(steps, f"{seconds:.9g}")
+        return
+    if workload == "patients":
+        method, count, seed, target = rest[0], int(rest[1]), int(rest[2]), rest[3]
+        study = load_study(CONFIGS / "human_breast_relapse.toml")
+        ensemble = ensemble_of(study, resolve(load_model(study.model), study))
+        ensemble = replace(ensemble, seed=seed, count=count)
+        print(count, f"{timed(ensemble, method, target)[2]:.9g}")
         return
     if workload == "leap":
         count, seed, target = int(rest[0]), int(rest[1]), rest[2]

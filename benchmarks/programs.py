@@ -195,6 +195,47 @@ class Leap(Direct):
         )
 
 
+class Patients:
+    """configs/human_breast_relapse.toml: 1653 days of a primary from its first cell, resection, 20 years after."""
+
+    unit = "patient"
+    names = ("ode", "ctcdyn")
+    methods = {"ode": "rodas5p", "ctcdyn": "first_order_leap"}  # noqa: RUF012
+    count = 8192
+
+    def __init__(self, folder: Path, _python: str) -> None:
+        self.folder = folder
+
+    def program(self, name: str) -> Program:
+        method, results = self.methods[name], self.folder / "patients.bin"
+
+        def measure(target: Path | str = "-") -> tuple[float, float]:
+            return run([sys.executable, KERNEL, "patients", method, self.count, 1, target])
+
+        measure(results)
+        states = np.fromfile(results).reshape(self.count, -1, 7)[:, -5:]
+        found, error = states[:, 0, 3].mean(), 1e-4 * sleeping(2.0)
+        if name == "ctcdyn":  # counts that are Poisson
+            error = np.sqrt(sleeping(2.0) / self.count)
+            relapsed, exact = (states[:, -1, 5] > 0).mean(), 0.13108  # backward equation: docs/solvers.md
+            if abs(relapsed - exact) > 5 * np.sqrt(exact * (1 - exact) / self.count):
+                raise SystemExit(f"{name}: {relapsed:.4f} have a relapse in 20 years, not {exact}")
+        if abs(found - sleeping(2.0)) > 5 * error:
+            raise SystemExit(f"{name}: {found:.2f} sleeping cells two years after, not {sleeping(2.0):.2f}")
+        return Program(name, measure, f"{found:.1f} sleeping cells two years after, exact {sleeping(2.0):.1f}")
+
+
+def sleeping(years: float) -> float:
+    """Mean number of sleeping cells so many years after the resection at 20 mm, of an exponential primary."""
+    growth, rates = 0.0134, (36.0, 1.0 / 3.0, 1e-7 + 1.9e-4)
+    t = np.log(4e9 * np.pi / 3.0) / growth
+    flow = np.diag([0.663 * growth, *(-rate for rate in rates)])
+    flow[1, 0], flow[2, 1], flow[3, 2] = 1.0, 36.0 * 5e-4, 0.2 / 3.0
+    state = expm(flow * t) @ np.array([0.0445, 0.0, 0.0, 0.0])
+    state[0] = 0.0
+    return float((expm(flow * (365.25 * years)) @ state)[3])
+
+
 class Langevin:
     """Chemical Langevin equation of ctc_linear, 100 days in steps of 0.01 day; eight independent noises a step."""
 
@@ -229,4 +270,4 @@ class Langevin:
         )
 
 
-WORKLOADS = {"direct": Direct, "leap": Leap, "langevin": Langevin, "ode": Ode}
+WORKLOADS = {"direct": Direct, "leap": Leap, "patients": Patients, "langevin": Langevin, "ode": Ode}

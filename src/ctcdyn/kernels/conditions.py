@@ -38,13 +38,16 @@ from ctcdyn.kernels.descent import budget, expm1_, meeting
 from ctcdyn.kernels.drawing import DRAWN, MET
 from ctcdyn.kernels.lanemath import exp_
 from ctcdyn.kernels.machine import block
-from ctcdyn.kernels.pinned import survey
+from ctcdyn.kernels.pinned import SEEN_AT, STOOD, STRIDE, misjudged, note, stages, survey, travel
 
 CUT = DRAWN  # 1 where the step ends before its place does
 UP = CUT + W  # how far a count may rise within a step
 DOWN = UP + SPECIES * W
 ASIDE = DOWN + SPECIES * W  # state, put aside
-CONDITIONED = ASIDE + SPECIES * W
+BELOW = ASIDE + SPECIES * W  # pinned species at the later time known to be before a condition
+ABOVE = BELOW + REALS * W  # and at the earlier one at which it holds
+ENDED = ABOVE + REALS * W  # and at the end of a stride
+CONDITIONED = ENDED + REALS * W
 
 NEVER = 1e-6  # events to be expected in a step: fewer do not happen, as far as the length of the step is concerned
 HALVINGS = 60
@@ -73,9 +76,11 @@ def range_of(w, i, h):
             here = w[X + row * W + i]
             come = arriving(w, i, row) * h
             if WAY_GROWER[r] >= 0:
-                grown = exp_(min(divided(w, i, WAY_GROWER[r]) * h, 50.0))
-                here *= grown
-                come *= grown
+                birth = divided(w, i, WAY_GROWER[r])
+                here *= exp_(min(birth * h, 50.0))
+                # of what is met the mean is enough: it bounds the chance that anything is
+                growth = max(birth - died(w, i, WAY_GROWER[r]), 0.0) if WAY_EXPORT[r] > 0 else birth
+                come *= exp_(min(growth * h, 50.0))
         for k in range(MOVE_AT[r], MOVE_AT[r + 1]):
             # what cells meet ends the step, except for those that come within it
             ends = WAY_EXPORT[r] > 0 and MOVE_ROW[k] != row
@@ -139,16 +144,46 @@ def cross(w, i, h, rtol, atol):
     low = 0.0
     high = h
     t = w[TIME + i]
+    for k in range(REALS):
+        w[BELOW + k * W + i] = w[X + REAL_ROW[k] * W + i]
+        w[ABOVE + k * W + i] = w[Y + k * W + i]
+    whole = 0.0  # length of the part that one stride covers, once there is one
+    begins = 0.0
     for _ in range(HALVINGS):
-        middle = low + 0.5 * (high - low)
+        half = 0.5 * (high - low)
+        middle = low + half
         if t + middle <= t + low or t + middle >= t + high:
             break
-        survey(w, i, middle, rtol, atol)
+        if whole == 0.0:
+            for k in range(REALS):
+                w[STOOD + k * W + i] = w[BELOW + k * W + i]
+            stages(w, i, t + low, high - low, True)
+            if misjudged(w, i, high - low, rtol, atol) <= 1.0:
+                whole = high - low
+                begins = low
+                for k in range(REALS):
+                    w[ENDED + k * W + i] = w[Y + k * W + i]
+        if whole > 0.0:  # by dense output
+            for k in range(REALS):
+                w[Y + k * W + i] = w[ENDED + k * W + i]
+            note(w, i, 0, (middle - begins) / whole, whole)
+            for k in range(REALS):
+                w[Y + k * W + i] = w[SEEN_AT + k * W + i]
+        else:
+            for k in range(REALS):
+                w[Y + k * W + i] = w[BELOW + k * W + i]
+            w[STRIDE + i] = half
+            travel(w, i, t + low, half, rtol, atol)
         if holds(w, i, middle):
             high = middle
         else:
             low = middle
+        for k in range(REALS):
+            w[(ABOVE if high == middle else BELOW) + k * W + i] = w[Y + k * W + i]
+    w[STRIDE + i] = high if high > 0.0 else 1.0
     survey(w, i, high, rtol, atol)
+    for k in range(REALS):
+        w[Y + k * W + i] = w[ABOVE + k * W + i]  # where the condition holds for certain
     w[SPAN + i] = high
     w[CUT + i] = 1.0
 
