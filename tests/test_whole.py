@@ -1,4 +1,4 @@
-"""A kernel that is optimised once, as a whole, computes what the same kernel does when numba finishes every function."""
+"""A kernel that is optimised once, as a whole, computes what it does when numba finishes every function."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from instances import Case, content, small
 from numba import njit
 from numba.core.codegen import JITCodeLibrary
 
 from ctcdyn.codegen import cache, whole
 from ctcdyn.codegen.kernel import Kernel, link
+from instances import Case, content, small
 
 
 def fresh(method: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> tuple[Kernel, int]:

@@ -62,12 +62,12 @@ class _Entry(JITCodeLibrary):  # type: ignore[misc]
 
     def finalize(self) -> None:
         _link(self._final_module, self)
-        self._linking_libraries = []
+        self._linking_libraries: list[Any] = []
         super().finalize()
 
 
 def _link(module: Any, library: Any) -> None:
-    """Put into a module what a library calls, and what that calls: callers first, as LLVM takes only what is asked for."""
+    """Put into a module what a library calls, and what that calls: callers first, as LLVM takes only what is used."""
     done: dict[Any, None] = {}
 
     def visit(one: Any) -> None:
