@@ -3,6 +3,8 @@
     python kernel.py direct trajectories seed results.bin|-        prints "events seconds"
     python kernel.py leap trajectories seed results.bin|-          prints "trajectories seconds"
     python kernel.py patients method trajectories seed results.bin|-   prints "patients seconds"
+    python kernel.py tau scale trajectories seed results.bin|-     prints "steps seconds"
+    python kernel.py colonies method trajectories seed results.bin|-   prints "trajectories seconds"
     python kernel.py langevin trajectories seed results.bin|-      prints "steps seconds"
     python kernel.py ode parameters.bin n rtol atol results.bin|-   prints "trajectories seconds steps"
 
@@ -28,6 +30,7 @@ from ctcdyn.model.load import load_model
 from ctcdyn.model.resolve import resolve
 from ctcdyn.preparation import ensemble_of
 
+LINEAR_SHEDDING = 2000.0  # cells per day, as ctc_linear is shipped
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 # Names in the model file of the parameters of the reference programs, in their order
@@ -64,6 +67,20 @@ def main() -> None:
         ensemble = Ensemble(load_model("ctc_linear"), seed, count, np.arange(101.0), longest_step=0.01)
         _, steps, seconds = timed(ensemble, "euler_maruyama", target)
         print(steps, f"{seconds:.9g}")
+        return
+    if workload == "tau":
+        scale, count, seed, target = float(rest[0]), int(rest[1]), int(rest[2]), rest[3]
+        network = load_model("ctc_linear")
+        network = network.with_values({"shedding": scale * LINEAR_SHEDDING})
+        _, steps, seconds = timed(Ensemble(network, seed, count, np.arange(101.0)), "tau_leap", target)
+        print(steps, f"{seconds:.9g}")
+        return
+    if workload == "colonies":
+        method, count, seed, target = rest[0], int(rest[1]), int(rest[2]), rest[3]
+        given = {"birth": 1.0, "death": 1.2, "immigration": 4000.0}
+        network = load_model("birth_death_immigration").with_values(given, {"colony": 10_000})
+        ensemble = Ensemble(network, seed, count, np.arange(4.0))
+        print(count, f"{timed(ensemble, method, target)[2]:.9g}")
         return
     if workload == "patients":
         method, count, seed, target = rest[0], int(rest[1]), int(rest[2]), rest[3]

@@ -4,6 +4,8 @@
 
     WORKLOAD  direct   exact jump process of ctc_linear, 100 days; a unit of work is one event
               leap     counts of ctc_linear at 100 daily saves; a unit is one trajectory
+              tau      tau-leaping of ctc_linear with 100 times the shedding; a unit is one step
+              colonies birth, death and arrivals, 10 000 to 15 000 cells, 3 days; a unit is one trajectory
               patients human_breast_min to 20 mm, resection, 20 years; a unit is one patient
               langevin Euler-Maruyama of ctc_linear, 100 days in 10 000 steps; a unit is one step
               ode      ctc_five, 3650 days, 366 outputs; a unit is one trajectory at an achieved error of 1e-5

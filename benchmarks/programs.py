@@ -195,6 +195,75 @@ class Leap(Direct):
         )
 
 
+class Tau(Direct):
+    """Adaptive tau-leaping of ctc_linear with a hundred times the shedding, 12 500 cells in blood, epsilon 0.03.
+
+    The C++ program leaps by the rule of Cao, Gillespie and Petzold (2006), ours by a stricter one: a unit is one step.
+    """
+
+    unit = "step"
+    names = ("cpp", "ctcdyn")
+    scale, counts = 100.0, {"cpp": 128, "ctcdyn": 512}
+
+    def __init__(self, folder: Path, _python: str) -> None:
+        self.folder = folder
+        self.binary = build("tau_leap.cpp", folder)
+        self.rates = folder / "linear.txt"
+        self.rates.write_text(" ".join(map(repr, (self.scale * LINEAR["shed"], *[*LINEAR.values()][1:]))))
+
+    def program(self, name: str) -> Program:
+        count, results = self.counts[name], self.folder / "tau.bin"
+
+        def measure(target: Path | str = "-") -> tuple[float, float]:
+            if name == "ctcdyn":
+                return run([sys.executable, KERNEL, "tau", self.scale, count, 1, target])
+            command = [self.binary, "0.03", self.rates, count, 1, results]
+            printed = subprocess.check_output(list(map(str, command)), text=True).split()
+            return float(printed[2]), float(printed[1])
+
+        measure(results)
+        kind = np.float64 if name == "ctcdyn" else np.int64
+        last = np.fromfile(results, kind).reshape(-1, 101 if name == "ctcdyn" else 100, 4)[:, -1]
+        off = last.mean(0) / (self.scale * linear_mean(100)) - 1
+        if np.abs(off).max() > 0.02:
+            raise SystemExit(f"{name}: means of B, E, Q, G at day 100 are off by {off.round(3)}")
+        spread = last[:, 0].std(ddof=1) / last[:, 0].mean() ** 0.5
+        told = f"means off by {np.abs(off).max():.1%} at most, spread of blood {spread:.2f} (exact 1)"
+        return Program(name, measure, told)
+
+
+class Colonies:
+    """birth_death_immigration near 20 000 cells for 3 days: exact events, or leaps at epsilon 0.03."""
+
+    unit = "trajectory"
+    names = ("direct", "tau_leap")
+    counts = {"direct": 256, "tau_leap": 8192}  # noqa: RUF012
+    birth, death, arrivals, start, days = 1.0, 1.2, 4000.0, 10_000.0, 3.0
+
+    def __init__(self, folder: Path, _python: str) -> None:
+        self.folder = folder
+
+    def program(self, name: str) -> Program:
+        count, results = self.counts[name], self.folder / "colonies.bin"
+
+        def measure(target: Path | str = "-") -> tuple[float, float]:
+            return run([sys.executable, KERNEL, "colonies", name, count, 1, target])
+
+        measure(results)
+        last = np.fromfile(results).reshape(count, -1)[:, -1]
+        g, t = self.birth - self.death, self.days
+        grown = np.exp(g * t)
+        mean = self.start * grown + self.arrivals * (grown - 1) / g
+        ours = self.start * grown * (grown - 1) * (self.birth + self.death) / g
+        arrived = self.arrivals * (grown - 1) / g
+        spread = np.sqrt(ours + arrived + arrived**2 * self.birth / self.arrivals)
+        bias, wide = (last.mean() - mean) / spread, last.std(ddof=1) / spread
+        told = f"mean off by {bias:+.3f} standard deviations, spread {wide:.3f} times the exact one"
+        if abs(bias) > 0.5 + 5 / count**0.5 or abs(wide - 1) > 0.05 + 5 / (2 * count) ** 0.5:
+            raise SystemExit(f"{name}: {told}")
+        return Program(name, measure, told)
+
+
 class Patients:
     """configs/human_breast_relapse.toml: 1653 days of a primary from its first cell, resection, 20 years after."""
 
@@ -270,4 +339,12 @@ class Langevin:
         )
 
 
-WORKLOADS = {"direct": Direct, "leap": Leap, "patients": Patients, "langevin": Langevin, "ode": Ode}
+WORKLOADS = {
+    "direct": Direct,
+    "leap": Leap,
+    "tau": Tau,
+    "colonies": Colonies,
+    "patients": Patients,
+    "langevin": Langevin,
+    "ode": Ode,
+}
