@@ -53,6 +53,35 @@ def rhythm() -> Network:
     )  # fmt: skip
 
 
+def relapse() -> Network:
+    """The toy set of science T5 and T6: shed for ten days, asleep or growing, detected by chance."""
+    detection = Observable(
+        "relapse", None, "first_passage", {"when": parse("seen >= 1"), "stop": False}, "d", realised="passage"
+    )
+    return network(
+        "relapse", {"B": 0.0, "T": 0.0, "D": 0.0, "G": 0.0, "seen": 0.0},
+        {"s": 2.0, "k_ext": 0.5, "d_B": 1.5, "k_TD": 0.3, "k_TG": 0.1, "d_T": 0.6, "k_R": 0.05, "d_D": 0.02, "b": 0.5,
+         "d": 0.3, "k_GD": 0.1, "eta": 0.02},
+        {"shed": ("-> B", "s * step(10 - t)"), "leave": ("B -> T", "k_ext"), "clear": ("B ->", "d_B"),
+         "sleep": ("T -> D", "k_TD"), "settle": ("T -> G", "k_TG"), "die": ("T ->", "d_T"), "wake": ("D -> G", "k_R"),
+         "lose": ("D ->", "d_D"), "divide": ("G -> 2 G", "b"), "wither": ("G ->", "d"), "resleep": ("G -> D", "k_GD"),
+         "detect": ("G -> G + seen", "eta")},
+        observables=(detection,),
+    )  # fmt: skip
+
+
+def mutation() -> Network:
+    """Luria and Delbrueck: mutants from a population exp(growth t), neutral, observed at the first one."""
+    when = Observable(
+        "first", None, "first_passage", {"when": parse("mutants >= 1")}, "d", realised="passage"
+    )
+    return network(
+        "mutation", {"mutants": 0.0}, {"rate": 0.0, "growth": 1.0},
+        {"mutate": ("-> mutants", "rate * exp(growth * t)"), "divide": ("mutants -> 2 mutants", "growth")},
+        observables=(when,),
+    )  # fmt: skip
+
+
 def small_instance(name: str) -> tuple[Network, float]:
     """A shipped model as its [test] table has it, and how many days it runs."""
     model = load_model(name)

@@ -17,11 +17,10 @@ from ctcdyn.codegen.kernel import link
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.lineage import Lineage, describe
 from ctcdyn.errors import CtcError
-from ctcdyn.model.expr import parse
 from ctcdyn.model.network import Network, Observable
 from drive import Drive
 from instances import compiled, small
-from networks import dimers, network
+from networks import dimers, network, relapse
 
 WAVE = "(1 + swing * sin(2 * pi * t / 3))"
 RATES = (
@@ -141,24 +140,6 @@ def test_blood_is_poisson_and_no_rate_shortens_a_step(k: float) -> None:
     assert (run.work == slow.work[0]).all()
 
 
-@cache
-def relapse() -> Network:
-    """The toy set of science T5 and T6: shed for ten days, asleep or growing, detected by chance."""
-    detection = Observable(
-        "relapse", None, "first_passage", {"when": parse("seen >= 1"), "stop": False}, "d", realised="passage"
-    )
-    return network(
-        "relapse", {"B": 0.0, "T": 0.0, "D": 0.0, "G": 0.0, "seen": 0.0},
-        {"s": 2.0, "k_ext": 0.5, "d_B": 1.5, "k_TD": 0.3, "k_TG": 0.1, "d_T": 0.6, "k_R": 0.05, "d_D": 0.02, "b": 0.5,
-         "d": 0.3, "k_GD": 0.1, "eta": 0.02},
-        {"shed": ("-> B", "s * step(10 - t)"), "leave": ("B -> T", "k_ext"), "clear": ("B ->", "d_B"),
-         "sleep": ("T -> D", "k_TD"), "settle": ("T -> G", "k_TG"), "die": ("T ->", "d_T"), "wake": ("D -> G", "k_R"),
-         "lose": ("D ->", "d_D"), "divide": ("G -> 2 G", "b"), "wither": ("G ->", "d"), "resleep": ("G -> D", "k_GD"),
-         "detect": ("G -> G + seen", "eta")},
-        observables=(detection,),
-    )  # fmt: skip
-
-
 def test_means_and_variances_of_the_cascade() -> None:
     """T5, with a circle through a species that divides."""
     grid = [0.0, 10.0, 20.0]
@@ -191,11 +172,7 @@ def test_relapse_free_fractions_and_the_time_of_relapse() -> None:
     passed = run.passed[:, 0]
     assert ((passed <= 40.0) == (run.state[:, 4, 4] > 0)).all()
     for t in (13.0, 31.0):
-        assert_fraction(passed > t, oracles.no_relapse(TOY, lambda s: 2.0, 10.0, t), detect=0.012)
-
-
-TOY = {"k_ext": 0.5, "d_B": 1.5, "k_TD": 0.3, "k_TG": 0.1, "d_T": 0.6, "k_R": 0.05, "d_D": 0.02, "b": 0.5, "d": 0.3,
-       "k_GD": 0.1, "eta": 0.02}  # fmt: skip
+        assert_fraction(passed > t, oracles.no_relapse(oracles.RELAPSE_TOY, lambda s: 2.0, 10.0, t), detect=0.012)
 
 
 def test_one_line_until_it_is_seen() -> None:

@@ -27,10 +27,9 @@ from chance import (
     variance_size,
 )
 from ctcdyn import load_model
-from ctcdyn.model.expr import parse
-from ctcdyn.model.network import Network, Observable
+from ctcdyn.model.network import Network
 from ctcdyn.simulation import Model
-from networks import dimers, network, rhythm
+from networks import dimers, mutation, network, rhythm
 
 
 @cache
@@ -151,18 +150,6 @@ def test_inhomogeneous_arrivals_are_poisson() -> None:
 def expected(a: float, b: float, t: float) -> float:
     """Cells there at t that came between a and b."""
     return float(quad(lambda s: arrivals(s) * np.exp(-1.7 * (t - s)), a, b, epsrel=1e-12)[0])
-
-
-def mutation() -> Network:
-    """Luria and Delbrueck: mutants from a population exp(growth t), neutral, observed at the first one."""
-    when = Observable(
-        "first", None, "first_passage", {"when": parse("mutants >= 1")}, "d", realised="passage"
-    )
-    return network(
-        "mutation", {"mutants": 0.0}, {"rate": 0.0, "growth": 1.0},
-        {"mutate": ("-> mutants", "rate * exp(growth * t)"), "divide": ("mutants -> 2 mutants", "growth")},
-        observables=(when,),
-    )  # fmt: skip
 
 
 def test_luria_delbrueck() -> None:

@@ -116,6 +116,7 @@ CODES: dict[str, str] = {
     "M315": "the model is too large",
     "M316": "a reaction changes nothing",
     "M317": "a reaction makes cells depend on each other",
+    "M318": "a rate jumps with a count",
     "X401": "not an expression",
     "X402": "a character that expressions do not have",
     "X403": "an expression is too long or too deeply nested",

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.errors import CtcError, Problem
-from ctcdyn.model.expr import Call, Expr, Name, Number, names
+from ctcdyn.model.expr import Call, Expr, Name, Number, names, walk
 
 MOST_NODES = 64
+JUMPS = frozenset({"<", "<=", ">", ">=", "==", "!=", "and", "or", "not", "step", "where"})
 Vector = tuple[tuple[int, int], ...]  # (state row, change), in order of rows
 _Raw = tuple[
     int, int | None, dict[int, int], Expr, frozenset[str]
@@ -120,6 +121,12 @@ class Lineage:
         if parent is not None:
             each = for_each(each, layout.species[parent])
         discrete = {name for name, yes in zip(layout.species, whole, strict=True) if yes}
+        leaps = sorted(_jumping(each) & discrete)
+        if leaps:
+            what = f'the rate of "{reaction.name}" jumps where {leaps[0]} passes a count, and a leap would not see it'
+            fix = "take direct, next_reaction or hybrid, or a rate without a jump: hill(x, k, n), min(x, k)"
+            problems.append(Problem("M318", what, reaction.place, f"reaction.{reaction.name}", fix))
+            return None
         return r, parent, products, each, frozenset(names(each) & discrete)
 
     # -- the graph of plain cells -----------------------------------------------------------------
@@ -252,6 +259,15 @@ def describe(lineage: Lineage) -> list[str]:
             law += "; exact"
         lines.append(f"{name}: {law}")
     return lines
+
+
+def _jumping(e: Expr) -> frozenset[str]:
+    """Names on which an expression may depend with a jump: those in conditions, and what is rounded."""
+    found: frozenset[str] = frozenset()
+    for node in walk(e):
+        if isinstance(node, Call) and node.op in JUMPS:
+            found |= names(node.args[0] if node.op == "where" else node)
+    return found
 
 
 def for_each(rate: Expr, name: str) -> Expr:

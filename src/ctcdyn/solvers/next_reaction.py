@@ -117,13 +117,15 @@ def prepare(w, v, i, t, setting, changed):
 def soonest(w, i, r):
     """Keeps reaction r in CHOICE where its budget is used up before all that were looked at."""
     o = r * W + i
-    wait = w[BUDGETS + o] / w[RATES + o]
-    sooner = wait < w[SPAN + i]
+    rate = w[RATES + o]
+    wait = w[BUDGETS + o] / rate
+    sooner = (wait < w[SPAN + i]) & (rate > 0.0)  # -0.0 is none
     w[SPAN + i] = wait if sooner else w[SPAN + i]
     w[CHOICE + i] = float(r) if sooner else w[CHOICE + i]
     w[FRESH + i] = w[DRAWN + o] if sooner else w[FRESH + i]
-    w[LIMIT + i] = w[RATES + o] if sooner else w[LIMIT + i]
-    w[HAZARD + i] += w[RATES + o]
+    w[LIMIT + i] = rate if sooner else w[LIMIT + i]
+    # with a rate below zero there is no jump process, and time would run backwards
+    w[HAZARD + i] += rate if rate >= 0.0 else np.nan
 
 
 @lane

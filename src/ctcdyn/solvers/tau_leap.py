@@ -143,7 +143,8 @@ def plan(w, v, i, longest):
     going = (w[NEXT + i] > t) & (total < np.inf)
     wanted = BURST / total if leap * total < PAYS else leap
     fresh = enter_cell(w, v, i, wanted if wanted < longest else longest, going)
-    more = (not fresh) & (w[MODE + i] == GO_ON)
+    # exact events are left where so many have come to be due in the cell that leaps pay by far, as in a blow-up
+    more = (not fresh) & (w[MODE + i] == GO_ON) & (not (leap * total > BURST))
     w[SUB + i] = 0.0 if fresh else w[SUB + i] + (0.0 if more else 1.0)
     # what is left of a cell after a sub-step may be short
     left = w[CELL + i] - t
