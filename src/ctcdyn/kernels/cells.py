@@ -55,9 +55,9 @@ SLOT = SPAN + W  # draws of the step so far, of those that are numbered
 TWIN = SLOT + W  # the second of two draws
 TOP = TWIN + W  # cells on the stack
 STACK = TOP + W  # (cell, time that is left), the same place for all lanes
-CELLS = STACK + 64 * W
+DEEP = 256 * W  # cells that the stack holds; of 32 W a toy patient in 100 000 needed more
+CELLS = STACK + 2 * DEEP
 
-DEEP = 32 * W  # cells that the stack holds
 SINGLE = 1  # kind of draws that are numbered
 
 
