@@ -1,4 +1,4 @@
-"""Never a count below zero: a few of the thousand generated networks of docs/record-laws.md, in plain Python."""
+"""Never a count below zero: a few of the thousand generated networks that `law_record.py` can run, in plain Python."""
 
 from __future__ import annotations
 
