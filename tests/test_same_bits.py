@@ -203,7 +203,7 @@ def test_widths(model: str, method: str) -> None:
     limits = failures(case, case.run())
     content = case.run(**limits)
     assert content["status"].max() >= Status.STEP_LIMIT
-    for width in WIDTHS[:: 2 if method in ("hybrid", "tau_leap") else 1]:  # a quarter of a minute each
+    for width in WIDTHS[:: 2 if method == "hybrid" else 1]:  # half a minute each
         wide = Case(model, method, COUNT, width=width)
         assert width == wide.kernel.module.W
         assert differing(wide.run(**limits), content) == []
