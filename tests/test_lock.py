@@ -91,3 +91,31 @@ def test_a_dead_holder_is_taken_over(scene: Scene, who: str) -> None:
     finally:
         child.communicate()
     assert place.left() == ["out.h5"]
+
+
+def test_a_second_starter_is_refused_before_units_and_models_are_imported(scene: Scene) -> None:
+    """What it must import is what it costs: pint and numba are most of a start."""
+    place = scene.place()
+    strikes.hold(place)
+    words = [str(word) for word in scene.words(place)]
+    told = f"import sys; from ctcdyn.cli import main; sys.argv[1:] = {words!r}\n"
+    told += "try: main()\nfinally: print(sorted({'pint', 'numba', 'ctcdyn.model.load'} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=False)
+    assert (done.returncode, "R510" in done.stderr) == (Exit.OUTPUT, True), done.stderr
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("wrong", ["model", "output"])
+def test_a_wrong_study_is_told_as_if_nothing_had_been_claimed(scene: Scene, wrong: str) -> None:
+    """The lock that was taken first is given up with its folder; that a result is there is said after what is wrong."""
+    place = scene.place()
+    extra = ["--set", "model.use=no_such_model"]
+    if wrong == "output":
+        place.target.write_bytes(b"somebody's")
+    ended = scene.run(place, *extra)
+    assert (ended.code, "no_such_model" in ended.err, "R502" in ended.err) == (Exit.CONFIG, True, False), ended
+    assert place.left() == (["out.h5"] if wrong == "output" else [])
+    if wrong == "output":
+        ended = scene.run(place)
+        assert (ended.code, "R502" in ended.err) == (Exit.OUTPUT, True), ended
+        assert place.left() == ["out.h5"]

@@ -2,9 +2,9 @@
 
 Numba finishes each function of a program by itself, callees first: what a function calls is linked into it, optimised
 with it and made into machine code. A function five calls below the entry point is so optimised five times and emitted
-five times, and only the last counts, as nothing here is called from Python but the entry points: measured, 43 % of what
-a kernel of first_order_leap costs to compile, 40 against 23 s (docs/performance.md). While `as_a_whole` is on,
-functions are only translated; the entry point takes all it calls from them, and goes through LLVM as it always does.
+five times, and only the last counts, as nothing here is called from Python but the entry points: a quarter to two
+fifths of what a kernel costs to compile (figures in docs/design.md). While `as_a_whole` is on, functions are only
+translated; the entry point takes all it calls from them, and goes through LLVM as it always does.
 """
 
 from __future__ import annotations

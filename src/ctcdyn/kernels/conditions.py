@@ -1,6 +1,6 @@
 """Conditions beside first-order leaps: the step ends where one may become true.
 
-- A condition that pinned species make true is found by halving the step, to the last bit of time.
+- A condition that pinned species make true is found by halving the step, to the last bit of time on their dense output.
 - What a grower meets (a detection) ends the step at its exact time, drawn before anything else.
 - Where counts may reach a condition within a step, by what moves them and then some, the step is halved before it is
   drawn, down to the setting `window`: a condition on counts is met at the end of a step of that length at most.
