@@ -34,7 +34,7 @@ COUNTED = {
     "next_reaction": [("", {})],
     "first_order_leap": [("", {})],
     "tau_leap": [(f"epsilon {x:g}", {"epsilon": x}) for x in (0.3, 0.1, 0.03, 0.01)],
-    "hybrid": [("switch 500/200 (a rate equation here)", {}), ("switch 1e6/5e5", {"switch": (1e6, 5e5)})],
+    "hybrid": [("switch 500/200: a rate equation here", {})],
     "euler_maruyama": [(f"step {x:g} d", {"longest_step": x}) for x in STEPS],
     "weak_trapezoidal": [(f"step {x:g} d", {"longest_step": x}) for x in STEPS],
     "implicit_trapezoidal": [(f"step {x:g} d", {"longest_step": x}) for x in STEPS],
@@ -118,7 +118,7 @@ def picture(groups: tuple[list[Point], list[Point]], floor: float, path: Path) -
 
     mpl.rcParams["svg.hashsalt"] = "ctcdyn"
     figure = Figure(figsize=(11, 4.6), layout="constrained")
-    titles = ("counts: a colony of 10 000 to 14 000 cells, 3 days", "rate equations: ctc_five, ten years")
+    titles = ("counts: a colony of 10 000 to 14 500 cells, 3 days", "rate equations: ctc_five, ten years")
     for axes, points, title in zip(figure.subplots(1, 2), groups, titles, strict=True):
         for k, method in enumerate(dict.fromkeys(point.method for point in points)):
             mine = [point for point in points if point.method == method]
