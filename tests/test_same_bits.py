@@ -43,6 +43,7 @@ MOST = {
     "tsit5": ("ctc_five", "kuznetsov_1994"),
     "weak_trapezoidal": ("ctc_five", "toy"),
     "tau_leap": ("toy",),
+    "implicit_tau": ("toy",),
     "first_order_leap": ("toy",),
     "hybrid": ("toy",),
 }

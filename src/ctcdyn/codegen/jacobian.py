@@ -69,12 +69,12 @@ def eliminate(size: int, pattern: set[Entry]) -> tuple[list[int], list[Entry]]:
 def _jacobian(layout: Layout, entries: dict[Entry, Expr]) -> str:
     body = Body(layout.rated, entries.values())
     for (s, z), slope in entries.items():
-        body.lines.append(f"w[J_{s}_{z} + i] = {_finite(slope, body)}")
+        body.lines.append(f"w[J_{s}_{z} + i] = {finite(slope, body)}")
     timed = ["t = w[TIME + i]"] if layout.timed else []
     return both("jacobian", "Derivatives of the drift by the state at (TIME, X), 1/d.", [*timed, *body.lines])
 
 
-def _finite(slope: Expr, body: Body) -> str:
+def finite(slope: Expr, body: Body) -> str:
     """A derivative, with 0 where it is not finite: at the edge of the domain of a power, root or logarithm."""
     value = body.value(slope)
     if any(isinstance(e, Call) and e.op in ("**", "sqrt", "log") for e in walk(slope)):
@@ -131,7 +131,7 @@ def _time_derivative(layout: Layout, sides: list[Expr]) -> str:
     slopes = [derivative(side, "t") for side in sides]
     body = Body(layout.rated, slopes)
     for name, slope in zip(layout.species, slopes, strict=True):
-        body.lines.append(f"w[T_{name} + i] = {_finite(slope, body)}")
+        body.lines.append(f"w[T_{name} + i] = {finite(slope, body)}")
     return both(
         "time_derivative", "Derivatives of the drift by time at (TIME, X).", ["t = w[TIME + i]", *body.lines]
     )

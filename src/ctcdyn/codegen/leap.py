@@ -42,30 +42,30 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
     sequence = sorted(reactions, key=lambda r: bool(losses(layout.network.reactions[r])))
     ruling = [s for s in species if order(layout, s) > 0.0]
     return {
-        "hazards": _loops(
+        "hazards": loops(
             "hazards",
             "Propensities of every lane at the time in its AT.",
-            [[line for r in g for line in _hazard(layout, r)] for g in _groups(reactions)],
+            [[line for r in g for line in _hazard(layout, r)] for g in groups(reactions)],
             "t = w[AT + i]",
         ),
-        "leap_limits": _loops(
+        "leap_limits": loops(
             "leap_limits",
             "Critical reactions, sums of propensities and the longest leap of every lane.",
             [_clear()]
-            + [[line for r in g for line in _criticality(layout, r)] for g in _groups(reactions)]
-            + [[line for s in g for line in _limit(layout, s)] for g in _groups(ruling)],
+            + [[line for r in g for line in _criticality(layout, r)] for g in groups(reactions)]
+            + [[line for s in g for line in _limit(layout, s)] for g in groups(ruling)],
         ),
-        "pick_critical": _loops(
+        "pick_critical": loops(
             "pick_critical",
             "One firing of the critical reaction that CHOICE falls into, by running sums; none where it is negative.",
-            [_begin_sum()] + [[line for r in g for line in _chosen(layout, r)] for g in _groups(reactions)],
+            [_begin_sum()] + [[line for r in g for line in _chosen(layout, r)] for g in groups(reactions)],
         ),
-        "occur": _loops(
+        "occur": loops(
             "occur",
             "The change of state of every lane by its FIRINGS, so far as there is something to use up.",
             [
                 _keep(layout),
-                *([line for r in g for line in _supplied(layout, r)] for g in _groups(sequence)),
+                *([line for r in g for line in _supplied(layout, r)] for g in groups(sequence)),
                 _sums(layout),
             ],
         ),
@@ -147,7 +147,7 @@ def _limit(layout: Layout, s: int) -> list[str]:
         lines.append(f"variance += {float(change * change)!r} * a")
         if change < 0:
             lines.append(f"loss += {float(-change)!r} * a")
-    lines.append(f"room = w[EPSILON + i] * x / ({_weight(layout, s)})")
+    lines.append(f"room = w[EPSILON + i] * x / ({weight(layout, s)})")
     lines += [
         "room = pick(room > 1.0, room, 1.0)",
         "mean = abs(mean)",
@@ -162,7 +162,7 @@ def _limit(layout: Layout, s: int) -> list[str]:
     return lines
 
 
-def _weight(layout: Layout, s: int) -> str:
+def weight(layout: Layout, s: int) -> str:
     """g of the paper: the order of the reaction, more where it takes several of the species at once."""
     g, several = order(layout, s), 1
     for reaction in layout.network.reactions:
@@ -234,7 +234,7 @@ def _sums(layout: Layout) -> list[str]:
     return lines or ["pass"]
 
 
-def _groups(numbers: range | list[int]) -> list[list[int]]:
+def groups(numbers: range | list[int]) -> list[list[int]]:
     every = list(numbers)
     return [every[k : k + GROUP] for k in range(0, len(every), GROUP)]
 
@@ -243,7 +243,7 @@ def _lane(head: str, doc: str, lines: list[str]) -> str:
     return f"@lane\ndef {head}:\n" + "\n".join("    " + line for line in [f'"""{doc}"""', *lines])
 
 
-def _loops(name: str, doc: str, bodies: list[list[str]], first: str = "") -> str:
+def loops(name: str, doc: str, bodies: list[list[str]], first: str = "") -> str:
     """A block function with a lane loop for each body, in a lane function of its own."""
     parts, calls = [], []
     for k, body in enumerate(bodies):
