@@ -5,6 +5,11 @@ Tolerances are Monte-Carlo error at a declared rate plus a bias that docs/solver
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -133,6 +138,28 @@ def test_statuses(kernel: Any) -> None:
     source = np.array([10.0, np.nan, -1.0])
     wrong = mixture(kernel, [0.0, 1.0], 3, (9.0, 9.0, 0.0), on=500.0, off=500.0, source=source)
     assert wrong.status.tolist() == [0, 2, 2]
+
+
+def brief(width: int | None) -> str:
+    """Digest of a few hours of the toy, much faster than it is: parts that a dose and a condition interrupt."""
+    module = link(toy(), "implicit_tau", width=width).compile().module
+    values = {
+        "shedding": 1e6, "clearance": 1000.0, "extravasation": 0.05, "death": 0.1, "blood__initial": 1000.0,
+        "seeded": 300.0, "holiday": 0.1, "detectable": 301.0, "dose_day": 0.12, "dose__x_clearance": 1.3,
+    }  # fmt: skip
+    run = Drive(module, toy(), [0.0, 0.1, 0.14], count=5, seed=77, values=values).go()
+    return hashlib.sha256(run.bytes()).hexdigest()
+
+
+def test_parts_without_a_compiler() -> None:
+    """Plain Python in three lanes gives the bytes of the compiled kernel in all its own."""
+    code = "import test_implicit_tau as t; print(t.brief(3))"
+    environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code]
+    plain = subprocess.run(
+        command, env=environment, cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=120
+    )
+    assert plain.stdout.strip() == brief(None)
 
 
 def test_rates_in_time_and_treatments_that_change_nothing() -> None:
