@@ -71,7 +71,7 @@ class Model:
 
         `parameters` maps names to a number or an array of shape (n,), in the model's units; `initial` species to
         numbers. n defaults to the length of the arrays, or 1. `keep`: paths in the result, "all", "none" or a number.
-        `step`, days: of methods with a fixed one; `epsilon`: of tau_leap; `switch`: counts from which on hybrid takes a
+        `step`, days: of methods with a fixed one; `epsilon`: of leaps; `switch`: counts from which on hybrid takes a
         species as continuous, and below which as discrete again. Results.state is (n kept, T, S). Changing numbers
         compiles nothing. Raises CtcError with all that is wrong: unknown names, shapes, values that are not finite or
         out of range.

@@ -170,7 +170,7 @@ class Simulate(Table):
     rtol: Annotated[float, Field(ge=1e-13, le=0.1)] = 1e-6  # below 1e-13 rounding decides, not the method
     atol: Annotated[float, Field(gt=0, le=1e30)] = 1e-6  # in the units of the species: a millionth of a cell
     window: Annotated[Days, Check(some_window)] | None = None  # of thinning; None: 1/16 d
-    epsilon: Annotated[float, Field(ge=1e-4, le=0.1)] = 0.03  # relative change of a propensity in a leap of tau_leap
+    epsilon: Annotated[float, Field(ge=1e-4, le=0.1)] = 0.03  # relative change of a propensity in a leap
     step: Annotated[Days, Check(some_time("C105"))] | None = None  # of a method that takes the same step all the time
     hybrid: Hybrid = Hybrid()
     continuous: Annotated[tuple[str, ...], Read(listed)] = ()  # pinned, besides the species that the model pins
