@@ -34,6 +34,7 @@ COUNTED = {
     "next_reaction": [("", {})],
     "first_order_leap": [("", {})],
     "tau_leap": [(f"epsilon {x:g}", {"epsilon": x}) for x in (0.3, 0.1, 0.03, 0.01)],
+    "implicit_tau": [(f"epsilon {x:g}", {"epsilon": x}) for x in (0.3, 0.1, 0.03, 0.01)],
     "hybrid": [("switch 500/200: a rate equation here", {})],
     "euler_maruyama": [(f"step {x:g} d", {"longest_step": x}) for x in STEPS],
     "weak_trapezoidal": [(f"step {x:g} d", {"longest_step": x}) for x in STEPS],
