@@ -1,8 +1,9 @@
-"""A kernel that is optimised once, as a whole, computes what it does when numba finishes every function."""
+"""A kernel that is compiled the quick way computes what it does when numba finishes every function its own way."""
 
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from numba import njit
 from numba.core.codegen import JITCodeLibrary
 
-from ctcdyn.codegen import cache, whole
+from ctcdyn.codegen import cache, recall, whole
 from ctcdyn.codegen.kernel import Kernel, link
 from instances import Case, content, small
 
@@ -37,6 +38,7 @@ def test_the_same_bytes_as_function_by_function(
     assert emitted == 1, "only the entry point has machine code"
     with monkeypatch.context() as patch:
         patch.setattr(whole, "as_a_whole", lambda _entry: contextlib.nullcontext())
+        patch.setattr(recall, "recalling", contextlib.nullcontext)
         by_function, emitted = fresh(method, monkeypatch, tmp_path / "b")
     assert emitted > 20
     assert at_once.module is not by_function.module
@@ -65,6 +67,22 @@ def test_other_functions_of_the_process_compile_as_ever(monkeypatch: pytest.Monk
         return out
 
     assert middle(np.arange(12.0).reshape(3, 4)).tolist() == [1.5, 8.5, 12.5]
+
+
+def translated(kernel: Kernel) -> str:
+    """LLVM's code of the entry point with all that it calls, without numba's running numbers and their lengths."""
+    (code,) = kernel.module.run.inspect_llvm().values()
+    return re.sub(r"B\d+v\d+|\[\d+ x i8\]", "", code)
+
+
+def test_the_same_code_for_what_numba_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    quick, _ = fresh("direct", monkeypatch, tmp_path / "a")
+    with monkeypatch.context() as patch:
+        patch.setattr(recall, "recalling", contextlib.nullcontext)
+        slow, _ = fresh("direct", monkeypatch, tmp_path / "b")
+    assert quick.module is not slow.module
+    assert len(translated(quick)) > 1e5
+    assert translated(quick) == translated(slow)
 
 
 def test_a_numba_that_is_made_otherwise(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -196,13 +196,17 @@ class _Machine:
 
 def _compile(function: Any, signature: Any, code: bytes | None = None) -> bytes:
     """Compile an entry point, or take it from its machine code; gives the machine code."""
+    from ctcdyn.codegen.recall import recalling
     from ctcdyn.codegen.whole import as_a_whole
 
     function._cache = machine = _Machine(code)
     collecting = gc.isenabled()
     gc.disable()  # compiling makes very many objects and no garbage: a tenth of the time
     try:
-        with as_a_whole(function.py_func.__qualname__) if code is None else contextlib.nullcontext():
+        with contextlib.ExitStack() as quick:
+            if code is None:
+                quick.enter_context(as_a_whole(function.py_func.__qualname__))
+                quick.enter_context(recalling())
             function.compile(signature)
     finally:
         if collecting:
