@@ -75,6 +75,7 @@ def _user_folder() -> Path:
         return Path(tempfile.gettempdir()) / f"ctcdyn-{os.getuid()}"
 
 
+@functools.lru_cache(maxsize=32)
 def key_of(text: str) -> str:
     """The hash of what a module does: comments, docstrings and line numbers do not count, versions do."""
     import llvmlite

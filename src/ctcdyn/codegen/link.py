@@ -9,8 +9,9 @@ with its arguments in place, because numba's cache never hits for functions that
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -32,10 +33,29 @@ class _Piece:
 
 
 @dataclass
-class _Module:
+class _Text:
+    """A file, or what was emitted for a model."""
+
     path: Path
     tree: ast.Module
     lines: list[str]
+    pieces: dict[ast.stmt, _Piece] = field(default_factory=dict)
+
+    def piece(self, node: ast.stmt) -> _Piece:
+        """A statement at the top, taken apart once."""
+        if node not in self.pieces:
+            parts = list(ast.walk(node))
+            for inner in parts:
+                if isinstance(inner, ast.Import | ast.ImportFrom):
+                    what, fix = "imports inside a function", "import at the top of the file"
+                    raise _refusal(self, inner, what, fix)
+            self.pieces[node] = _piece(node, self.lines, _used(parts))
+        return self.pieces[node]
+
+
+@dataclass
+class _Module:
+    text: _Text
     wanted: frozenset[str] | None = None  # of a solver that another is composed of: what is imported from it
 
 
@@ -47,14 +67,15 @@ def assemble(emission: Emission, solver: Path) -> str:
     factories: dict[str, ast.FunctionDef] = {}
     emitted = ast.parse(emission.source)
     for module in modules:
-        if module.path == contract:
-            pieces += _pieces(_Module(module.path, emitted, emission.source.splitlines()), header, factories)
+        if module.text.path == contract:
+            own = _Text(module.text.path, emitted, emission.source.splitlines())
+            pieces += _pieces(own, header, factories)
         else:
-            found = _pieces(module, header, factories)
+            found = _pieces(module.text, header, factories)
             pieces += found if module.wanted is None else _reachable(found, module.wanted)
     _refuse_doubles(pieces, solver)
     if not any("run" in piece.defines for piece in pieces):
-        raise _refusal(modules[-1], None, "defines no `run`", "end it as a built-in solver: run = loop(...)")
+        raise _refusal(modules[-1].text, None, "defines no `run`", "end it as a built-in solver: run = loop(...)")
     pieces = _fold(pieces, _flags(emitted))
     kept = _reachable(pieces, {"run", "ROWS", "WORDS", *_constants(pieces)})
     doc = ast.get_docstring(emitted, clean=False)
@@ -69,9 +90,9 @@ def library(*names: str) -> str:
     done: set[Path] = set()
     for name in names:
         for module in _closure(_file(f"{LINKED[0]}.{name}")):
-            if module.path not in done:
-                done.add(module.path)
-                pieces += _pieces(module, header, {})
+            if module.text.path not in done:
+                done.add(module.text.path)
+                pieces += _pieces(module.text, header, {})
     roots = {
         n.name
         for name in names
@@ -93,14 +114,13 @@ def _closure(solver: Path) -> list[_Module]:
     def visit(path: Path, wanted: frozenset[str] | None = None) -> None:
         if path in done:
             return
-        text = path.read_text(encoding="utf-8")
-        module = _Module(path, ast.parse(text, filename=str(path)), text.splitlines(), wanted)
-        done[path] = module  # a circle ends here; order below is by completion
+        text = _parsed(path, path.read_text(encoding="utf-8"))
+        done[path] = _Module(text, wanted)  # a circle ends here; order below is by completion
         used = None
         if wanted is not None:
-            kept = _reachable([_piece(n, module) for n in module.tree.body if _defined(n)], set(wanted))
+            kept = _reachable([text.piece(n) for n in text.tree.body if _defined(n)], set(wanted))
             used = frozenset(name for piece in kept for name in piece.uses)
-        for node in module.tree.body:
+        for node in text.tree.body:
             toy = path == contract and str(node.module if isinstance(node, ast.ImportFrom) else "").startswith(TOY)
             if isinstance(node, ast.ImportFrom) and _is_linked(node.module) and not toy:
                 names = frozenset(x.name for x in node.names)
@@ -118,6 +138,12 @@ def _closure(solver: Path) -> list[_Module]:
     return list(done.values())
 
 
+@functools.lru_cache(maxsize=128)
+def _parsed(path: Path, text: str) -> _Text:
+    """A file of that text: a process links many kernels of the same few dozen files."""
+    return _Text(path, ast.parse(text, filename=str(path)), text.splitlines())
+
+
 def _file(module: str) -> Path:
     try:
         spec = find_spec(module)
@@ -128,33 +154,28 @@ def _file(module: str) -> Path:
     return Path(spec.origin)
 
 
-def _pieces(module: _Module, header: dict[str, None], factories: dict[str, ast.FunctionDef]) -> list[_Piece]:
+def _pieces(text: _Text, header: dict[str, None], factories: dict[str, ast.FunctionDef]) -> list[_Piece]:
     found = []
-    for node in module.tree.body:
+    for node in text.tree.body:
         if isinstance(node, ast.Import | ast.ImportFrom):
-            _import(node, module, header)
+            _import(node, text, header)
         elif isinstance(node, ast.FunctionDef) and _is_factory(node):
             factories[node.name] = node
         elif isinstance(node, ast.Assign) and _is_expansion(node, factories):
             assert isinstance(node.value, ast.Call)
             assert isinstance(node.value.func, ast.Name)
             assert isinstance(node.targets[0], ast.Name)
-            found += _expand(node.targets[0].id, factories[node.value.func.id], node.value.args)
+            found += _expand(node.targets[0].id, factories[node.value.func.id], *node.value.args)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             continue  # a docstring
         elif isinstance(node, ast.If) and "__name__" in ast.unparse(node.test):
             continue
         else:
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.Import | ast.ImportFrom):
-                    raise _refusal(
-                        module, inner, "imports inside a function", "import at the top of the file"
-                    )
-            found.append(_piece(node, module))
+            found.append(text.piece(node))
     return found
 
 
-def _import(node: ast.Import | ast.ImportFrom, module: _Module, header: dict[str, None]) -> None:
+def _import(node: ast.Import | ast.ImportFrom, text: _Text, header: dict[str, None]) -> None:
     """Imports of others stay at the head of the kernel; for ours, the definitions are in the kernel itself."""
     if isinstance(node, ast.ImportFrom):
         if node.module == "__future__":
@@ -163,13 +184,13 @@ def _import(node: ast.Import | ast.ImportFrom, module: _Module, header: dict[str
             for name in node.names:
                 if name.asname or name.name == "*":
                     fix = "import each definition by its own name, without `as` or `*`"
-                    raise _refusal(module, node, "renames a definition of the kernel", fix)
+                    raise _refusal(text, node, "renames a definition of the kernel", fix)
             return
     roots = [node.module or "."] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names]
     for root in roots:
         if root.split(".")[0] not in EXTERNAL:
             fix = "a solver imports only numpy, numba, llvmlite, and from ctcdyn.kernels and ctcdyn.solvers"
-            raise _refusal(module, node, f"imports {root}, which a kernel cannot contain", fix)
+            raise _refusal(text, node, f"imports {root}, which a kernel cannot contain", fix)
     header[ast.unparse(node)] = None
 
 
@@ -178,10 +199,10 @@ def _is_linked(module: str | None) -> bool:
     return module is not None and module.startswith(tuple(f"{package}." for package in LINKED))
 
 
-def _refusal(module: _Module, node: ast.stmt | None, what: str, fix: str) -> CtcError:
+def _refusal(text: _Text, node: ast.stmt | None, what: str, fix: str) -> CtcError:
     line = node.lineno if node is not None else 1
-    place = Place(str(module.path), line, module.lines[line - 1] if module.lines else "")
-    return CtcError(Problem("S603", f"{module.path.name} {what}", place, fix=fix), Exit.CONFIG)
+    place = Place(str(text.path), line, text.lines[line - 1] if text.lines else "")
+    return CtcError(Problem("S603", f"{text.path.name} {what}", place, fix=fix), Exit.CONFIG)
 
 
 def _flags(emitted: ast.Module) -> dict[str, bool]:
@@ -261,31 +282,39 @@ def _is_lane(tree: ast.Module) -> bool:
 
 
 def _fold(pieces: list[_Piece], flags: dict[str, bool]) -> list[_Piece]:
+    known = tuple(sorted(flags.items()))
     done = []
     for piece in pieces:
-        fold = _Fold(flags)
-        tree = ast.parse(piece.text)
-        if tree.body and isinstance(tree.body[0], ast.FunctionDef):
-            tree = fold.visit(tree)
-        selects = _is_lane(tree) and any(isinstance(node, ast.IfExp) for node in ast.walk(tree))
-        if selects:
-            tree = _Select().visit(tree)
-        if fold.folded or selects:
-            text = ast.unparse(ast.fix_missing_locations(tree))
-            piece = _Piece(f"\n\n{text}\n", piece.defines, _used(tree))
-        done.append(piece)
+        asked = piece.uses & flags.keys()
+        folded = _folded(piece.text, tuple(pair for pair in known if pair[0] in asked))
+        done.append(piece if folded is None else _Piece(folded[0], piece.defines, folded[1]))
     return done
 
 
-def _piece(node: ast.stmt, module: _Module) -> _Piece:
+@functools.lru_cache(maxsize=1024)
+def _folded(text: str, flags: tuple[tuple[str, bool], ...]) -> tuple[str, frozenset[str]] | None:
+    """Text and uses of a piece without what flags rule out and with calls of `pick`; None: it stays as it is."""
+    fold = _Fold(dict(flags))
+    tree = ast.parse(text)
+    if tree.body and isinstance(tree.body[0], ast.FunctionDef):
+        tree = fold.visit(tree)
+    selects = _is_lane(tree) and any(isinstance(node, ast.IfExp) for node in ast.walk(tree))
+    if selects:
+        tree = _Select().visit(tree)
+    if not fold.folded and not selects:
+        return None
+    return f"\n\n{ast.unparse(ast.fix_missing_locations(tree))}\n", _used(ast.walk(tree))
+
+
+def _piece(node: ast.stmt, lines: list[str], uses: frozenset[str]) -> _Piece:
     first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-    while first > 1 and module.lines[first - 2].startswith("#"):
+    while first > 1 and lines[first - 2].startswith("#"):
         first -= 1
-    text = "\n".join(module.lines[first - 1 : node.end_lineno])
+    text = "\n".join(lines[first - 1 : node.end_lineno])
     if text == "LINKED = False" or text.startswith("LINKED = False "):
         text = text.replace("False", "True", 1)
     gap = "\n\n" if isinstance(node, ast.FunctionDef | ast.If) else ""
-    return _Piece(gap + text + gap[:1], _defined(node), _used(node))
+    return _Piece(gap + text + gap[:1], _defined(node), uses)
 
 
 def _is_factory(node: ast.FunctionDef) -> bool:
@@ -300,11 +329,12 @@ def _is_expansion(node: ast.Assign, factories: dict[str, ast.FunctionDef]) -> bo
     return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in factories
 
 
-def _expand(target: str, factory: ast.FunctionDef, arguments: list[ast.expr]) -> list[_Piece]:
+@functools.lru_cache(maxsize=128)
+def _expand(target: str, factory: ast.FunctionDef, *arguments: ast.expr) -> list[_Piece]:
     """The factory's inner functions, its parameters replaced by what was passed; the one it returns is `target`."""
     left_out = len(factory.args.args) - len(arguments)
-    arguments = [*arguments, *factory.args.defaults[len(factory.args.defaults) - left_out :]]
-    passed = dict(zip((a.arg for a in factory.args.args), arguments, strict=True))
+    given = [*arguments, *factory.args.defaults[len(factory.args.defaults) - left_out :]]
+    passed = dict(zip((a.arg for a in factory.args.args), given, strict=True))
 
     class Replace(ast.NodeTransformer):
         def visit_Name(self, node: ast.Name) -> ast.expr:
@@ -321,7 +351,7 @@ def _expand(target: str, factory: ast.FunctionDef, arguments: list[ast.expr]) ->
             assert isinstance(copy, ast.FunctionDef)
             copy.name = target if inner.name == result else inner.name
             text = ast.unparse(ast.fix_missing_locations(Replace().visit(copy)))
-            found.append(_Piece(f"\n\n{text}\n", (copy.name,), _used(ast.parse(text).body[0])))
+            found.append(_Piece(f"\n\n{text}\n", (copy.name,), _used(ast.walk(ast.parse(text).body[0]))))
     return found
 
 
@@ -336,8 +366,8 @@ def _defined(node: ast.stmt) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _used(node: ast.AST) -> frozenset[str]:
-    return frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
+def _used(parts: Iterable[ast.AST]) -> frozenset[str]:
+    return frozenset(n.id for n in parts if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load))
 
 
 def _constants(pieces: Iterable[_Piece]) -> list[str]:

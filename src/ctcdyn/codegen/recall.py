@@ -1,9 +1,9 @@
 """What numba looks up again and again while it compiles a kernel, looked up once.
 
-Half of what a kernel costs to compile is numba asking, for each `+` and each `w[row + i]`, which of some dozen ways
-fits a float64 and an int64; the answer is the same every time. And a tenth is one function, which lists the names in a
-statement by asking of each of its parts, line numbers too, what it might be. While `recalling` is on, the first answer
-is kept and the second question is asked of what can have an answer; LLVM gets the same code, byte for byte
+For each `+` and each `w[row + i]` numba asks which of some dozen ways fits a float64 and an int64; the answer is the
+same every time. And one function, called more than any other, lists the names in a statement by asking of each of its
+parts, line numbers too, what it might be. While `recalling` is on, the first answer is kept and the second question is
+asked of what can have an answer: a fifth of the compile time is saved, and LLVM gets the same code, byte for byte
 (`tests/test_whole.py`). Figures are in docs/design.md.
 """
 
