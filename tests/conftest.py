@@ -7,6 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
+# Before numpy is loaded, here and in the workers: matrices are small, and a second thread of BLAS only waits, eight
+# times as long as the first one computes; the other core is the other worker's.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def kernel_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
