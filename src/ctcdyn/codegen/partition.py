@@ -8,6 +8,7 @@ becomes discrete; a species that the model pins, and a counter, meet neither.
 
 from __future__ import annotations
 
+from ctcdyn.codegen import stops
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.rows import Rows
 from ctcdyn.codegen.writer import Body
@@ -15,7 +16,7 @@ from ctcdyn.model.expr import derivative, names
 
 
 def write(layout: Layout, rows: Rows) -> dict[str, str]:
-    """Parts `partition` and `mask`; rows DISCRETE, RISE, FALL, STIRS, PACES, JUMP, DRIFT."""
+    """Parts `partition`, `mask` and `guard_jump`; rows DISCRETE, RISE, FALL, STIRS, PACES, JUMP, DRIFT."""
     rows.block("1 while a species is discrete", [f"DISCRETE_{s}" for s in layout.species], "DISCRETE")
     rows.block(
         "thresholds", [f"RISE_{s}" for s in layout.species], "RISE", "a discrete species turns continuous"
@@ -31,7 +32,22 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
         "jumps", [f"JUMP_{r}" for r in range(len(layout.rates))], "JUMP", "1 while a reaction is a jump"
     )
     rows.block("drift", [f"DRIFT_{r}" for r in range(len(layout.rates))], "DRIFT", "1 while it is none")
-    return {"mask": _mask(layout), "partition": _partition(layout)}
+    return {
+        "mask": _mask(layout),
+        "partition": _partition(layout),
+        "guard_jump": stops.guard(layout, "guard_jump", _jumping(layout)),
+    }
+
+
+def _jumping(layout: Layout) -> set[str]:
+    """Species that a jump may change, whatever the partition: conditions on others hold after it as before."""
+    network = layout.network
+    found: set[str] = set()
+    for r, reaction in enumerate(network.reactions):
+        touched = {s for s, _ in (*reaction.reactants, *reaction.change)}
+        if not touched or any(not network.species[s].continuous for s in touched):
+            found |= {layout.species[s] for s in layout.change(r)}
+    return found
 
 
 def _mask(layout: Layout) -> str:

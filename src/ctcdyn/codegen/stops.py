@@ -7,10 +7,13 @@ treatments; whether one is given there is a number as well, and only its effect 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ctcdyn.codegen import effects
 from ctcdyn.codegen.layout import Layout, Passage, row
 from ctcdyn.codegen.rows import Rows
 from ctcdyn.codegen.writer import Body
+from ctcdyn.model.expr import names
 from ctcdyn.model.network import Treatment
 
 
@@ -87,19 +90,25 @@ def _upcoming(layout: Layout) -> str:
     )
 
 
-def guard(layout: Layout) -> str:
-    """A condition that holds now and did not before; one that may fire again is released when it no longer holds."""
+def guard(layout: Layout, name: str = "guard", reads: Collection[str] | None = None) -> str:
+    """A condition that holds now and did not before; one that may fire again is released when it no longer holds.
+
+    With `reads` only conditions in which one of these species stands.
+    """
     body = Body(layout.symbol)
     fired = []
+    passages = [p for p in layout.passages if reads is None or names(p.when) & set(reads)]
     for k, when in layout.conditions.items():
+        if reads is not None and not names(when) & set(reads):
+            continue
         now = body.keep(f"pick({body.condition(when)}, 1.0, 0.0)")
         if layout.network.treatments[k].repeat:
             body.lines.append(f"w[HELD_{k} + i] = pick({now} > 0.0, w[HELD_{k} + i], 0.0)")
         fired.append(f"({now} > w[HELD_{k} + i])")
-    fired += [f"({body.condition(passage.when)} & {_waiting(layout, passage)})" for passage in layout.passages]
+    fired += [f"({body.condition(passage.when)} & {_waiting(layout, passage)})" for passage in passages]
     lines = [*body.lines, "return " + (f"pick({' | '.join(fired)}, 1.0, 0.0)" if fired else "0.0")]
     return _function(
-        "guard(w, i, t)", "1.0 where a condition on the state of lane i has just become true.", lines
+        f"{name}(w, i, t)", "1.0 where a condition on the state of lane i has just become true.", lines
     )
 
 

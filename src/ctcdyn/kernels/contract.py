@@ -50,7 +50,7 @@ from ctcdyn.kernels.toy.leap import (
 from ctcdyn.kernels.toy.noise import (
     NOISES, first_increment, first_increment_0, increment, increment_0, second_increment, second_increment_0,
 )
-from ctcdyn.kernels.toy.partition import TAMED, mask, partition
+from ctcdyn.kernels.toy.partition import TAMED, guard_jump, mask, partition
 from ctcdyn.kernels.toy.stiffness import answer, answer_0, displaced, displaced_0, rooms, rooms_0, unresolved
 from ctcdyn.kernels.toy.stops import (
     apply, coefficients, guard, initial, log_event, observe, schedule, upcoming,
@@ -102,8 +102,8 @@ __all__ = [
     "WAY_ROW", "WAY_WATCHED", "WHOLE", "X", "X_arrivals", "X_blood", "X_tissue", "Y", "Y_arrivals", "Y_blood",
     "Y_tissue", "Z", "Z_arrivals", "Z_blood", "Z_tissue", "alter", "alter_0", "answer", "answer_0", "apply",
     "bound", "changes", "chosen", "coefficients", "displaced", "displaced_0", "drift", "drift_lane", "factor",
-    "factor_lane", "fire", "first_increment", "first_increment_0", "flow", "forces", "guard", "hazards",
-    "hazards_0", "increment", "increment_0", "initial", "jacobian", "jacobian_lane", "leap_limits",
+    "factor_lane", "fire", "first_increment", "first_increment_0", "flow", "forces", "guard", "guard_jump",
+    "hazards", "hazards_0", "increment", "increment_0", "initial", "jacobian", "jacobian_lane", "leap_limits",
     "leap_limits_0", "leap_limits_1", "leap_limits_2", "limit_shed", "log_event", "mask", "moved", "movers",
     "observe", "occur", "occur_0", "occur_1", "occur_2", "partition", "pick_critical", "pick_critical_0",
     "pick_critical_1", "prefix", "propensities", "propensities_0", "rate_clear", "rate_die", "rate_leave",

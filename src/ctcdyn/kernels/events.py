@@ -21,13 +21,13 @@ from ctcdyn.kernels.contract import (
     bound,
     changes,
     fire,
-    guard,
     prefix,
     sums,
 )
-from ctcdyn.kernels.lanes import BUDGET, CALLED, FAILED, FIRED, FLAG, NEXT, NOT_FINITE, REFUSED
+from ctcdyn.kernels.lanes import BUDGET, CALLED, FAILED, FLAG, NEXT, NOT_FINITE, REFUSED
 from ctcdyn.kernels.machine import block, pick, verbatim
 from ctcdyn.kernels.streams import exponential, uniform
+from ctcdyn.kernels.watches import note
 
 
 @verbatim
@@ -90,9 +90,7 @@ def one_event(w, v):
             flags += flag
         changes(w)
     if GUARDED:
+        flags = uint64(0)
         for i in range(W):
-            flag = v[FLAG + i]
-            fired = (guard(w, i, w[TIME + i]) > 0.0) & (flag == uint64(0))
-            flags += uint64(FIRED) if fired else uint64(0)
-            v[FLAG + i] = uint64(FIRED) if fired else flag
+            flags += note(w, v, i, w[TIME + i])
     return flags

@@ -18,7 +18,6 @@ from ctcdyn.kernels.contract import (
     FALL,
     FUSED,
     GUARDED,
-    HERE,
     PACES,
     RISE,
     SPECIES,
@@ -33,6 +32,7 @@ from ctcdyn.kernels.contract import (
     changes,
     fire,
     guard,
+    guard_jump,
     prefix,
     sums,
 )
@@ -192,6 +192,30 @@ def land(w, v, i, tolerance):
     w[CANDIDATE + i] = t if fine else w[TIME + i]
 
 
+@lane
+def meet_threshold(w, i, o):
+    """A continuous species that falls through its threshold by the end of the hop."""
+    crossed, active, x = w[CROSSED + i], w[ACTIVE + i], w[X + o]
+    x = x if x > 0.0 else 0.0
+    falls = (w[DISCRETE + o] == 0.0) & (x < w[FALL + o])
+    w[CROSSED + i] = active if falls else crossed
+
+
+@lane
+def meet_condition(w, i):
+    """A condition that is true at the end of the hop."""
+    crossed, active = w[CROSSED + i], w[ACTIVE + i]
+    w[CROSSED + i] = active if guard(w, i, w[CANDIDATE + i]) > 0.0 else crossed
+
+
+@lane
+def carry_shift(w, i, o):
+    """The shift of a species at the end of the hop, where the lane goes there."""
+    now, then = w[SHIFT_NOW + o], w[SHIFT_THEN + o]
+    w[SHIFT_NOW + o] = then if w[GOES + i] > 0.0 else now
+    w[U + o] = w[X + o]
+
+
 @block
 def pause(w, v):
     """Lanes whose hop passes a save or stop, and meets nothing: they are called, and stay where they are."""
@@ -255,21 +279,16 @@ def hop(w, v, setting):
     walk(w)
     for s in range(SPECIES):
         for i in range(W):
-            x = w[X + s * W + i] if w[X + s * W + i] > 0.0 else 0.0
-            falls = (w[DISCRETE + s * W + i] == 0.0) & (x < w[FALL + s * W + i])
-            w[CROSSED + i] = w[ACTIVE + i] if falls else w[CROSSED + i]
+            meet_threshold(w, i, s * W + i)
     if GUARDED:
         for i in range(W):
-            met = guard(w, i, w[CANDIDATE + i]) > 0.0
-            w[CROSSED + i] = w[ACTIVE + i] if met else w[CROSSED + i]
+            meet_condition(w, i)
     pause(w, v)
     for i in range(W):
-        w[GOES + i] = w[GOES + i] if w[CROSSED + i] == 0.0 else 0.0
+        w[GOES + i] = w[GOES + i] * (1.0 - w[CROSSED + i])
     for s in range(SPECIES):
         for i in range(W):
-            o = s * W + i
-            w[U + o] = w[X + o]
-            w[SHIFT_NOW + o] = w[SHIFT_THEN + o] if w[GOES + i] > 0.0 else w[SHIFT_NOW + o]
+            carry_shift(w, i, s * W + i)
     if FUSED:
         for i in range(W):
             c = prefix(w, i, w[CANDIDATE + i])
@@ -290,23 +309,42 @@ def arrivals(w, v):
         w[ACTIVE + i] = 0.0
     for s in range(SPECIES):
         for i in range(W):
-            o = s * W + i
-            x = w[X + o]
-            real = w[DISCRETE + o] == 0.0
-            x = 0.0 if real & (x < 0.0) & (x < w[U + o]) else x  # a jump takes no more than there is
-            w[X + o] = x
-            w[SHIFT_NOW + o] += x - w[U + o] if real else 0.0
-            w[ACTIVE + i] = 1.0 if (x != w[U + o]) & (w[STIRS + o] > 0.0) else w[ACTIVE + i]
+            take_jump(w, i, s * W + i)
     for i in range(W):
-        stirred = (w[LEAPS + i] > 0.0) & (w[ACTIVE + i] > 0.0)
-        over = (w[GOES + i] > 0.0) & (w[TIME + i] >= w[FINISH + i])
-        w[LATEST + i] = w[TIME + i] - w[ORIGIN + i] if stirred | over else w[LATEST + i]
-        w[PHASE + i] = STEPPING if stirred | over else w[PHASE + i]
+        leave_path(w, i)
     if GUARDED:
         for i in range(W):
-            met = (guard(w, i, w[TIME + i]) > 0.0) & (w[LEAPS + i] > 0.0)
-            v[FLAG + i] = uint64(FIRED) if met & (v[FLAG + i] == uint64(0)) else v[FLAG + i]
+            note_jump(w, v, i)
     turning(w)
+
+
+@lane
+def take_jump(w, i, o):
+    """What the jump has changed of one species; whether another's drift depends on it."""
+    x, before, shift, active = w[X + o], w[U + o], w[SHIFT_NOW + o], w[ACTIVE + i]
+    real = w[DISCRETE + o] == 0.0
+    x = 0.0 if real & (x < 0.0) & (x < before) else x  # a jump takes no more than there is
+    w[X + o] = x
+    w[SHIFT_NOW + o] = shift + (x - before) if real else shift
+    w[ACTIVE + i] = 1.0 if (x != before) & (w[STIRS + o] > 0.0) else active
+
+
+@lane
+def note_jump(w, v, i):
+    """Where the jump has made a condition true; those on what jumps do not change were looked at before it."""
+    flag = v[FLAG + i]
+    met = (guard_jump(w, i, w[TIME + i]) > 0.0) & (flag == uint64(0)) & (w[LEAPS + i] > 0.0)
+    v[FLAG + i] = uint64(FIRED) if met else flag
+
+
+@lane
+def leave_path(w, i):
+    """Lanes whose path is over, or no longer true."""
+    latest, phase, spent = w[LATEST + i], w[PHASE + i], w[TIME + i] - w[ORIGIN + i]
+    stirred = (w[LEAPS + i] > 0.0) & (w[ACTIVE + i] > 0.0)
+    over = (w[GOES + i] > 0.0) & (w[TIME + i] >= w[FINISH + i])
+    w[LATEST + i] = spent if stirred | over else latest
+    w[PHASE + i] = STEPPING if stirred | over else phase
 
 
 @block
@@ -326,75 +364,7 @@ def turning(w):
 
 
 @block
-def stand(w, i, t):
-    """Puts lane i at time t of its path."""
-    x = 1.0 if t >= w[FINISH + i] else (t - w[ORIGIN + i]) * w[INVERSE + i]
-    for s in range(SPECIES):
-        o = s * W + i
-        w[SHIFT_THEN + o] = faded(w, i, o, t - w[TIME + i])
-        w[X + o] = on_path(w, i, o, x, w[SHIFT_THEN + o])
-
-
-@block
 def stay(w, i):
     """Puts lane i back to where its hop began, to the last bit: a save must not be seen in the path."""
     for s in range(SPECIES):
         w[X + s * W + i] = w[STOOD + s * W + i]
-
-
-@block
-def look(w, i, t):
-    """The state of lane i at a time t that it has not passed, in HERE."""
-    x = 1.0 if t >= w[FINISH + i] else (t - w[ORIGIN + i]) * w[INVERSE + i]
-    for s in range(SPECIES):
-        o = s * W + i
-        y = on_path(w, i, o, x, faded(w, i, o, t - w[TIME + i]))
-        w[HERE + s] = y if w[PHASE + i] == ALONG else w[X + o]
-
-
-@block
-def meets(w, i, t):
-    """Bits: 1 a continuous species is below its threshold, 2 a condition has become true."""
-    bits = 0
-    for s in range(SPECIES):
-        o = s * W + i
-        if w[DISCRETE + o] == 0.0 and max(w[X + o], 0.0) < w[FALL + o]:
-            bits |= 1
-    if GUARDED and guard(w, i, t) > 0.0:
-        bits |= 2
-    return bits
-
-
-@block
-def cross(w, v, i):
-    """Puts lane i at the first time of its hop, up to KNOWN, at which something is met, and gives what; where a save or
-    stop comes first the lane is called and stays.
-    """
-    low = w[TIME + i]
-    high = w[KNOWN + i]
-    for _ in range(60):
-        middle = low + 0.5 * (high - low)
-        if middle <= low or middle >= high:
-            break
-        stand(w, i, middle)
-        if meets(w, i, middle) != 0:
-            high = middle
-        else:
-            low = middle
-    if high > w[NEXT + i]:
-        w[KNOWN + i] = high
-        v[FLAG + i] = uint64(CALLED)
-        stay(w, i)
-        return 0
-    h = high - w[TIME + i]
-    stand(w, i, w[TIME + i] + 0.5 * h)
-    half = prefix(w, i, w[TIME + i] + 0.5 * h)[-1]
-    stand(w, i, high)
-    spent = h * (w[AT_START + i] + 4.0 * half + prefix(w, i, high)[-1]) * (1.0 / 6.0)
-    w[BUDGET + i] = max(w[BUDGET + i] - spent, 5e-324)
-    for s in range(SPECIES):
-        w[SHIFT_NOW + s * W + i] = w[SHIFT_THEN + s * W + i]
-    w[TIME + i] = high
-    w[LONGEST + i] = w[LONGER + i]
-    w[PHASE + i] = STEPPING if high >= w[FINISH + i] else w[PHASE + i]
-    return meets(w, i, high)

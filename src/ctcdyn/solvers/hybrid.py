@@ -38,6 +38,7 @@ from ctcdyn.kernels.contract import (
     partition,
     valid,
 )
+from ctcdyn.kernels.crossings import cross, look
 from ctcdyn.kernels.events import one_event
 from ctcdyn.kernels.jumps import (
     ALONG,
@@ -52,9 +53,7 @@ from ctcdyn.kernels.jumps import (
     STANDING,
     STEPPING,
     TURNS,
-    cross,
     hop,
-    look,
     turning,
     weigh,
 )
@@ -95,7 +94,8 @@ SOURCE = "doi:10.1051/proc:2005001"
 AIM = JUMPS_END  # NEXT, while events are made
 HELD = JUMPS_END + W  # flags of lanes that make none, -1 in the others
 ROWS = JUMPS_END + 2 * W
-ROUNDS = 32  # events or hops of a sweep: about what one step of all lanes costs
+ROUNDS = 32  # events or hops of a sweep
+ENOUGH = W // 4  # lanes that wait for a step before one is made: it costs about two hops of all lanes, and they idle
 
 
 @block
@@ -219,6 +219,18 @@ def waiting(w, v, phase):
 
 
 @block
+def ready_to_step(w, v):
+    """How many lanes wait for a step; those that have come to their stop are called."""
+    count = 0
+    for i in range(W):
+        here = (w[PHASE + i] == STEPPING) & (v[FLAG + i] == uint64(0))
+        stopped = here & (w[TIME + i] >= w[STOP + i])
+        v[FLAG + i] = uint64(CALLED) if stopped else v[FLAG + i]
+        count += 1 if here & (w[TIME + i] < w[STOP + i]) else 0
+    return count
+
+
+@block
 def flagged(v):
     flags = uint64(0)
     for i in range(W):
@@ -249,9 +261,11 @@ def sweep(w, v, setting):
         due = (w[PHASE + i] != STANDING) & ((w[TIME + i] >= w[STOP + i]) | (w[BUDGET + i] != w[BUDGET + i]))
         v[FLAG + i] = uint64(CALLED) if idle | due else uint64(0)
     flags = flagged(v)
-    if waiting(w, v, STEPPING) > 0:
+    if ready_to_step(w, v) > 0:
         step(w, v, setting)
     for _ in range(ROUNDS):
+        if ready_to_step(w, v) >= ENOUGH:
+            step(w, v, setting)
         if waiting(w, v, ALONG) > 0:
             hop(w, v, setting)
             serve(w, v, setting)

@@ -35,7 +35,6 @@ from ctcdyn.kernels.contract import (
     alter,
     apply,
     chosen,
-    guard,
     propensities,
     valid,
     window,
@@ -45,6 +44,7 @@ from ctcdyn.kernels.lanes import CALLED, FIRED, FLAG, NEXT, NOT_FINITE, OWN, REF
 from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane, pick
 from ctcdyn.kernels.standing import read, ready
 from ctcdyn.kernels.streams import CHANNELS, philox4x32
+from ctcdyn.kernels.watches import note
 
 SEMANTICS = "jump"
 ALGEBRA = ("jump", "channels")
@@ -187,11 +187,9 @@ def sweep(w, v, setting):
             w[CHOICE + i] = -1.0 if refused | broken else w[CHOICE + i]
     alter(w)
     if GUARDED:
+        flags = uint64(0)
         for i in range(W):
-            flag = v[FLAG + i]
-            fired = (guard(w, i, w[TIME + i]) > 0.0) & (flag == uint64(0))
-            flags += uint64(FIRED) if fired else uint64(0)
-            v[FLAG + i] = uint64(FIRED) if fired else flag
+            flags += note(w, v, i, w[TIME + i])
     return flags
 
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from ctcdyn.kernels.machine import block
+from ctcdyn.kernels.machine import block, lane, pick
 from ctcdyn.kernels.toy.layout import (
     DISCRETE_arrivals, DISCRETE_blood, DISCRETE_tissue, DRIFT_0, DRIFT_1, DRIFT_2, DRIFT_3, FALL_arrivals,
-    FALL_blood, FALL_tissue, JUMP_0, JUMP_1, JUMP_2, JUMP_3, PACE_arrivals, PACE_blood, PACE_tissue,
-    Q_clearance, Q_death, RISE_arrivals, RISE_blood, RISE_tissue, STIRS_arrivals, STIRS_blood, STIRS_tissue,
-    X_blood, X_tissue,
+    FALL_blood, FALL_tissue, HELD_1, JUMP_0, JUMP_1, JUMP_2, JUMP_3, PACE_arrivals, PACE_blood, PACE_tissue,
+    PASSED_detection, Q_clearance, Q_death, Q_detectable, RISE_arrivals, RISE_blood, RISE_tissue,
+    STIRS_arrivals, STIRS_blood, STIRS_tissue, X_blood, X_tissue,
 )
 
 
@@ -51,3 +51,13 @@ def partition(w, i, up, down):
     w[FALL_arrivals + i] = -np.inf
     w[DISCRETE_arrivals + i] = 0.0
     mask(w, i)
+
+
+@lane
+def guard_jump(w, i, t):
+    """1.0 where a condition on the state of lane i has just become true."""
+    tissue = w[X_tissue + i]
+    detectable = w[Q_detectable + i]
+    x__0 = pick((tissue >= detectable), 1.0, 0.0)
+    w[HELD_1 + i] = pick(x__0 > 0.0, w[HELD_1 + i], 0.0)
+    return pick((x__0 > w[HELD_1 + i]) | ((tissue >= detectable) & (w[PASSED_detection + i] == np.inf)), 1.0, 0.0)
