@@ -20,6 +20,7 @@ from pathlib import Path
 from types import ModuleType
 
 import checks
+from ctcdyn.codegen.cache import with_numpys_numbers
 from ctcdyn.codegen.kernel import link
 from ctcdyn.codegen.toy import toy
 from ctcdyn.model.network import Network
@@ -179,7 +180,7 @@ def run(source: str) -> ModuleType:
     """The text as a module."""
     module = ModuleType("mutant")
     exec(compile(source, "mutant", "exec"), module.__dict__)  # noqa: S102
-    return module
+    return with_numpys_numbers(module)
 
 
 def verdict(mutant: Mutant) -> str:
