@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import re
 import signal
@@ -182,6 +183,15 @@ def test_a_scheduler_that_is_not_there_is_told_within_seconds(written: Path) -> 
     assert "S606" in command("run", written, "--executor", "dask", "--scheduler", "nonsense://x")[2]
 
 
+@functools.cache
+def content_of(study: str, *more: str) -> str:
+    """The content hash of a run of its own of this study in this process, made in the folder of who asks first."""
+    Path("alone.toml").write_text(study, encoding="utf-8")
+    code, _, err = command("run", "alone.toml", "-o", "alone.h5", *more, "--progress", "none")
+    assert code == 0, err
+    return content_hash("alone.h5")
+
+
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_a_run_on_a_local_cluster_is_stopped_and_goes_on_without_one(written: Path, sign: signal.Signals) -> None:
     """The signal goes to the whole group, as from a terminal: no traceback of anybody, no process is left."""
@@ -202,8 +212,7 @@ def test_a_run_on_a_local_cluster_is_stopped_and_goes_on_without_one(written: Pa
     assert re.search(r"stopped: \d+ of 40300 trajectories are committed", err)
     until(lambda: not left_of_group(run.pid), 10.0)
     assert command("run", written, "-o", "half.h5", "-s", many, "--resume", "--progress", "none")[0] == 0
-    assert command("run", written, "-o", "full.h5", "-s", many, "--progress", "none")[0] == 0
-    assert content_hash("half.h5") == content_hash("full.h5")
+    assert content_hash("half.h5") == content_of(STUDY, "-s", many)
 
 
 def left_of_group(group: int) -> bool:
