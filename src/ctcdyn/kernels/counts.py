@@ -82,8 +82,29 @@ def quantile(u, high, low, variance, skew):
 
 @lane
 def guess_poisson(u, mean):
-    """(k, certain) of the Poisson law for a mean above FEW."""
-    return quantile(u, mean, 0.0, mean, 1.0 / np.sqrt(mean))
+    """(k, certain) of the Poisson law for a mean above FEW: `quantile` where skewness**2 = 1/sigma**2 = 1/mean."""
+    z = normal_quantile(u)
+    sigma = np.sqrt(mean)
+    a = 1.0 / sigma
+    b = a * a
+    y = z * z
+    p2 = ((0.0005584950029394474 * y + 0.0016534391534391533) * y - 0.01271066039584558) * y - 0.0006270821085635902
+    p1 = (0.003703703703703704 * y + 0.008641975308641976) * y - 0.019753086419753086
+    even = (p2 * b + p1) * b + (y - 1.0) * 0.16666666666666666
+    q3 = ((-0.0002580513300999412 * y - 0.0008460045969691032) * y + 0.009008552294946327) * y + 0.001870271027935637
+    q2 = (-0.0013310185185185185 * y - 0.0035236625514403295) * y + 0.017258230452674897
+    q1 = -0.013888888888888888 * y - 0.027777777777777778
+    odd = ((q3 * b + q2) * b + q1) * b
+    z = sigma * z
+    whole = np.floor(mean)
+    x = (mean - whole) + (z + (even + z * odd)) - 0.5
+    k = np.ceil(x)
+    c = y + 1.0
+    r = 2.0 * b * c
+    error = 5.656854249492381e-4 * r * r * r * c  # that of `quantile`, in counts
+    x = k - x
+    near = pick(x < 0.5, x, 1.0 - x)
+    return whole + k, (near > error) | (a * error * c < 1e-13)
 
 
 @lane

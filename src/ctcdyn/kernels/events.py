@@ -94,3 +94,19 @@ def one_event(w, v):
         for i in range(W):
             flags += note(w, v, i, w[TIME + i])
     return flags
+
+
+@block
+def event_alone(w, v, i):
+    """What `one_event` does, in one lane of a model whose event is one loop; returns its flag."""
+    if TIMED:
+        limit = bound(w, i)
+        t = w[TIME + i] + w[BUDGET + i] / limit
+        c = prefix(w, i, t)
+    else:
+        c = prefix(w, i, w[TIME + i])
+        limit = c[-1]
+        t = w[TIME + i] + w[BUDGET + i] / limit
+    flag, y = accept(w, v, i, t, limit, c[-1])
+    fire(w, i, c, y)
+    return note(w, v, i, w[TIME + i]) if GUARDED else flag

@@ -10,7 +10,18 @@ import numpy as np
 from numba import uint64
 
 from ctcdyn.kernels.contract import W
-from ctcdyn.kernels.counts import BINOMIAL, FAR, FEW, MOST, NEGATIVE, POISSON, few, geometric, quantile
+from ctcdyn.kernels.counts import (
+    BINOMIAL,
+    FAR,
+    FEW,
+    MOST,
+    NEGATIVE,
+    POISSON,
+    few,
+    geometric,
+    guess_poisson,
+    quantile,
+)
 from ctcdyn.kernels.lanemath import exp_
 from ctcdyn.kernels.machine import block, lane
 from ctcdyn.kernels.normal import normal_quantile
@@ -63,7 +74,7 @@ def number(u, n, x, sign):
         if (u < -FAR or u > 0.0) and (sign <= 0.0 or x <= 1.0):
             return few(u, start, n * ratio, sign * ratio)
         return settle(u, mean + 8.0 * (1.0 + max(sign, 0.0) * x), n, x, sign)
-    k, certain = expected(u, n, x, sign)
+    k, certain = guess_poisson(u, mean) if sign == POISSON else expected(u, n, x, sign)
     if certain:
         return min(max(k, 0.0), n) if sign < 0.0 else max(k, 0.0)
     if sign > 0.0:
@@ -144,6 +155,18 @@ def climb(w):
             break
 
 
+@lane
+def take(w, i, k, certain):
+    """The number of the expansion in a lane that comes by it so; returns ONE_ALONE where it is in doubt."""
+    how, found = w[HOW + i], w[OUTCOME + i]
+    k = k if k > 0.0 else 0.0
+    mine = how == EXPANDED
+    doubtful = mine & (not certain)
+    w[OUTCOME + i] = k if mine else found
+    w[HOW + i] = ALONE if doubtful else how
+    return ONE_ALONE if doubtful else uint64(0)
+
+
 @block
 def conclude(w, sign, ways):
     """The numbers of all lanes, once they are screened; ways: the sum of what that returned."""
@@ -152,14 +175,14 @@ def conclude(w, sign, ways):
             open_sum(w, i)
         climb(w)
     if ways & MANY_EXPANDED > uint64(0):
-        for i in range(W):
-            k, certain = expected(w[TAIL + i], w[TRIALS + i], w[CHANCE + i], sign)
-            k = k if k > 0.0 else 0.0
-            mine = w[HOW + i] == EXPANDED
-            w[OUTCOME + i] = k if mine else w[OUTCOME + i]
-            doubtful = mine & (not certain)
-            w[HOW + i] = ALONE if doubtful else w[HOW + i]
-            ways += ONE_ALONE if doubtful else uint64(0)
+        if sign == POISSON:
+            for i in range(W):
+                k, certain = guess_poisson(w[TAIL + i], w[CHANCE + i])
+                ways += take(w, i, k, certain)
+        else:
+            for i in range(W):
+                k, certain = expected(w[TAIL + i], w[TRIALS + i], w[CHANCE + i], sign)
+                ways += take(w, i, k, certain)
     if ways >= ONE_ALONE:
         for i in range(W):
             if w[HOW + i] == ALONE:

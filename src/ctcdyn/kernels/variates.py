@@ -35,6 +35,7 @@ MASS = OWN + 6 * W  # the last probability
 FACTOR, SLOPE = OWN + 7 * W, OWN + 8 * W  # P(j + 1) / P(j) = (FACTOR + SLOPE j) / (j + 1)
 HOW = OWN + 9 * W  # a lane comes by its answer
 BEHIND_VARIATES = OWN + 10 * W  # first row of the solver
+SELDOM = 0.05  # mean up to which the rare lane with a number that is not 0 is settled alone
 NOT_AT_ALL, BY_SUM, BY_GUESS, ALONE = 0.0, 1.0, 2.0, 3.0  # HOW
 
 
@@ -90,16 +91,24 @@ def take(w, i, kind, guess, certain):
 @block
 def poissons(w):
     """Poisson counts of the means in NUMBER_OF."""
+    sums = uint64(0)
     guesses = uint64(0)
     alone = uint64(0)
     for i in range(W):
-        mean = w[NUMBER_OF + i]
-        kind = kind_of(w[TAIL + i], mean, True)
+        u, mean = w[TAIL + i], w[NUMBER_OF + i]
+        kind = kind_of(u, mean, True)
+        seldom = pick((u < 0.0) & (u > -mean), ALONE, NOT_AT_ALL)  # exp(-mean) - 1 > -mean: anything else says 0
+        kind = pick(mean <= SELDOM, seldom, kind)
         w[HOW + i] = kind
-        start_sum(w, w[TAIL + i], i, exp_(-mean), mean, 0.0)
+        w[COUNTED + i] = 0.0
+        sums += pick(kind == BY_SUM, uint64(1), uint64(0))
         guesses += pick(kind == BY_GUESS, uint64(1), uint64(0))
         alone += pick(kind == ALONE, uint64(1), uint64(0))
-    sum_on(w)
+    if sums > uint64(0):
+        for i in range(W):
+            mean = w[NUMBER_OF + i]
+            start_sum(w, w[TAIL + i], i, exp_(-mean), mean, 0.0)
+        sum_on(w)
     if guesses > uint64(0):
         alone = uint64(0)
         for i in range(W):

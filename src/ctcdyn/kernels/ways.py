@@ -10,8 +10,8 @@ import numpy as np
 from numba import uint64
 
 from ctcdyn.kernels.addresses import FINEST, address_stop, scramble
-from ctcdyn.kernels.contract import FROM, GUARDED, TIME, TIMED, TO, W, window
-from ctcdyn.kernels.events import BUDGET, one_event
+from ctcdyn.kernels.contract import FROM, FUSED, GUARDED, TIME, TIMED, TO, W, window
+from ctcdyn.kernels.events import BUDGET, event_alone, one_event
 from ctcdyn.kernels.lanes import CALLED, FLAG, NEXT, OWN_WORDS, REFUSED
 from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane
 from ctcdyn.kernels.streams import exponential
@@ -35,6 +35,8 @@ STAND, JUMP, BEGIN, GO_ON = (
     3.0,
 )  # MODE: no move, a leap, the first exact events of a cell, more of them
 BURST_LIMIT = 2048  # exact events in one sweep: a lane that needs more goes on in the next
+
+FEW_LANES = W // 8  # up to which exact events are made lane by lane: packed, they cost as much as in all lanes
 
 KEY, WHO = OWN_WORDS, OWN_WORDS + W  # rows of v: seed and number
 STREAM = 8 * W  # rows of v: the stream of exact events, while addresses are in rows 0 to 3
@@ -139,11 +141,46 @@ def start_stream(w, v, i):
 def exact_events(w, v):
     """Events of the direct method in the lanes that take them, up to the end of the cell or BURST_LIMIT of them."""
     exchange(v)
+    lanes = 0
     for i in range(W):
         w[KEPT + i] = w[NEXT + i]
         if w[MODE + i] == BEGIN:
             start_stream(w, v, i)
         w[NEXT + i] = w[CELL + i] if w[MODE + i] >= BEGIN else -np.inf
+        lanes += 1 if w[MODE + i] >= BEGIN else 0
+    if FUSED and lanes <= FEW_LANES:
+        for i in range(W):
+            if w[MODE + i] >= BEGIN:
+                go_alone(w, v, i)
+    else:
+        go_together(w, v)
+    for i in range(W):
+        if w[MODE + i] >= BEGIN and w[SEEN + i] == 0.0:
+            done = v[FLAG + i] == uint64(CALLED)
+            w[TIME + i] = w[CELL + i] if done else w[TIME + i]
+            w[MODE + i] = STAND if done else GO_ON
+        elif w[MODE + i] >= BEGIN:
+            w[MODE + i] = STAND
+        w[NEXT + i] = w[KEPT + i]
+        w[REFUSED + i] = 0.0
+    exchange(v)
+
+
+@block
+def go_alone(w, v, i):
+    """Exact events of one lane, while the others wait."""
+    flag = uint64(0)
+    for _ in range(BURST_LIMIT):
+        flag = event_alone(w, v, i)
+        if flag != uint64(0):
+            break
+    if flag > uint64(CALLED):
+        w[SEEN + i] = float(flag)
+
+
+@block
+def go_together(w, v):
+    """Exact events of all lanes that take them, side by side."""
     for _ in range(BURST_LIMIT):
         waiting = uint64(W) - one_event(w, v)
         if (
@@ -157,13 +194,3 @@ def exact_events(w, v):
                 waiting += uint64(1) if v[FLAG + i] == uint64(0) else uint64(0)
         if waiting == uint64(0):
             break
-    for i in range(W):
-        if w[MODE + i] >= BEGIN and w[SEEN + i] == 0.0:
-            done = v[FLAG + i] == uint64(CALLED)
-            w[TIME + i] = w[CELL + i] if done else w[TIME + i]
-            w[MODE + i] = STAND if done else GO_ON
-        elif w[MODE + i] >= BEGIN:
-            w[MODE + i] = STAND
-        w[NEXT + i] = w[KEPT + i]
-        w[REFUSED + i] = 0.0
-    exchange(v)
