@@ -198,12 +198,12 @@ class Leap(Direct):
 class Tau(Direct):
     """Adaptive tau-leaping of ctc_linear with a hundred times the shedding, 12 500 cells in blood, epsilon 0.03.
 
-    The C++ program leaps by the rule of Cao, Gillespie and Petzold (2006), ours by a stricter one: a unit is one step.
+    `paper` leaps by the rule of Cao, Gillespie and Petzold (2006), `cpp` by the stricter one of ours.
     """
 
-    unit = "step"
-    names = ("cpp", "ctcdyn")
-    scale, counts = 100.0, {"cpp": 128, "ctcdyn": 512}
+    unit = "trajectory"
+    names = ("paper", "cpp", "ctcdyn")
+    scale, counts = 100.0, {"paper": 512, "cpp": 128, "ctcdyn": 512}
 
     def __init__(self, folder: Path, _python: str) -> None:
         self.folder = folder
@@ -217,9 +217,7 @@ class Tau(Direct):
         def measure(target: Path | str = "-") -> tuple[float, float]:
             if name == "ctcdyn":
                 return run([sys.executable, KERNEL, "tau", self.scale, count, 1, target])
-            command = [self.binary, "0.03", self.rates, count, 1, results]
-            printed = subprocess.check_output(list(map(str, command)), text=True).split()
-            return float(printed[2]), float(printed[1])
+            return run([self.binary, "0.03", 10 if name == "cpp" else "inf", self.rates, count, 1, results])
 
         measure(results)
         kind = np.float64 if name == "ctcdyn" else np.int64
@@ -268,26 +266,26 @@ class Patients:
     """configs/human_breast_relapse.toml: 1653 days of a primary from its first cell, resection, 20 years after."""
 
     unit = "patient"
-    names = ("ode", "ctcdyn")
-    methods = {"ode": "rodas5p", "ctcdyn": "first_order_leap"}  # noqa: RUF012
-    count = 8192
+    names = ("ode", "ctcdyn", "hybrid")
+    methods = {"ode": "rodas5p", "ctcdyn": "first_order_leap", "hybrid": "hybrid"}  # noqa: RUF012
+    counts = {"ode": 8192, "ctcdyn": 8192, "hybrid": 2048}  # noqa: RUF012
 
     def __init__(self, folder: Path, _python: str) -> None:
         self.folder = folder
 
     def program(self, name: str) -> Program:
-        method, results = self.methods[name], self.folder / "patients.bin"
+        method, count, results = self.methods[name], self.counts[name], self.folder / "patients.bin"
 
         def measure(target: Path | str = "-") -> tuple[float, float]:
-            return run([sys.executable, KERNEL, "patients", method, self.count, 1, target])
+            return run([sys.executable, KERNEL, "patients", method, count, 1, target])
 
         measure(results)
-        states = np.fromfile(results).reshape(self.count, -1, 7)[:, -5:]
+        states = np.fromfile(results).reshape(count, -1, 7)[:, -5:]
         found, error = states[:, 0, 3].mean(), 1e-4 * sleeping(2.0)
-        if name == "ctcdyn":  # counts that are Poisson
-            error = np.sqrt(sleeping(2.0) / self.count)
+        if name != "ode":  # counts that are Poisson
+            error = np.sqrt(sleeping(2.0) / count)
             relapsed, exact = (states[:, -1, 5] > 0).mean(), 0.13108  # backward equation: docs/solvers.md
-            if abs(relapsed - exact) > 5 * np.sqrt(exact * (1 - exact) / self.count):
+            if abs(relapsed - exact) > 5 * np.sqrt(exact * (1 - exact) / count):
                 raise SystemExit(f"{name}: {relapsed:.4f} have a relapse in 20 years, not {exact}")
         if abs(found - sleeping(2.0)) > 5 * error:
             raise SystemExit(f"{name}: {found:.2f} sleeping cells two years after, not {sleeping(2.0):.2f}")

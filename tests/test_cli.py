@@ -91,6 +91,8 @@ def test_every_command_explains_itself(name: str) -> None:
 
 def test_version() -> None:
     assert command("--version") == (0, f"ctcdyn {__version__}\n", "")
+    module = [sys.executable, "-m", "ctcdyn", "--version"]
+    assert subprocess.run(module, capture_output=True, text=True, check=True).stdout == f"ctcdyn {__version__}\n"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 // Poisson variates by transformed rejection with squeeze (Hoermann 1993, PTRS) from a mean of 10 and by inversion below,
 // propensities and limits written out, 100 exact steps where a leap would hold fewer than 10 events, as in the paper.
 //
-//   tau_leap EPSILON parameters.txt trajectories seed results.bin
+//   tau_leap EPSILON TURNOVER parameters.txt trajectories seed results.bin
+//     TURNOVER        a leap takes no more than TURNOVER * EPSILON of a species, as ours does with 10; inf: the paper's rule
 //     parameters.txt  the 10 rate constants (per day; shedding in cells per day) in the order
 //                     shed clear leave die sleep settle wake lose birth death, separated by white space
 //     results.bin     int64 (trajectories, DAYS, 4): cells B E Q G at days 1, 2, ..., 100
@@ -71,24 +72,28 @@ static inline int choose(const double *a, double y) {
     return j;
 }
 
-static uint64_t run(const double *k, double epsilon, uint64_t seed, int64_t *out) {
+static uint64_t run(const double *k, double epsilon, double turnover, uint64_t seed, int64_t *out) {
     Stream stream(seed);
     double x[SPECIES] = {0, 0, 0, 0}, a[REACTIONS], t = 0;
     uint64_t steps = 0;
     for (int day = 0; day < DAYS;) {
-        double total = propensities(k, x, a), mean[SPECIES] = {}, variance[SPECIES] = {}, critical_sum = 0;
+        double total = propensities(k, x, a), mean[SPECIES] = {}, variance[SPECIES] = {}, taken[SPECIES] = {}, critical_sum = 0;
         bool critical[REACTIONS];
         for (int j = 0; j < REACTIONS; j++) {
             critical[j] = LOSES[j] && a[j] > 0 && x[REACTANT[j]] < 10;
             if (critical[j]) critical_sum += a[j];
             else
-                for (int s = 0; s < SPECIES; s++) mean[s] += CHANGE[j][s] * a[j], variance[s] += CHANGE[j][s] * CHANGE[j][s] * a[j];
+                for (int s = 0; s < SPECIES; s++) {
+                    mean[s] += CHANGE[j][s] * a[j], variance[s] += CHANGE[j][s] * CHANGE[j][s] * a[j];
+                    if (CHANGE[j][s] < 0) taken[s] += a[j];
+                }
         }
         double leap = INFINITY;
         for (int s = 0; s < SPECIES; s++)
             if (variance[s] > 0) {
                 const double room = std::max(epsilon * x[s], 1.0);
                 leap = std::min(leap, std::min(room / std::fabs(mean[s]), room * room / variance[s]));
+                if (taken[s] > 0) leap = std::min(leap, turnover * epsilon * x[s] / taken[s]);
             }
         if (leap < 10 / total) {
             for (int burst = 0; burst < 100; burst++, steps++) {
@@ -147,23 +152,23 @@ static double cpu_seconds() {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 6) return std::fprintf(stderr, "usage: tau_leap epsilon parameters.txt trajectories seed results.bin\n"), 2;
+    if (argc != 7) return std::fprintf(stderr, "usage: tau_leap epsilon turnover parameters.txt trajectories seed results.bin\n"), 2;
     double k[REACTIONS];
-    std::FILE *in = std::fopen(argv[2], "r");
-    if (!in) return std::fprintf(stderr, "tau_leap: cannot read %s\n", argv[2]), 3;
+    std::FILE *in = std::fopen(argv[3], "r");
+    if (!in) return std::fprintf(stderr, "tau_leap: cannot read %s\n", argv[3]), 3;
     for (double &rate : k)
         if (std::fscanf(in, "%lf", &rate) != 1) return std::fprintf(stderr, "tau_leap: fewer than 10 rates\n"), 3;
     std::fclose(in);
-    const int n = std::atoi(argv[3]);
-    const uint64_t seed = std::strtoull(argv[4], nullptr, 10);
+    const int n = std::atoi(argv[4]);
+    const uint64_t seed = std::strtoull(argv[5], nullptr, 10);
     std::vector<int64_t> results((size_t)n * DAYS * SPECIES, 0);
     uint64_t steps = 0;
     const double start = cpu_seconds();
     for (int i = 0; i < n; i++)
-        steps += run(k, std::atof(argv[1]), seed * 0x100000000ULL + i, &results[(size_t)i * DAYS * SPECIES]);
+        steps += run(k, std::atof(argv[1]), std::atof(argv[2]), seed * 0x100000000ULL + i, &results[(size_t)i * DAYS * SPECIES]);
     const double seconds = cpu_seconds() - start;
     std::printf("%d %.9g %llu\n", n, seconds, (unsigned long long)steps);
-    std::FILE *out = std::fopen(argv[5], "wb");
+    std::FILE *out = std::fopen(argv[6], "wb");
     if (!out || std::fwrite(results.data(), 8, results.size(), out) != results.size()) return 4;
     return std::fclose(out) ? 4 : 0;
 }
