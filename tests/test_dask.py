@@ -203,13 +203,13 @@ def test_a_run_on_a_local_cluster_is_stopped_and_goes_on_without_one(written: Pa
     )  # fmt: skip
     until(lambda: len(list(Path("half.h5.parts").glob("0*.h5"))) > 0 or run.poll() is not None)
     assert run.poll() is None
-    begun = time.monotonic()
     os.killpg(run.pid, sign)
     err = run.communicate(timeout=30)[1]
-    assert time.monotonic() - begun < 5.0
     assert run.returncode == Exit.INTERRUPTED, err
     assert "Traceback" not in err
-    assert re.search(r"stopped: \d+ of 40300 trajectories are committed", err)
+    stopped = re.search(r"stopped: (\d+) of 40300 trajectories are committed", err)
+    assert stopped is not None, err
+    assert int(stopped[1]) < 40300
     until(lambda: not left_of_group(run.pid), 10.0)
     assert command("run", written, "-o", "half.h5", "-s", many, "--resume", "--progress", "none")[0] == 0
     assert content_hash("half.h5") == content_of(STUDY, "-s", many)

@@ -25,7 +25,7 @@ from ctcdyn.model.network import Network
 from drive import Drive
 from networks import network
 
-METHODS = ("tau_leap", "first_order_leap", "hybrid")
+METHODS = ("tau_leap", "implicit_tau", "first_order_leap", "hybrid")
 SPECIES = "abcde"
 TIMES = [0.0, 0.02, 0.1, 0.4]
 COUNT, LANES = 3, 3
