@@ -13,8 +13,9 @@ import pytest
 
 from ctcdyn.codegen.kernel import link
 from ctcdyn.codegen.vectors import Function, count_instructions
+from ctcdyn.model.expr import parse
 from ctcdyn.model.load import load_model
-from ctcdyn.model.network import Network
+from ctcdyn.model.network import Network, Treatment
 from networks import network
 
 
@@ -30,6 +31,7 @@ def forms() -> Network:
             "begin": ("-> x", "=step(t - 1) * r"),
             "crowd": ("x ->", "=max(x - 10, 0) * r * exp(-y / 10) + abs(x - y) * x ** 0.7"),
         },
+        treatments=(Treatment("surgery", parse("(6 * x / pi) ** (1 / 3) >= 20"), set=((0, parse("0.1 * x")),)),),
     )  # fmt: skip
 
 
@@ -113,6 +115,14 @@ def test_every_form_of_a_rate_is_in_the_one_packed_loop(counted: dict) -> None:
     best = max(sweep.loops, key=lambda loop: loop.packed)
     assert best.packed > 150
     assert best.scalar == 0
+
+
+@pytest.mark.parametrize(("method", "name"), [("direct", "one_event"), ("tsit5", "control")])
+def test_a_condition_is_looked_at_in_a_packed_loop(method: str, name: str, counted: dict) -> None:
+    """A cube root after every event or step; a choice between two flags must not become one of two addresses."""
+    (function,) = counted["forms", method][name]
+    packed = sorted(loop.packed for loop in function.loops if loop.scalar == 0)
+    assert packed[-1 if method == "tsit5" else -2] >= 80  # the largest of an event is that of the rates
 
 
 def test_thirty_species_and_a_hundred_reactions_stay_packed(counted: dict) -> None:
