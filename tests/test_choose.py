@@ -11,6 +11,7 @@ from ctcdyn.codegen.choose import choose, choose_ode
 from ctcdyn.codegen.kernel import link
 from ctcdyn.config import load_study
 from ctcdyn.model.load import load_model
+from ctcdyn.model.resolve import resolve
 from drive import Drive
 
 ROOT = Path(__file__).parents[1]
@@ -55,9 +56,9 @@ def test_the_choice_is_at_most_twice_the_work_of_the_other(name: str) -> None:
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
 def test_choice_of_a_study(file: Path) -> None:
     study = load_study(str(file))
-    choice = choose(load_model(study.model.use), study)
+    choice = choose(resolve(load_model(study.model), study).network, study)
     if study.simulate.method == "ode":
-        assert choice == choose_ode(load_model(study.model.use), 0.0, study.simulate.t_end)
+        assert choice == choose_ode(resolve(load_model(study.model), study).network, 0.0, study.simulate.t_end)
     else:
         assert choice.method == study.simulate.method
         assert study.simulate.method in choice.reasons[0]

@@ -28,10 +28,10 @@ from ctcdyn.model import expr
 from ctcdyn.model.load import load_model
 from ctcdyn.model.network import Observable, Treatment
 from ctcdyn.model.rates import parts_of_cells
-from instances import semantics
+from instances import SOLVERS, semantics, small
 from networks import network
 
-MODELS, SOLVERS = plugins.available("model"), plugins.available("solver")
+MODELS = plugins.available("model")
 PACKAGE = Path(ctcdyn.__file__).parent
 
 
@@ -69,11 +69,16 @@ def test_a_part_that_is_not_there_is_a_usage_error_with_the_names(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "model, method", [*((m, "direct") for m in MODELS), *(("human_breast_min", m) for m in SOLVERS if m != "direct")]
+    "model, method",
+    [
+        *((m, "direct") for m in MODELS),
+        *(("human_breast_min", m) for m in SOLVERS if m != "direct"),
+        ("recurrence", "backward"),
+    ],
 )
 def test_a_linked_module_needs_no_ctcdyn(model: str, method: str) -> None:
     """Imports stand at the top, name numpy, numba or llvmlite, and every name that is used is defined."""
-    tree = ast.parse(link(load_model(model), method).source)
+    tree = ast.parse(link(small(model)[0], method).source)
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)]
     assert set(imports) <= set(tree.body)
     roots = {(n.module or "") if isinstance(n, ast.ImportFrom) else n.names[0].name for n in imports}

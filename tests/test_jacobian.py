@@ -173,7 +173,7 @@ def test_elimination_of_random_patterns() -> None:
     for _ in range(100):
         n = int(rng.integers(1, 14))
         pattern = {(int(s), int(z)) for s, z in rng.integers(0, n, (2 * n, 2))}
-        order, filled = eliminate(n, set(pattern))
+        order, filled = eliminate(range(n), set(pattern))
         assert sorted(order) == list(range(n))
         kept = set(filled)
         assert kept >= pattern | {(s, s) for s in range(n)}

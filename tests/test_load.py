@@ -274,7 +274,7 @@ def test_a_solver_that_is_not_there_is_answered_with_those_that_are(toy: Path) -
         (problem,) = caught.value.problems
         assert problem.code == "C112"
         assert answer in problem.fix
-    with pytest.raises(CtcError, match=r"built in: ode, direct, .*rodas5p, .*tsit5"):
+    with pytest.raises(CtcError, match=r"built in: ode, backward, direct, .*rodas5p, .*tsit5"):
         prepare(toy, ["simulate.method=xyz"])
 
 

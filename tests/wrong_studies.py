@@ -127,7 +127,6 @@ STUDY_KEYS: list[Case] = [
     ("method number", "study", 'method = "ode"', "method = 5", "C104", "method = 5"),
     ("method empty", "study", 'method = "ode"', 'method = ""', "C105", 'method = ""'),
     ("method unknown", "study", 'method = "ode"', 'method = "rk45"', "C112", "rk45"),
-    ("method later", "study", 'method = "ode"', 'method = "backward"', "C108", "backward"),
     ("pin unknown", "study", 'method = "ode"', 'method = "hybrid"\ncontinuous = ["nobody"]', "C102", "nobody"),
     ("pin without use", "study", 'method = "ode"', 'method = "ode"\ncontinuous = ["ctc"]', "C107", "continuous"),
     ("method file missing", "study", 'method = "ode"', 'method = "./mine.py"', "C112", "./mine.py"),

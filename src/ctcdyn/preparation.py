@@ -122,7 +122,7 @@ def make_schema(
         species=network.species_names,
         species_units=tuple(_unit(s.unit) for s in network.species),
         observables=emission.observables,
-        observable_units=tuple(_unit(units[name]) for name in emission.observables),
+        observable_units=tuple(_unit(units.get(name, "1")) for name in emission.observables),
         parameters=network.parameter_names,
         parameter_units=tuple(_unit(p.unit) for p in network.parameters),
         times=ensemble.times,

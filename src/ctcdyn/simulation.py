@@ -131,8 +131,9 @@ class Model:
         """The compiled kernel of a method, once it is known that it can start from `network`."""
         if method not in self._semantics:
             self._semantics[method] = str(solver_facts(find("solver", method))["SEMANTICS"])
-        if self._semantics[method] in ("jump", "mixed"):  # each time: these are numbers, no part of a kernel
-            parts = parts_of_cells(network, dict.fromkeys(initial), self._semantics[method] == "mixed")
+        semantics = self._semantics[method]
+        if semantics in ("jump", "mixed", "backward"):  # each time: these are numbers, no part of a kernel
+            parts = parts_of_cells(network, dict.fromkeys(initial), semantics != "jump")
             if parts:
                 raise CtcError(parts)
         key = "|".join([method, *(type(s.initial).__name__ for s in network.species)])

@@ -278,7 +278,7 @@ def all_alike(study: Study, resolved: Resolved, method: str) -> bool:
     """Whether the study asks for many trajectories that can only be the same: an ODE in which nothing is drawn."""
     from ctcdyn.model.resolve import semantics_of
 
-    return study.count > len(study.arms) and not resolved.draws and semantics_of(study, method) == "ode"
+    return study.count > len(study.arms) and not resolved.draws and semantics_of(study, method) in ("ode", "backward")
 
 
 _ALIKE = (

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctcdyn.codegen.automatic import Course, suit
+from ctcdyn.codegen.chances import describe_chances
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.lineage import Lineage, describe
 from ctcdyn.codegen.noise import noises_of
@@ -52,6 +53,8 @@ def choose(network: Network, study: Any) -> Choice:
             reasons += langevin_reasons(network, start, end)
         if method == "first_order_leap":
             reasons += describe(Lineage(Layout(network, "mixed")))
+        if method == "backward":
+            reasons += describe_chances(network)
         return Choice(method, reasons, time_scales(network))
     return choose_ode(network, start, end)
 

@@ -16,27 +16,30 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
     """Part `drift`; rows U (trial state) and F (its derivative)."""
     rows.block("trial state of a stage", [f"U_{s}" for s in layout.species], "U")
     rows.block("derivative at the trial state", [f"F_{s}" for s in layout.species], "F")
-    body = Body(lambda name: layout.rated(name, "U"), right_hand_sides(layout))
-    flows = []
+    return {"drift": drift_of(layout, range(layout.means))}
+
+
+def drift_of(layout: Layout, over: range, end: str = "") -> str:
+    """Part `drift`, with `end` behind its name, of some state rows."""
+    sides = right_hand_sides(layout)
+    body = Body(lambda name: layout.rated(name, "U"), [sides[s] for s in over])
+    gains: dict[int, list[str]] = {s: [] for s in over}
     for r, reaction in enumerate(layout.network.reactions):
+        moved = {s: change for s, change in layout.change(r).items() if s in gains}
+        if (layout.chances or end) and not moved:
+            continue
         body.lines.append(f"# {reaction.name}: {prose(reaction.equation)}")
         value = body.value(layout.flow(r))
         body.lines.append(f"r{r}__ = {value}")
-        flows.append(f"r{r}__")
-    gains: dict[int, list[str]] = {s: [] for s in range(len(layout.species))}
-    for r in range(len(layout.rates)):
-        for s, change in layout.change(r).items():
+        for s, change in moved.items():
             times = "" if abs(change) == 1 else f"{abs(change)}.0 * "
             sign = ("-" if change < 0 else "") if not gains[s] else ("- " if change < 0 else "+ ")
-            gains[s].append(f"{sign}{times}{flows[r]}")
+            gains[s].append(f"{sign}{times}r{r}__")
     for s, terms in gains.items():
         body.lines.append(f"w[F_{layout.species[s]} + i] = " + (" ".join(terms) or "0.0"))
     timed = ["t = w[AT + i]"] if layout.timed else []
-    return {
-        "drift": both(
-            "drift", "dx/dt at the trial state, in the species' unit per day.", [*timed, *body.lines]
-        )
-    }
+    doc = "dx/dt at the trial state, in the species' unit per day."
+    return both(f"drift{end}", doc, [*timed, *body.lines] or ["pass"])
 
 
 def both(name: str, doc: str, lines: list[str]) -> str:

@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ctcdyn.codegen import stops
+from ctcdyn.codegen.chances import with_chances
 from ctcdyn.codegen.layout import Layout, row
 from ctcdyn.codegen.rows import Rows
 from ctcdyn.codegen.writer import Body, prose
@@ -58,6 +59,8 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
 
     `width` is the number of lanes W, a literal in the kernel; results do not depend on it.
     """
+    if semantics == "backward":
+        network = with_chances(network)
     layout, rows = Layout(network, semantics), Rows()
     rows.block("state", [f"X_{s}" for s in layout.species], "X", "species, then hidden counters")
     rows.block("parameters in force", [f"Q_{q}" for q in (*network.parameter_names, *layout.extra)], "Q")

@@ -73,8 +73,8 @@ def link(network: Network, method: str, folder: str | Path = ".", width: int | N
     problems = noise_problems(network, method, facts["SEMANTICS"])
     if problems:
         raise CtcError(problems)
-    if facts["SEMANTICS"] in ("jump", "mixed"):
-        problems = parts_of_cells(network, pinned=facts["SEMANTICS"] == "mixed")
+    if facts["SEMANTICS"] in ("jump", "mixed", "backward"):
+        problems = parts_of_cells(network, pinned=facts["SEMANTICS"] != "jump")
         if problems:
             raise CtcError(problems)
     if width is None:
@@ -87,7 +87,7 @@ def link(network: Network, method: str, folder: str | Path = ".", width: int | N
 def solver_facts(solver: Path) -> dict[str, Any]:
     """What a solver file says of itself, read without importing it."""
     facts = plugins.constants(solver, FACTS)
-    known = {"SEMANTICS": ("jump", "ode", "mixed", "langevin", "hybrid"), "ALGEBRA": ALGEBRA}
+    known = {"SEMANTICS": ("jump", "ode", "mixed", "langevin", "hybrid", "backward"), "ALGEBRA": ALGEBRA}
     for name, allowed in known.items():
         given = facts[name]
         wrong = [x for x in (given if name == "ALGEBRA" else (given,)) if x not in allowed]

@@ -94,6 +94,7 @@ class Layout:
     def moments(self) -> list[int]:
         """Treatments whose first time something else needs: a clock, an event that waits, one that comes after."""
         needed = {name for p in self.passages for name in p.armed} | {x.after for x in self.network.treatments}
+        needed |= {str(name) for o in self.chances for name in _names(o.options["armed"])}
         return [k for k, x in enumerate(self.network.treatments) if x.name in needed]
 
     # -- names ----------------------------------------------------------------------------------
@@ -103,15 +104,33 @@ class Layout:
         return self.network.species_names + tuple(c.name for c in self.counters)
 
     @property
+    def chances(self) -> list[Observable]:
+        """Backward equations of the network, in order of their state rows, which are the last ones."""
+        return [o for o in self.network.observables if o.use == "chance"]
+
+    @property
+    def means(self) -> int:
+        """State rows that move forward in time: all but those of backward equations."""
+        return len(self.species) - len(self.chances)
+
+    @property
+    def paths(self) -> list[str]:
+        """Pinned species, whose path on the way forward backward equations read."""
+        return [s.name for s in self.network.species if s.continuous] if self.chances else []
+
+    @property
     def fused(self) -> bool:
         """Whether a whole step or event of a lane is one loop: a large model compiles too long that way, and spills."""
+        if self.chances:
+            return False
         small = len(self.species) <= FUSED_SPECIES if self.semantics != "jump" else True
         return small and len(self.rates) <= FUSED_REACTIONS
 
     @property
     def timed(self) -> list[int]:
-        """Reactions whose rate depends smoothly on `t`."""
-        return [r for r, rate in enumerate(self.rates) if "t" in names(rate)]
+        """Reactions whose rate depends smoothly on `t`, or on the path of a pinned species."""
+        moving = {"t", *(path_of(name) for name in self.paths)}
+        return [r for r, rate in enumerate(self.rates) if names(rate) & moving]
 
     @property
     def is_timed(self) -> bool:
@@ -275,6 +294,16 @@ def row(name: str) -> str:
     return name[0].upper() + name[1:]
 
 
+def path_of(species: str) -> str:
+    """The name of a pinned species as it is along the path that a lane went."""
+    return f"p_{species}__path"
+
+
+def slope_of(species: str) -> str:
+    """The name of the derivative of that by time."""
+    return f"p_{species}__slope"
+
+
 def is_condition(e: Any) -> bool:
     """True for an expression that is a truth value."""
     return isinstance(e, Call) and e.op in ("<", "<=", ">", ">=", "==", "!=", "and", "or", "not")
@@ -282,6 +311,11 @@ def is_condition(e: Any) -> bool:
 
 def _reaction(network: Network, name: str) -> int:
     return next(r for r, reaction in enumerate(network.reactions) if reaction.name == name)
+
+
+def _names(value: object) -> tuple[str, ...]:
+    assert isinstance(value, tuple)
+    return value
 
 
 def _condition(value: object) -> Expr:

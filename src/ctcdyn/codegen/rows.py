@@ -32,6 +32,11 @@ class Rows:
         self.lines.append(f"{name} = {self.count} * W  # {doc}")
         self.count += -(-size // width)
 
+    def room(self, name: str, size: int, doc: str) -> None:
+        """Room for `size` doubles of each lane, next to each other: lane i has those from `name + i * size` on."""
+        self.lines.append(f"{name} = {self.count} * W  # {doc}")
+        self.count += size
+
     def _write(self, names: list[str]) -> None:
         if names:
             end = self.count + len(names)

@@ -34,7 +34,7 @@ from ctcdyn.model.conservation import left_null_space
 from ctcdyn.model.expr import Call, Expr, Name, Number, evaluate, names
 from ctcdyn.units import Dimension
 
-Semantics = Literal["jump", "ode", "mixed", "langevin", "hybrid"]
+Semantics = Literal["jump", "ode", "mixed", "langevin", "hybrid", "backward"]
 Terms = tuple[tuple[int, int], ...]  # (species index, count) pairs, in order of species
 
 
@@ -111,7 +111,7 @@ class Reaction:
         for s, count in self.reactants:
             x = Name(network.species[s].name)
             divisor *= math.factorial(count)
-            if semantics == "ode" or (semantics == "mixed" and network.species[s].continuous):
+            if semantics in ("ode", "backward") or (semantics == "mixed" and network.species[s].continuous):
                 result = Call("*", (result, x if count == 1 else Call("**", (x, Number(float(count))))))
                 continue
             for taken in range(count):

@@ -25,7 +25,6 @@ Dist = Literal["normal", "lognormal", "uniform", "loguniform"]
 # 8.29, by the polar method sqrt(2 log 2^53) = 8.57. Bounds that hold this much hold every draw there will be.
 FARTHEST = 8.6
 
-_LATER_METHODS = ("backward",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +93,15 @@ def _pin(reader: Reader, study: Study, network: Network) -> Network:
             place = study.place("simulate", "continuous")
             known = network.species_names
             reader.problems.append(unknown_name("species", name, known, place, "simulate.continuous"))
-    if given and method not in ("auto", *_LATER_METHODS):
+    if given and method != "auto":
         try:
             semantics = semantics_of(study)
         except CtcError:
             semantics = "mixed"  # there is no such method, which is told elsewhere
-        if semantics not in ("mixed", "hybrid"):
+        if semantics not in ("mixed", "hybrid", "backward"):
             what = f'continuous: the method "{method}" takes all species alike'
-            reader.note("C107", what, ("simulate", "continuous"), "leave it out, or take hybrid or first_order_leap")
+            fix = "leave it out, or take hybrid, first_order_leap or backward"
+            reader.note("C107", what, ("simulate", "continuous"), fix)
     return replace(
         network, species=tuple(replace(s, continuous=s.continuous or s.name in given) for s in network.species)
     )
@@ -281,17 +281,13 @@ def _check_method(reader: Reader, study: Study, network: Network) -> None:
             at = study.place("simulate", "step")
             reader.problems += check_step(network, method, "ode", study.simulate.step, 0.0, 0, at)
         return
-    if method in _LATER_METHODS and method not in plugins.available("solver"):
-        names = ", ".join(("ode", *plugins.available("solver")))
-        reader.note("C108", f'method "{method}" is not in this version', path, f"this version has {names}")
-        return
     try:
         place = reader.document.place(*path)
         plugins.find("solver", method, Path(study.path).parent, place, "simulate.method")
         semantics = semantics_of(study)
-        if semantics in ("jump", "mixed"):
+        if semantics in ("jump", "mixed", "backward"):
             given = {name: study.place("initial", name) for name in study.initial}
-            reader.problems += parts_of_cells(network, given, semantics == "mixed")
+            reader.problems += parts_of_cells(network, given, semantics != "jump")
         reader.problems += noise_problems(network, method, semantics)
         if semantics == "hybrid":
             given = {name: study.place("initial", name) for name in study.initial}
