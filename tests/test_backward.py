@@ -15,10 +15,11 @@ import recurrence
 from ctcdyn import run
 from ctcdyn.codegen.chances import with_chances
 from ctcdyn.codegen.kernel import link
-from ctcdyn.errors import CtcError
+from ctcdyn.errors import CtcError, Status
 from ctcdyn.model.expr import parse
 from ctcdyn.model.network import Network, Observable, Treatment
 from ctcdyn.simulation import Model
+from instances import Case
 from networks import dimers, network, relapse
 
 TOY = oracles.RELAPSE_TOY
@@ -114,6 +115,15 @@ def test_a_treatment_in_one_of_two_arms(tmp_path: Path) -> None:
             assert_allclose(found.values("chance_relapse")[row, 1:], exact, rtol=1e-6)
         assert (found.mean[:, -1, found.species.index("tumor")] == 0.0).all()
         assert "event_time" not in found.names
+
+
+def test_a_path_with_more_steps_than_it_keeps_ends_the_trajectory() -> None:
+    """4096 steps forward: a longer path is a status, never a chance along half of it."""
+    case = Case("recurrence", "backward", 3)
+    ended = case.run(longest_step=80.0 / 5000.0, max_steps=10**7)
+    assert (ended["status"] == Status.STEP_LIMIT).all()
+    assert np.isnan(ended["observables"][:, -1]).all()
+    assert (case.run(longest_step=80.0 / 100.0)["status"] == Status.OK).all()
 
 
 def test_extinction_and_rates_that_change_with_time() -> None:

@@ -137,7 +137,7 @@ WIDTHS = ((16, 0),)
 SOURCE = "doi:10.1007/BF01457949"
 
 ROWS = RETURNS_END
-LEAST = 1e-300  # below, a chance is none
+LEAST = 1e-30  # below, a chance is held to what this one is held to
 
 
 @block
@@ -318,8 +318,8 @@ def sweep(w, v, setting):
     attempt(w, back)
     for i in range(W):
         w[PASS + i] = 0.0
-    least = LEAST if back else setting[ATOL]
     rtol = setting[RTOL]
+    least = LEAST * rtol if back else setting[ATOL]
     longest = setting[LONGEST_STEP]
     end = setting[END]
     for s in range(low, high):
