@@ -127,11 +127,13 @@ def test_a_path_with_more_steps_than_it_keeps_ends_the_trajectory() -> None:
 
 
 def test_extinction_and_rates_that_change_with_time() -> None:
-    """From n cells, birth b and death d (1 + a sin): D. G. Kendall's law 1948 for rates that depend on time, and T2."""
+    """From n cells, birth b and death d (1 + a sin): D. G. Kendall's law 1948 for rates that depend on time, and T2; a
+    second event of the same cells has its own closed law."""
     net = network(
-        "line", {"cells": 1.0}, {"b": 1.0, "d": 0.8, "a": 0.0},
-        {"divide": ("cells -> 2 cells", "b"), "die": ("cells ->", "d * (1 + a * sin(2 * pi * t))")},
-        observables=(event("gone", "cells < 1"),),
+        "line", {"cells": 1.0, "seen": 0.0}, {"b": 1.0, "d": 0.8, "a": 0.0, "c": 0.02},
+        {"divide": ("cells -> 2 cells", "b"), "die": ("cells ->", "d * (1 + a * sin(2 * pi * t))"),
+         "see": ("cells -> cells + seen", "c")},
+        observables=(event("gone", "cells < 1"), event("found", "seen >= 1")),
     )  # fmt: skip
     model = Model(net)
     times = [0.0, 0.01, 1.3, 5.0]
@@ -151,6 +153,9 @@ def test_extinction_and_rates_that_change_with_time() -> None:
     many = model.simulate(times, method="backward", initial={"cells": 30.0}, rtol=1e-9)
     assert_allclose(many.values("chance_gone")[0], found.values("chance_gone")[0] ** 30, rtol=1e-6)
     assert 0.0 < many.values("chance_gone")[0, 1] < 1e-60
+    silent = np.array([oracles.lineage_silence(1.0, 0.8, 0.02, t) for t in times])
+    assert_allclose(found.values("chance_found")[0], 1.0 - silent, rtol=1e-7)
+    assert_allclose(many.values("chance_found")[0], 1.0 - silent**30, rtol=1e-6)
 
 
 def refused(net: Network) -> list[tuple[str, str]]:
