@@ -42,9 +42,9 @@ from ctcdyn.kernels.contract import (
     W,
 )
 from ctcdyn.kernels.counts import NEGATIVE, POISSON
-from ctcdyn.kernels.descent import budget, expm1_, line, meeting
+from ctcdyn.kernels.descent import budget, line, meeting
 from ctcdyn.kernels.inversion import INVERTED, number, successes
-from ctcdyn.kernels.lanemath import exp_
+from ctcdyn.kernels.lanemath import exp_, expm1_
 from ctcdyn.kernels.machine import block
 from ctcdyn.kernels.propagator import DEPTH, LEVELS, PROPAGATOR, SEEN, SQUARE
 

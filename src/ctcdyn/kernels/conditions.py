@@ -34,9 +34,9 @@ from ctcdyn.kernels.contract import (
     Y,
     would,
 )
-from ctcdyn.kernels.descent import budget, expm1_, meeting
+from ctcdyn.kernels.descent import budget, meeting
 from ctcdyn.kernels.drawing import DRAWN, MET
-from ctcdyn.kernels.lanemath import exp_
+from ctcdyn.kernels.lanemath import exp_, expm1_
 from ctcdyn.kernels.machine import block
 from ctcdyn.kernels.pinned import SEEN_AT, STOOD, STRIDE, misjudged, note, stages, survey, travel
 

@@ -8,15 +8,9 @@ neither growth and death that are nearly equal, nor rare meetings, nor long time
 
 import numpy as np
 
-from ctcdyn.kernels.lanemath import exp_, exp_tail, log_
+from ctcdyn.kernels.lanemath import expm1_, log_
 from ctcdyn.kernels.machine import block, lane, pick
 from ctcdyn.kernels.tails import log1p_
-
-
-@block
-def expm1_(x):
-    """exp(x) - 1 for x <= 0."""
-    return exp_(x) - 1.0 if x < -0.34 else x + x * x * exp_tail(x)
 
 
 @block

@@ -56,23 +56,29 @@ def accept(w, v, i, t, limit, total):
     return flag, -1.0 if stop else y
 
 
+@verbatim
+def happen(w, v, i):
+    """One event or candidate of lane i, where an event is one loop; returns its flag."""
+    if TIMED:
+        limit = bound(w, i)
+        t = w[TIME + i] + w[BUDGET + i] / limit
+        c = prefix(w, i, t)
+    else:
+        c = prefix(w, i, w[TIME + i])
+        limit = c[-1]
+        t = w[TIME + i] + w[BUDGET + i] / limit
+    flag, y = accept(w, v, i, t, limit, c[-1])
+    fire(w, i, c, y)
+    return flag
+
+
 @block
 def one_event(w, v):
     """One event, or one thinned candidate, of every lane that does not reach its stop before it."""
     flags = uint64(0)
     if FUSED:
         for i in range(W):
-            if TIMED:
-                limit = bound(w, i)
-                t = w[TIME + i] + w[BUDGET + i] / limit
-                c = prefix(w, i, t)
-            else:
-                c = prefix(w, i, w[TIME + i])
-                limit = c[-1]
-                t = w[TIME + i] + w[BUDGET + i] / limit
-            flag, y = accept(w, v, i, t, limit, c[-1])
-            fire(w, i, c, y)
-            flags += flag
+            flags += happen(w, v, i)
     else:
         for i in range(W):
             w[CANDIDATE + i] = w[TIME + i]
@@ -99,14 +105,5 @@ def one_event(w, v):
 @block
 def event_alone(w, v, i):
     """What `one_event` does, in one lane of a model whose event is one loop; returns its flag."""
-    if TIMED:
-        limit = bound(w, i)
-        t = w[TIME + i] + w[BUDGET + i] / limit
-        c = prefix(w, i, t)
-    else:
-        c = prefix(w, i, w[TIME + i])
-        limit = c[-1]
-        t = w[TIME + i] + w[BUDGET + i] / limit
-    flag, y = accept(w, v, i, t, limit, c[-1])
-    fire(w, i, c, y)
+    flag = happen(w, v, i)
     return note(w, v, i, w[TIME + i]) if GUARDED else flag

@@ -20,7 +20,7 @@ Those of exp_ and sincos_turn interpolate (e**r - 1 - r)/r**2, (sin(2 pi f)/f - 
 import numpy as np
 from numba import uint64
 
-from ctcdyn.kernels.machine import bits_from_float, float_from_bits, lane
+from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane
 
 
 @lane
@@ -110,6 +110,12 @@ def exp_(x):
     n = t - 6755399441055744.0
     r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10
     return scale_by_power(1.0 + (r + r * r * exp_tail(r)), t)
+
+
+@block
+def expm1_(x):
+    """exp(x) - 1 for x <= 0."""
+    return exp_(x) - 1.0 if x < -0.34 else x + x * x * exp_tail(x)
 
 
 @lane

@@ -40,15 +40,12 @@ from ctcdyn.kernels.contract import (
     note,
     recall,
 )
-from ctcdyn.kernels.lanemath import exp_, log_, log_unit
+from ctcdyn.kernels.lanemath import exp_, expm1_
 from ctcdyn.kernels.lanes import CALLED, FAILED, FLAG, NEXT, NOT_FINITE, START, STOP
 from ctcdyn.kernels.machine import block, lane
 from ctcdyn.kernels.steps import (
     BEFORE,
-    ERROR,
-    GROW,
     METHOD,
-    NEW,
     OLD,
     P1,
     P2,
@@ -58,13 +55,13 @@ from ctcdyn.kernels.steps import (
     PASS,
     PAST,
     ROUNDING,
-    SAFETY,
-    SHRINK,
     SMALLEST,
     SPAN,
     STEP,
     STEP_UNDERFLOW,
+    respond,
 )
+from ctcdyn.kernels.tails import log1p_
 
 LATER = METHOD + 9 * SPECIES * W  # behind Rodas5P: the step with which the lane will go on forward, days
 MEMORY = LATER + W  # the last error on the way forward
@@ -170,26 +167,6 @@ def is_home(w, i):
     return (w[HERE_MARK + i] == 0.0) | (w[TIME + i] <= w[FORCES + i * RECORD])
 
 
-@lane
-def log1p_(x):
-    """log(1 + x) for x from -1 to 0, with the digits of x (W. Kahan)."""
-    u = 1.0 + x
-    gap = u - 1.0
-    gap = gap if gap != 0.0 else 1.0
-    return x if u == 1.0 else log_(u) * (x / gap)
-
-
-@lane
-def expm1_(x):
-    """exp(x) - 1 for x up to 0, with the digits of x (W. Kahan)."""
-    u = exp_(x)
-    gap = u - 1.0
-    below = log_(u)
-    below = below if below != 0.0 else 1.0
-    result = gap if gap <= -1.0 else gap * (x / below)
-    return x if u == 1.0 else result
-
-
 @block
 def conclude(w, i):
     """The chances of lane i, now at the start, and the lane where it turned back."""
@@ -216,29 +193,15 @@ def conclude(w, i):
 
 
 @lane
-def deviation(w, i, o, rtol, least):
-    """Square of the weighted error of one row."""
-    a = abs(w[OLD + o])
-    b = abs(w[NEW + o])
-    e = w[ERROR + o] / (least + rtol * (a if a > b else b))
-    return e * e
-
-
-@lane
 def verdict(w, v, i, e2, longest, end_of_run):
     """Accept or refuse the step of lane i, choose the next one, flag whom the loop must serve. e2: its mean square."""
     active = w[ACTIVE + i] > 0.0
     back = w[RETURNING + i] > 0.0
     ok = (e2 <= 1.0) & active  # false where not finite
-    size = 0.5 * log_unit(1e-20 if e2 < 1e-20 else e2)
-    size = size if e2 < np.inf else 0.0
     past = w[PAST + i]
-    factor_ = SAFETY * exp_(0.2 * (0.3 * past - 0.8 * size if ok else -size))
-    factor_ = factor_ if e2 < np.inf else SHRINK
-    factor_ = factor_ if factor_ > SHRINK else SHRINK
-    factor_ = factor_ if factor_ < GROW else GROW
+    size, growth = respond(e2, ok, past, 0.2, 0.8, 0.3)
     h = abs(w[SPAN + i])
-    after = h * factor_
+    after = h * growth
     wanted = w[STEP + i]
     after = wanted if ok & (h < wanted) & (after < wanted) else after
     after = after if after < longest else longest

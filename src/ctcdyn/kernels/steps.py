@@ -94,18 +94,24 @@ def misfit(w, i, o, rtol, atol):
 
 
 @lane
-def judge(w, v, i, e2, share, rise, memory, longest):
-    """Accept or refuse the step of lane i, choose the next one, flag whom the loop must serve. e2: its mean square."""
-    ok = e2 <= 1.0  # false where not finite
+def respond(e2, ok, past, share, rise, memory):
+    """(log of the error, factor of the next step) after a step of this error and one of the error `past` before it."""
     size = 0.5 * log_unit(1e-20 if e2 < 1e-20 else e2)
     size = size if e2 < np.inf else 0.0
-    past = w[PAST + i]
     factor = SAFETY * exp_(share * (memory * past - rise * size if ok else -size))
     factor = factor if e2 < np.inf else SHRINK
     factor = factor if factor > SHRINK else SHRINK
-    factor = factor if factor < GROW else GROW
+    return size, factor if factor < GROW else GROW
+
+
+@lane
+def judge(w, v, i, e2, share, rise, memory, longest):
+    """Accept or refuse the step of lane i, choose the next one, flag whom the loop must serve. e2: its mean square."""
+    ok = e2 <= 1.0  # false where not finite
+    past = w[PAST + i]
+    size, growth = respond(e2, ok, past, share, rise, memory)
     h = w[SPAN + i]
-    after = h * factor
+    after = h * growth
     wanted = w[STEP + i]
     after = wanted if ok & (h < wanted) & (after < wanted) else after
     after = after if after < longest else longest

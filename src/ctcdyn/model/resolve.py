@@ -26,7 +26,6 @@ Dist = Literal["normal", "lognormal", "uniform", "loguniform"]
 FARTHEST = 8.6
 
 
-
 @dataclass(frozen=True, slots=True)
 class Draw:
     """How a parameter differs from patient to patient, in base units.

@@ -78,7 +78,6 @@ from ctcdyn.kernels.returns import (
     RETURNS_END,
     STEPPED,
     conclude,
-    deviation,
     go_on,
     is_home,
     keep_up,
@@ -97,6 +96,7 @@ from ctcdyn.kernels.steps import (
     SPAN,
     STEP,
     first_step,
+    misfit,
 )
 from ctcdyn.solvers.rodas5p import (
     GAMMA,
@@ -324,7 +324,7 @@ def sweep(w, v, setting):
     end = setting[END]
     for s in range(low, high):
         for i in range(W):
-            w[PASS + i] += deviation(w, i, s * W + i, rtol, least)
+            w[PASS + i] += misfit(w, i, s * W + i, rtol, least)
     share = 1.0 / (high - low)
     flags = uint64(0)
     for i in range(W):
