@@ -19,10 +19,10 @@ an answer, and whether it is certain, without a branch.
 
 import numpy as np
 
-from ctcdyn.kernels.lanemath import exp_, log_
+from ctcdyn.kernels.lanemath import exp_, log1p_, log_
 from ctcdyn.kernels.machine import block, lane, pick
 from ctcdyn.kernels.normal import normal_quantile
-from ctcdyn.kernels.tails import log1p_, settle, two_product
+from ctcdyn.kernels.tails import settle, two_product
 
 FEW = 12.0  # mean up to which probabilities are summed from 0
 MOST = 128  # probabilities that are summed at most: beyond them is less than 1e-60

@@ -8,9 +8,8 @@ neither growth and death that are nearly equal, nor rare meetings, nor long time
 
 import numpy as np
 
-from ctcdyn.kernels.lanemath import expm1_, log_
+from ctcdyn.kernels.lanemath import expm1_, log1p_, log_
 from ctcdyn.kernels.machine import block, lane, pick
-from ctcdyn.kernels.tails import log1p_
 
 
 @block

@@ -22,11 +22,11 @@ from ctcdyn.kernels.counts import (
     guess_poisson,
     quantile,
 )
-from ctcdyn.kernels.lanemath import exp_
+from ctcdyn.kernels.lanemath import exp_, log1p_
 from ctcdyn.kernels.machine import block, lane
 from ctcdyn.kernels.normal import normal_quantile
 from ctcdyn.kernels.propagator import PROPAGATED
-from ctcdyn.kernels.tails import log1p_, settle, two_product
+from ctcdyn.kernels.tails import settle, two_product
 
 OUTCOME = PROPAGATED  # the number drawn
 LEFT = OUTCOME + W  # of the uniform, above what is summed so far

@@ -20,7 +20,7 @@ Those of exp_ and sincos_turn interpolate (e**r - 1 - r)/r**2, (sin(2 pi f)/f - 
 import numpy as np
 from numba import uint64
 
-from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane
+from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane, pick
 
 
 @lane
@@ -110,6 +110,14 @@ def exp_(x):
     n = t - 6755399441055744.0
     r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10
     return scale_by_power(1.0 + (r + r * r * exp_tail(r)), t)
+
+
+@lane
+def log1p_(x):
+    """log(1 + x) for x > -1: the rounding of 1 + x is made up for (W. Kahan)."""
+    y = 1.0 + x
+    d = y - 1.0
+    return pick(d == 0.0, x, log_(y) * (x / pick(d == 0.0, 1.0, d)))
 
 
 @block

@@ -24,10 +24,10 @@ from ctcdyn.kernels.contract import (
     X,
 )
 from ctcdyn.kernels.descent import line
+from ctcdyn.kernels.lanemath import log1p_
 from ctcdyn.kernels.machine import block, lane
 from ctcdyn.kernels.pinned import PINNED
 from ctcdyn.kernels.propagator import MOMENT, propagate
-from ctcdyn.kernels.tails import log1p_
 
 FILLED = PINNED  # length of the step that the laws in the rows are for, days; NaN where they must be made
 USED = PINNED + W  # rates that the laws in the rows were made of

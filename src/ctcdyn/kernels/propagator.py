@@ -33,9 +33,9 @@ from ctcdyn.kernels.contract import (
     SOURCES,
     W,
 )
+from ctcdyn.kernels.lanemath import log1p_
 from ctcdyn.kernels.lanes import OWN
 from ctcdyn.kernels.machine import block
-from ctcdyn.kernels.tails import log1p_
 
 SQUARE = NODES * NODES * W  # rows of a matrix
 LEVELS = max(2, min(14, 4000 // max(NODES * NODES, 1)))  # matrices that are kept: of h, h/2, ...

@@ -40,7 +40,7 @@ from ctcdyn.kernels.contract import (
     note,
     recall,
 )
-from ctcdyn.kernels.lanemath import exp_, expm1_
+from ctcdyn.kernels.lanemath import exp_, expm1_, log1p_
 from ctcdyn.kernels.lanes import CALLED, FAILED, FLAG, NEXT, NOT_FINITE, START, STOP
 from ctcdyn.kernels.machine import block, lane
 from ctcdyn.kernels.steps import (
@@ -61,7 +61,6 @@ from ctcdyn.kernels.steps import (
     STEP_UNDERFLOW,
     respond,
 )
-from ctcdyn.kernels.tails import log1p_
 
 LATER = METHOD + 9 * SPECIES * W  # behind Rodas5P: the step with which the lane will go on forward, days
 MEMORY = LATER + W  # the last error on the way forward

@@ -10,7 +10,7 @@ sign -1; the sum of n geometric counts of mean x each for sign 1 (n whole, at le
 
 import numpy as np
 
-from ctcdyn.kernels.lanemath import exp_, leading_bits, log_
+from ctcdyn.kernels.lanemath import exp_, leading_bits, log1p_, log_
 from ctcdyn.kernels.machine import block, lane, pick
 
 STIRLING = (
@@ -20,14 +20,6 @@ STIRLING = (
     0.005554733551962801,
 )  # fmt: skip
 TERMS = 1_000_000  # of a tail at most
-
-
-@lane
-def log1p_(x):
-    """log(1 + x) for x > -1: the rounding of 1 + x is made up for (W. Kahan)."""
-    y = 1.0 + x
-    d = y - 1.0
-    return pick(d == 0.0, x, log_(y) * (x / pick(d == 0.0, 1.0, d)))
 
 
 @lane

@@ -21,10 +21,9 @@ from ctcdyn.kernels.counts import (
     negative_binomial,
     poisson,
 )
-from ctcdyn.kernels.lanemath import exp_
+from ctcdyn.kernels.lanemath import exp_, log1p_
 from ctcdyn.kernels.lanes import OWN
 from ctcdyn.kernels.machine import block, lane, pick
-from ctcdyn.kernels.tails import log1p_
 
 TAIL = OWN + W  # behind the row of `events`
 NUMBER_OF = OWN + 2 * W
