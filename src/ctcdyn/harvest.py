@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,11 @@ class Paths:
 
 @dataclass(frozen=True)
 class RangeResult:
-    """What a range gave, rows in order of id; see the schema of results for shapes and units."""
+    """What a range gave, rows in order of id; see the schema of results for shapes and units.
+
+    `lesions`: columns of the table of lesions by name (`store.layout.LESIONS`), rows in order of (trajectory, lesion):
+    of length zero where no lesion was founded, no columns at all where the study does not store the table.
+    """
 
     first: int
     status: NDArray[np.uint8]
@@ -45,6 +49,7 @@ class RangeResult:
     nodes: list[Placed]
     sketch: Sparse | None
     log: list[NDArray[np.float64]] = field(default_factory=list)
+    lesions: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def kept_ids(self) -> NDArray[np.int64]:

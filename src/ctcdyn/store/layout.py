@@ -31,7 +31,8 @@ class Schema:
 
     `first` and `count` are the trajectory ids in this file, `total` those of the whole study; ids below `keep` are
     stored as full paths, as `state_dtype`, by gzip where `compressed`.
-    id = (patient * replicates + replicate) * len(arms) + arm.
+    id = (patient * replicates + replicate) * len(arms) + arm. `founder_rules` and `organs` are the names of the rules
+    by which lesions are founded and where each founds them; `lesions`: their table is stored (`LESIONS`).
     """
 
     species: tuple[str, ...]
@@ -57,6 +58,9 @@ class Schema:
     low_count: float = 0.0  # share of values below it is part of the summary, as `p_low`; 0: not asked for
     provenance: Mapping[str, str | int | float] = field(default_factory=dict)
     title: str = ""
+    founder_rules: tuple[str, ...] = ()
+    organs: tuple[str, ...] = ()
+    lesions: bool = False
 
     @property
     def kept(self) -> int:
@@ -179,6 +183,7 @@ def _flags(meanings: Mapping[int, str]) -> dict[str, object]:
 
 _NAN = float("nan")
 _K, _N, _SUMMARY = ("trajectory",), ("kept",), ("arm", "time")
+_ROW = ("row",)
 _STATUS = _flags({int(status): status.meaning for status in Status})
 _OBSERVED = _flags({0: "censored", 1: "observed"})
 
@@ -264,6 +269,19 @@ VARIABLES: dict[str, Variable] = COORDINATES | {
     "obs_quantiles": Variable(
         ("quantile", *_SUMMARY, "observable"), "f8", "observable_units", "quantiles over trajectories", _NAN
     ),
+}
+
+# The table of lesions, one row each, in order of (trajectory, lesion): what a range gives.
+LESIONS: dict[str, Variable] = {
+    "trajectory": Variable(_ROW, "i8", "1", "id of the trajectory", -1),
+    "lesion": Variable(_ROW, "i4", "1", "number of the lesion within its trajectory, from 0", -1),
+    "parent": Variable(_ROW, "i4", "1", "number of the lesion that shed its founder, -1: the patient", -1),
+    "rule": Variable(_ROW, "u1", "1", "rule that founded it: position in `founder_rule`", 255),
+    "founder_time": Variable(_ROW, "f8", "d", "when it was founded", _NAN),
+    "founders": Variable(_ROW, "f8", "1", "cells that it began with", _NAN),
+    "detection_time": Variable(_ROW, "f8", "d", "when it was detected; NaN where it was not", _NAN),
+    "size": Variable(_ROW, "f8", "1", "cells at the end of follow-up, or where it ended", _NAN),
+    "status": Variable(_ROW, "u1", "1", "how it ended", int(Status.NOT_RUN), _STATUS),
 }
 
 # Groups that schema 1.0 reserves; their tables are written by the mechanisms that fill them.
