@@ -16,6 +16,7 @@ from netCDF4 import Dataset
 import ctcdyn
 from commands import command
 from ctcdyn.store.merging import merge
+from founded import Patients
 
 PAGE = (Path(__file__).parents[1] / "docs" / "readers.md").read_text(encoding="utf-8")
 STUDY = """schema = 1
@@ -42,8 +43,10 @@ picture = false
 ENGINES = (None, "h5netcdf", "netcdf4")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+def blocks(language: str, of_lesions: bool = False) -> list[str]:
+    """Those about the table of lesions, or all others."""
+    found = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    return [block for block in found if ("lesions" in block) is of_lesions]
 
 
 @pytest.fixture(scope="module")
@@ -113,19 +116,41 @@ def test_blocks_of_python(
 @pytest.mark.parametrize("package", ["hdf5r", "rhdf5"])
 def test_blocks_of_r(results: dict[str, Path], which: str, package: str) -> None:
     (block,) = [block for block in blocks("r") if f"library({package})" in block]
-    if shutil.which("Rscript") is None:
-        pytest.skip("R is not installed")
-    ask = ["Rscript", "-e", f"quit(status = !requireNamespace('{package}', quietly = TRUE))"]
-    if subprocess.run(ask, capture_output=True, check=False).returncode:
-        pytest.skip(f"the R package {package} is not installed")
     tell = 'cat(dim(state), sprintf("%.17g", c(sum(state), days, sum(parameters$birth))), sep = "\\n")'
-    done = subprocess.run(
-        ["Rscript", "-e", f"{block}\n{tell}"], cwd=results[which].parent, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    numbers = [float(line) for line in done.stdout.split()]
+    numbers = by_r(package, f"{block}\n{tell}", results[which].parent)
     with ctcdyn.open(results[which]) as ours:
         assert numbers[:3] == [1, 4, 300]
         assert numbers[3] == ours.state.astype(np.float64).sum()  # whole numbers: their sum is exact
         np.testing.assert_array_equal(numbers[4:8], ours.time)
         np.testing.assert_allclose(numbers[8], ours.params[:, ours.parameter.index("birth")].sum(), rtol=1e-12)
+
+
+def test_blocks_about_the_table_of_lesions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a made-up result; those of R where R is there."""
+    patients = Patients(np.random.default_rng(5))
+    patients.write(tmp_path / "cohort.h5")
+    monkeypatch.chdir(tmp_path)
+    ids, size = patients.table["trajectory"], patients.table["size"]
+    found: dict[str, Any] = {}
+    (block,) = blocks("python", of_lesions=True)
+    exec(compile(block, "docs/readers.md", "exec"), found)  # noqa: S102
+    expected = [size[ids == one].max() for one in np.unique(ids)]
+    np.testing.assert_array_equal(found["largest"], expected)
+    np.testing.assert_array_equal(found["rows"]["size"].values, size)
+    assert found["by_organ"].sum() == len(size)
+    (block,) = blocks("r", of_lesions=True)
+    tell = 'cat(sprintf("%.17g", sum(lesions$founders)), sum(lesions$organ == "bone marrow"), sep = "\\n")'
+    numbers = by_r("hdf5r", f"{block}\n{tell}", tmp_path)
+    assert numbers == [patients.table["founders"].sum(), (patients.table["rule"] == 2).sum()]
+
+
+def by_r(package: str, program: str, folder: Path) -> list[float]:
+    """The numbers that a program of R prints; the test ends here where R or the package is missing."""
+    if shutil.which("Rscript") is None:
+        pytest.skip("R is not installed")
+    ask = ["Rscript", "-e", f"quit(status = !requireNamespace('{package}', quietly = TRUE))"]
+    if subprocess.run(ask, capture_output=True, check=False).returncode:
+        pytest.skip(f"the R package {package} is not installed")
+    done = subprocess.run(["Rscript", "-e", program], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return [float(line) for line in done.stdout.split()]

@@ -92,6 +92,7 @@ CODES: dict[str, str] = {
     "C116": "the study is larger than the limits allow",
     "C117": "no such shard",
     "C118": "not a time or condition that can be waited for",
+    "C119": "the model has no lesions",
     "U201": "a quantity has the wrong dimension",
     "U202": "unknown unit",
     "U203": "not a quantity",

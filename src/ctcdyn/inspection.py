@@ -70,6 +70,7 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
             "low_count": schema.low_count,
             "below_low_count": low_shares(results),
             "arrays": arrays,
+            "lesions": {"rows": results.lesions.rows, "columns": list(results.lesions)} if schema.lesions else None,
             "shards": [
                 {"file": part.file, "first": part.first, "count": part.count, "wrong": problem and problem.what}
                 for part, problem in results.shards().items()
@@ -226,6 +227,7 @@ def inspection_text(found: dict[str, Any]) -> str:
         ("too few", _too_few(found["low_count"], found["below_low_count"])),
         ("parameters", f"{len(found['parameters'])}, drawn: {', '.join(drawn) or 'none'}"),
         ("contents", " ".join(contents).rstrip(",")),
+        ("lesions", _lesions(found["lesions"])),
         ("shards", _shards(found["shards"])),
         ("run", _made(made)),
         ("open with", f'xarray.open_dataset("{found["file"]}")   ctcdyn.open("{found["file"]}")'),
@@ -238,6 +240,10 @@ def _too_few(count: float, shares: dict[str, float]) -> str:
     """How often each species was below the count from which its method holds; empty where none was."""
     few = [f"{name} {100 * share:.3g} %" for name, share in shares.items() if share > 0]
     return f"for a Langevin equation, under {count:.0f} cells: {', '.join(few)} of all saved values" if few else ""
+
+
+def _lesions(table: dict[str, Any] | None) -> str:
+    return f"{_grouped(table['rows'])} rows of {', '.join(table['columns'])}" if table else ""
 
 
 def _shards(listed: list[dict[str, Any]]) -> str:

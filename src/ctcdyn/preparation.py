@@ -96,6 +96,7 @@ def schema_of(study: Study, linked: Linked, ensemble: Ensemble, shard: tuple[int
         patients=study.population.patients if study.population is not None else None,
         quantiles=study.output.quantiles,
         provenance=provenance | versions(),
+        lesions=study.output.lesions,
     )
     first, count = part_of(ensemble, shard)
     if shard[1] > 1:
@@ -113,8 +114,10 @@ def make_schema(
     patients: int | None = None,
     quantiles: tuple[float, ...] = (),
     provenance: dict[str, str | int | float],
+    lesions: bool = False,
 ) -> Schema:
-    """The schema of a result, in a file or in memory."""
+    """The schema of a result, in a file or in memory; `lesions`: with the table of lesions."""
+    rules = getattr(getattr(network, "lesion", None), "rules", ())
     units = {o.name: o.unit for o in network.observables}
     columns = len(network.species) + len(emission.observables)
     bits = sketch_bits(ensemble.arms * len(ensemble.times) * columns)
@@ -140,6 +143,9 @@ def make_schema(
         low_count=LOW_COUNT if emission.semantics == "langevin" else 0.0,
         provenance=provenance,
         title=network.title or network.name,
+        founder_rules=tuple(rule.name for rule in rules),
+        organs=tuple(rule.organ for rule in rules),
+        lesions=lesions,
     )
 
 

@@ -28,6 +28,7 @@ from ctcdyn.model.resolve import resolve
 from ctcdyn.places import Document
 from ctcdyn.preparation import ensemble_of, make_schema
 from ctcdyn.results import Results, open_results
+from ctcdyn.store.lesions import Lesions
 from ctcdyn.units import TIME, parse_quantity
 
 MOST_SAVES = 10_000_000
@@ -68,9 +69,11 @@ def replay(
         schema = make_schema(
             ensemble.network, kernel.emission, kernel.method, ensemble,
             arms=stored.arm, patients=stored.schema.patients, provenance={"seed": ensemble.seed},
+            lesions=bool(result.lesions),
         )  # fmt: skip
         one = replace(schema, first=trajectory, count=1, keep=trajectory + 1)
-        return Replay(Results.from_arrays(one, _arrays(one, result)), trajectory, compared, differing)
+        results = Results.from_arrays(one, _arrays(one, result), lesions=result.lesions or None)
+        return Replay(results, trajectory, compared, differing)
 
 
 def replay_every(path: str | os.PathLike[str], trajectory: int, step: str | None) -> Replay:
@@ -168,6 +171,11 @@ def _compare(
             compared.append(name)
             if before.tobytes() != now.tobytes():
                 differing.append(name)
+    if stored.schema.lesions and compared:
+        rows, again = stored.lesions.of(trajectory), Lesions.in_memory(stored.schema, result.lesions)
+        compared.append("lesions")
+        if any(rows[name].tobytes() != again[name].astype(rows[name].dtype).tobytes() for name in rows):
+            differing.append("lesions")
     return tuple(compared), tuple(differing)
 
 

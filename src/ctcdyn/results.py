@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ctcdyn.errors import CtcError, Exit, Problem, Status, did_you_mean
 from ctcdyn.store.layout import BLOCK, COORDINATES, VARIABLES, Array, Schema
+from ctcdyn.store.lesions import Lesions
 from ctcdyn.store.reader import FileArrays
 from ctcdyn.store.summary import Counts, Moments, summarise
 from ctcdyn.store.virtual import Part
@@ -49,6 +50,7 @@ class Results:
         self.schema = schema
         self._source = arrays
         self._read: dict[str, Array] = {}
+        self._lesions = arrays.lesions(schema) if schema.lesions and isinstance(arrays, FileArrays) else None
 
     @classmethod
     def from_arrays(
@@ -57,10 +59,11 @@ class Results:
         arrays: Mapping[str, Array],
         root: Moments | None = None,
         sketch: Counts | None = None,
+        lesions: Mapping[str, Array] | None = None,
     ) -> Results:
         """Results in memory. `arrays` holds rows by their names in schema 1.0 (status, params, state, ...);
         labels and ids follow from the schema, the summary from the root of the reduction tree and the
-        sketch.
+        sketch. `lesions`: columns of the table of lesions as ranges give them, where the schema has one.
         """
         unknown = sorted(set(arrays) - set(VARIABLES))
         if unknown:
@@ -71,8 +74,8 @@ class Results:
             for name, size in schema.sizes.items()
             if size or name == "trajectory"
         }
-        for name in ("species_units", "observable_units", "parameter_units"):
-            whole[name] = np.asarray(getattr(schema, name), dtype=np.str_)
+        for name in ("species_units", "observable_units", "parameter_units", "founder_organ"):
+            whole[name] = np.asarray(schema.texts(name), dtype=np.str_)
         whole |= identity
         whole["kept_arm"] = identity["arm_index"][: schema.kept]
         if root is not None:
@@ -85,7 +88,11 @@ class Results:
             expected = tuple(sizes[axis] for axis in present[name].axes)
             if values.shape != expected:
                 raise ValueError(f"{name} has shape {values.shape}, not {expected}")
-        return cls(schema, whole)
+        if schema.lesions != (lesions is not None):
+            raise ValueError("the schema says another thing of the table of lesions than what was given")
+        found = cls(schema, whole)
+        found._lesions = None if lesions is None else Lesions.in_memory(schema, lesions)
+        return found
 
     def __enter__(self) -> Self:
         return self
@@ -235,6 +242,14 @@ class Results:
     def p_extinct(self) -> NDArray[np.float64]:
         """Fraction of valid trajectories that are exactly zero, (A, T, S)."""
         return self._floats("p_extinct")
+
+    @property
+    def lesions(self) -> Lesions:
+        """The table of lesions: `lesions["size"]` and so on by column, one entry each; `lesions.to_pandas()`."""
+        if self._lesions is None:
+            fix = "run the study of a model with [lesion] with `lesions = true` in [output]"
+            raise AbsentError(Problem("R509", "these results hold no table of lesions", fix=fix), Exit.USAGE)
+        return self._lesions
 
     @property
     def provenance(self) -> Mapping[str, str | int | float]:

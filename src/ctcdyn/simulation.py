@@ -219,6 +219,9 @@ def _collect(kernel: Kernel, ensemble: Ensemble, threads: int, quantiles: tuple[
         arrays[name] = np.concatenate(rows) if len(rows) > 1 else rows[0]
     if not kernel.emission.observables:
         arrays.pop("observables", None)
+    tables = [part.lesions for part in parts]
+    names = list(tables[0])
+    lesions = {name: np.concatenate([table[name] for table in tables]) for name in names} if names else None
     sketch = histogram.sketch() if histogram is not None else None
     schema = make_schema(
         network,
@@ -227,8 +230,9 @@ def _collect(kernel: Kernel, ensemble: Ensemble, threads: int, quantiles: tuple[
         ensemble,
         quantiles=quantiles if sketch is not None else (),
         provenance={"seed": ensemble.seed, "rng": RNG},
+        lesions=lesions is not None,
     )
-    return Results.from_arrays(schema, arrays, tree.root(), sketch)
+    return Results.from_arrays(schema, arrays, tree.root(), sketch, lesions)
 
 
 def _attempt(told: list[Problem], check: Callable[..., Any], *given: Any) -> Any:

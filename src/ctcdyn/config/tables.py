@@ -255,6 +255,7 @@ class Output(Table):
     quantiles: Annotated[tuple[Share, ...], Read(tuple_of), Check(rising("C105"))] = QUANTILES
     precision: Literal["double", "single"] = "double"
     compression: Literal["gzip", "none"] = "gzip"
+    lesions: bool = False
     picture: bool = True
 
 

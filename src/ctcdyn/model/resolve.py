@@ -81,6 +81,9 @@ def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Proble
     _check_derived(reader, changed, parameters)
     changed = read_interventions(reader, study, changed)
     _check_method(reader, study, changed)
+    if study.output.lesions and getattr(network, "lesion", None) is None:
+        what = f"output.lesions: {network.name} declares no lesions, so there is no table of them"
+        reader.note("C119", what, ("output", "lesions"), "leave it out, or take a model with [lesion]")
     return Resolved(changed, tuple(sorted(draws, key=lambda draw: draw.parameter))), reader.problems
 
 

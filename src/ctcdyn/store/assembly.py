@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.reduction import Histogram, Tree
+from ctcdyn.store import lesions
 from ctcdyn.store.identity import from_json
 from ctcdyn.store.journal import Journal
 from ctcdyn.store.layout import LEAF
@@ -84,7 +85,9 @@ def write_result(folder: Path, target: Path, end: dict[str, str | int | float], 
     tree = Tree(-(-schema.total // LEAF))
     columns = len(schema.species) + len(schema.observables)
     histogram = Histogram(len(schema.arms), len(schema.times), columns) if schema.quantiles else None
-    with Store.open(target, schema, overwrite, draft_in=folder) as store:
+    founded = [(first, n) for entry in manifest.entries for (first, _), n in zip(entry.runs, entry.lesions)]
+    starts, rows = lesions.places(founded)
+    with Store.open(target, schema, overwrite, draft_in=folder, lesions=rows) as store:
         for entry in sorted(manifest.entries, key=lambda entry: entry.runs):
             data = read_checked(folder, entry)
             if data is None:
@@ -93,6 +96,8 @@ def write_result(folder: Path, target: Path, end: dict[str, str | int | float], 
             segment = parse(schema, entry, data)
             for packed in segment.pieces:
                 store.append(packed)
+                if schema.lesions:
+                    store.append_lesions(starts[packed.result.first], lesions.given(schema, packed.result))
             tree.add_all(segment.nodes)
             for part in segment.sketches:
                 if histogram is not None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ctcdyn.reduction import Sparse, Tree
+from ctcdyn.store import lesions
 from ctcdyn.store.files import write_durably
 from ctcdyn.store.layout import LEAF, ROW_NAMES, Schema
 from ctcdyn.store.manifest import Entry
@@ -57,7 +58,7 @@ def merge_segments(folder: Path, name: str, schema: Schema, entries: Sequence[En
     runs = tuple((packed.result.first, len(packed.result.status)) for packed in joined)
     sums = tail(tree.waiting(), counts.all())
     rows, rest = write_durably(folder / name, (body(schema, joined), [sums]))
-    return Entry(name, rows.size, rows.hash, rest.size, rest.hash, runs)
+    return Entry(name, rows.size, rows.hash, rest.size, rest.hash, runs, lesions.counts(schema, joined))
 
 
 def _joined(pieces: Sequence[Packed]) -> list[Packed]:
@@ -77,8 +78,9 @@ def _as_one(group: Sequence[Packed]) -> Packed:
     names = [name for name in ROW_NAMES if name in results[0].columns]  # paths are chunks
     columns = {name: np.concatenate([result.columns[name] for result in results]) for name in names}
     kept = np.concatenate([result.kept_ids for result in results])
+    table = {name: np.concatenate([result.lesions[name] for result in results]) for name in results[0].lesions}
     chunks = {key: data for packed in group for key, data in packed.chunks.items()}
-    return Packed(Piece(results[0].first, columns, kept), chunks)
+    return Packed(Piece(results[0].first, columns, kept, table), chunks)
 
 
 class _Counts:

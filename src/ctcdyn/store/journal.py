@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ctcdyn import slabs
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.reduction import Tree
-from ctcdyn.store import compaction
+from ctcdyn.store import compaction, lesions
 from ctcdyn.store.disk import check_target, failure
 from ctcdyn.store.files import write_durably
 from ctcdyn.store.identity import as_json, differences, identity
@@ -94,7 +94,8 @@ class Journal:
             sums = tail(tree.waiting(), sketches)
             try:
                 rows, rest = write_durably(self.folder / name, (body(self.schema, self._waiting), [sums]))
-                self.manifest.append(Entry(name, rows.size, rows.hash, rest.size, rest.hash, runs))
+                founded = lesions.counts(self.schema, self._waiting)
+                self.manifest.append(Entry(name, rows.size, rows.hash, rest.size, rest.hash, runs, founded))
             except OSError as error:
                 raise failure(error, self.folder, self._bytes) from None
             for packed in self._waiting:

@@ -4,7 +4,8 @@ The table below is the one place that knows them. The writer creates datasets fr
 in it, and results in memory have the same names as results in a file. It imports neither h5py nor anything
 that computes.
 
-Axes: trajectory K, time T, species S, observable O, parameter P, quantile Q, arm A, event_kind E, kept N.
+Axes: trajectory K, time T, species S, observable O, parameter P, quantile Q, arm A, event_kind E, kept N, founder_rule
+R. The table of lesions stands in a group of its own and has the axis `row`.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class Schema:
             "arm": len(self.arms),
             "event_kind": len(self.event_kinds),
             "kept": self.kept,
+            "founder_rule": len(self.founder_rules),
         }
 
     def units(self, variable: Variable) -> str | None:
@@ -102,6 +104,13 @@ class Schema:
         unit = found.pop()
         return f"({unit})2" if power and unit != "1" else unit
 
+    def texts(self, name: str) -> tuple[str, ...]:
+        """What a variable of text holds."""
+        if name == "founder_organ":
+            return self.organs
+        found: tuple[str, ...] = getattr(self, name) if name.endswith("_units") else tuple(map(str, self.labels(name)))
+        return found
+
     def labels(self, axis: str) -> Array | tuple[str, ...]:
         """Coordinates of one axis: text for names, numbers for ids, times and quantiles."""
         ids = np.arange(self.first, self.first + self.count, dtype=np.int64)
@@ -115,12 +124,16 @@ class Schema:
             "arm": self.arms,
             "event_kind": self.event_kinds,
             "kept": ids[: self.kept],
+            "founder_rule": self.founder_rules,
         }
         return found[axis]
 
     def identity(self, first_row: int, rows: int) -> dict[str, Array]:
         """patient_id, arm_index and replicate of `rows` trajectories, which follow from their ids alone."""
-        ids = np.arange(self.first + first_row, self.first + first_row + rows, dtype=np.int64)
+        return self.identity_of(np.arange(self.first + first_row, self.first + first_row + rows, dtype=np.int64))
+
+    def identity_of(self, ids: NDArray[np.int64]) -> dict[str, Array]:
+        """The same of these trajectories."""
         pair, arm = np.divmod(ids, len(self.arms))
         patient, replicate = np.divmod(pair, self.replicates)
         return {
@@ -200,12 +213,14 @@ COORDINATES: dict[str, Variable] = {
     "arm": Variable(("arm",), "text", "", "treatment arm"),
     "event_kind": Variable(("event_kind",), "text", "", "kind of event"),
     "kept": Variable(_N, "i8", "1", "ids of the trajectories stored as full paths", -1),
+    "founder_rule": Variable(("founder_rule",), "text", "", "rule by which lesions are founded"),
 }
 
 VARIABLES: dict[str, Variable] = COORDINATES | {
     "species_units": Variable(("species",), "text", "", "unit of each species"),
     "observable_units": Variable(("observable",), "text", "", "unit of each observable"),
     "parameter_units": Variable(("parameter",), "text", "", "unit of each parameter"),
+    "founder_organ": Variable(("founder_rule",), "text", "", "organ in which the rule founds lesions"),
     "params": Variable(
         ("trajectory", "parameter"), "f8", "parameter_units", "parameter values used, after draws", _NAN
     ),
@@ -271,23 +286,32 @@ VARIABLES: dict[str, Variable] = COORDINATES | {
     ),
 }
 
-# The table of lesions, one row each, in order of (trajectory, lesion): what a range gives.
+# The table of lesions, one row each, in order of trajectory and lesion: the columns that a range gives.
 LESIONS: dict[str, Variable] = {
-    "trajectory": Variable(_ROW, "i8", "1", "id of the trajectory", -1),
-    "lesion": Variable(_ROW, "i4", "1", "number of the lesion within its trajectory, from 0", -1),
-    "parent": Variable(_ROW, "i4", "1", "number of the lesion that shed its founder, -1: the patient", -1),
-    "rule": Variable(_ROW, "u1", "1", "rule that founded it: position in `founder_rule`", 255),
-    "founder_time": Variable(_ROW, "f8", "d", "when it was founded", _NAN),
-    "founders": Variable(_ROW, "f8", "1", "cells that it began with", _NAN),
+    "trajectory": Variable(_ROW, "i8", "1", "id of the trajectory"),
+    "lesion": Variable(_ROW, "i4", "1", "number of the lesion within its trajectory, from 0"),
+    "parent": Variable(_ROW, "i4", "1", "number of the lesion that shed its founder, -1: the patient"),
+    "rule": Variable(_ROW, "u1", "1", "rule that founded it: position in founder_rule"),
+    "founder_time": Variable(_ROW, "f8", "d", "when it was founded"),
+    "founders": Variable(_ROW, "f8", "1", "cells that it began with"),
     "detection_time": Variable(_ROW, "f8", "d", "when it was detected; NaN where it was not", _NAN),
-    "size": Variable(_ROW, "f8", "1", "cells at the end of follow-up, or where it ended", _NAN),
-    "status": Variable(_ROW, "u1", "1", "how it ended", int(Status.NOT_RUN), _STATUS),
+    "size": Variable(_ROW, "f8", "1", "cells at the end of follow-up, or where it ended"),
+    "status": Variable(_ROW, "u1", "1", "how it ended", 0, _STATUS),
+}
+
+# The columns of /lesions. The id has another name there: in a tree of groups xarray would hide it behind the axis.
+LESION_COLUMNS: dict[str, Variable] = {
+    "trajectory_id": LESIONS["trajectory"],
+    "patient_id": Variable(_ROW, "i8", "1", "virtual patient"),
+    "arm_index": Variable(_ROW, "u1", "1", "position of the trajectory's arm in arm"),
+    "organ": Variable(_ROW, "u1", "1", "organ in which it was founded"),
+    **{name: variable for name, variable in LESIONS.items() if name != "trajectory"},
 }
 
 # Groups that schema 1.0 reserves; their tables are written by the mechanisms that fill them.
 RESERVED: dict[str, str] = {
     "fates": "how cells ended: arm, reaction, time",
-    "lesions": "one row a lesion: patient, arm, organ, founder_time, founders, detection_time, size",
+    "lesions": "one row a lesion, where the study asks for it",
     "events_log": "one row an event: trajectory, time, kind, value",
 }
 

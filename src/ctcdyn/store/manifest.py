@@ -26,6 +26,7 @@ _COPIES = 2  # of a line with which more than one segment would be lost
 class Entry:
     """One committed segment: `runs` are (first id, count) of neighbouring trajectories.
 
+    `lesions`: the rows that each run has in the table of lesions, where it is stored.
     The file is `body` bytes of rows and paths, then `tail` bytes of sums, each with its hash.
     """
 
@@ -35,6 +36,7 @@ class Entry:
     tail: int
     tail_hash: str
     runs: tuple[tuple[int, int], ...]
+    lesions: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -158,6 +160,7 @@ def _line(content: dict[str, Any]) -> bytes:
 def _line_of(entry: Entry, replaces: Sequence[str] = ()) -> bytes:
     runs = [list(run) for run in entry.runs]
     found = {"body": [entry.body, entry.body_hash], "tail": [entry.tail, entry.tail_hash], "runs": runs}
+    found |= {"lesions": list(entry.lesions)} if entry.lesions else {}
     return _line({"segment": entry.name} | found | ({"replaces": list(replaces)} if replaces else {}))
 
 
@@ -177,6 +180,7 @@ def _entry(found: dict[str, Any] | None) -> Entry | None:
         assert found is not None
         runs = tuple((int(first), int(count)) for first, count in found["runs"])
         (body, body_hash), (tail, tail_hash) = found["body"], found["tail"]
-        return Entry(str(found["segment"]), int(body), str(body_hash), int(tail), str(tail_hash), runs)
+        lesions = tuple(map(int, found.get("lesions", ())))
+        return Entry(str(found["segment"]), int(body), str(body_hash), int(tail), str(tail_hash), runs, lesions)
     except (AssertionError, KeyError, TypeError, ValueError):
         return None

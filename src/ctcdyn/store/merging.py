@@ -34,11 +34,14 @@ _SLAB = 64 << 20  # bytes of paths in memory at once
 
 @dataclass(frozen=True)
 class Shard:
-    """A result file that is a part of another; `needed`: the files that it reads full paths from itself."""
+    """A result file that is a part of another; `needed`: the files that it reads full paths from itself; `lesions`: the
+    rows of its table of lesions.
+    """
 
     path: Path
     schema: Schema
     needed: tuple[Part, ...]
+    lesions: int
 
     @property
     def stop(self) -> int:
@@ -78,11 +81,14 @@ def merge(
     whole = replace(whole, provenance={k: v for k, v in whole.provenance.items() if k not in (ENTRY, "shard")})
     sources = [source for part in parts for source in part.sources(out.parent)]
     virtual = {} if copy else layouts(whole, sources)
-    tree, counts = Tree(-(-whole.count // LEAF)), None
-    with Store.open(out, whole, overwrite, virtual=virtual) as store:
+    tree, counts, row = Tree(-(-whole.count // LEAF)), None, 0
+    with Store.open(out, whole, overwrite, virtual=virtual, lesions=sum(part.lesions for part in parts)) as store:
         for part in parts:
             for piece in _pieces(part, whole, not virtual):
                 store.append(piece)
+            for start, columns in _lesions(part):
+                store.append_lesions(row + start, columns)
+            row += part.lesions
             counts = _add_summary(part.path, tree, counts)
         sketch = None if counts is None or whole.bin_edges is None else Sketch(counts, whole.bin_edges)
         end = datetime.now(UTC).isoformat(timespec="seconds")
@@ -112,7 +118,8 @@ def _seen(path: Path, folder: Path) -> str:
 def _open(path: Path) -> Shard:
     arrays = FileArrays(path)
     try:
-        return Shard(path, arrays.schema(), tuple(arrays.shards()))
+        schema = arrays.schema()
+        return Shard(path, schema, tuple(arrays.shards()), arrays.lesions(schema).rows if schema.lesions else 0)
     finally:
         arrays.close()
 
@@ -203,6 +210,16 @@ def _pieces(part: Shard, whole: Schema, with_paths: bool) -> Iterator[Packed]:
             if len(kept) and not chunks:
                 columns |= {name: arrays.rows(name, start, start + len(kept)) for name in coder.names}
             yield Packed(Piece(schema.first + start, columns, kept), chunks)
+    finally:
+        arrays.close()
+
+
+def _lesions(part: Shard) -> Iterator[tuple[int, dict[str, Array]]]:
+    """The table of lesions of a shard, block by block: its first row, and columns."""
+    arrays = FileArrays(part.path)
+    try:
+        for start in range(0, part.lesions, BLOCK):
+            yield start, arrays.lesions(part.schema).given(start, start + BLOCK)
     finally:
         arrays.close()
 

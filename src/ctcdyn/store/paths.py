@@ -31,8 +31,9 @@ class Packed:
 
     @property
     def rows(self) -> int:
-        """Bytes of rows."""
-        return sum(getattr(self.result, name).nbytes for name in ROW_NAMES)
+        """Bytes of rows, those of lesions among them."""
+        rows = sum(getattr(self.result, name).nbytes for name in ROW_NAMES)
+        return int(rows + sum(values.nbytes for values in self.result.lesions.values()))
 
     @property
     def size(self) -> int:

@@ -17,6 +17,7 @@ import numpy as np
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.store.disk import PlainFile
 from ctcdyn.store.layout import SCHEMA_VERSION, VARIABLES, Array, Schema
+from ctcdyn.store.lesions import GROUP, Lesions
 from ctcdyn.store.virtual import Part, dataset_of, shards_needed, trouble
 
 
@@ -49,6 +50,12 @@ class FileArrays(Mapping[str, Array]):
         """Rows `start` to `stop - 1` of one variable, without reading the rest."""
         with damage_reported(self.path):
             return np.asarray(dataset_of(self._file, name, self.path.parent)[start:stop])
+
+    def lesions(self, schema: Schema) -> Lesions:
+        """The table of lesions; its columns are read when they are asked for."""
+        with damage_reported(self.path):
+            rows = len(self._file[f"{GROUP}/row"])
+        return Lesions(schema, rows, lambda name, start, stop: self.rows(f"{GROUP}/{name}", start, stop))
 
     def chunk_shape(self, name: str) -> tuple[int, ...] | None:
         """Shape of the chunks that a variable is stored in; None where it is not, or is read from shards."""
@@ -207,6 +214,9 @@ def _schema(file: Any) -> Schema:
         low_count=float(attributes.get("low_count", 0.0)),
         provenance=read_provenance(file),
         title=str(attributes["title"]),
+        founder_rules=text("founder_rule"),
+        organs=text("founder_organ"),
+        lesions=f"{GROUP}/row" in file,
     )
 
 

@@ -1,14 +1,15 @@
 """The form of a segment: finished leaves as bytes, and back.
 
 A segment is its body and its tail. The body is a small HDF5 file, built in memory, that says which trajectories follow,
-then their rows, column by column, and the chunks of kept paths, which go to the disk from where they were computed.
+then their rows and those of their lesions, column by column, and the chunks of kept paths, which go to the disk from
+where they were computed.
 The tail is another HDF5 file, with the nodes of the reduction tree and the parts of the histogram. HDF5 never writes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +17,30 @@ import numpy as np
 
 from ctcdyn.reduction import LeafNode, Placed, Sparse
 from ctcdyn.slabs import whole_pages
+from ctcdyn.store import lesions
 from ctcdyn.store.disk import Window
 from ctcdyn.store.files import Data, hash_of
-from ctcdyn.store.layout import ROW_NAMES, SCHEMA_VERSION, Array, Schema
+from ctcdyn.store.layout import LESIONS, ROW_NAMES, SCHEMA_VERSION, Array, Schema
 from ctcdyn.store.manifest import Entry
 from ctcdyn.store.paths import Packed, PathCoder
 
 _NODE = ("n", "mean", "m2", "zeros")
+_Types = Mapping[str, tuple[tuple[int, ...], np.dtype[Any]]]
 
 
 def body(schema: Schema, parts: Sequence[Packed]) -> Iterator[Data]:
     """What the body of a segment is made of, in order: an HDF5 file that says what is in it, rows, chunks of paths."""
     results: list[Any] = [packed.result for packed in parts]
+    tables = [lesions.given(schema, result) for result in results]
     with _memory_file() as file:
         file.attrs["ctcdyn_segment"] = SCHEMA_VERSION
         file["runs"] = np.array([(result.first, len(result.status)) for result in results], np.int64)
         chunks, size = PathCoder(schema).write(file, parts)
-        rows = whole_pages(sum(_row_bytes(schema)) * sum(len(result.status) for result in results))
+        founded = sum(map(lesions.count, tables))
+        if schema.lesions:
+            file["lesions"] = np.array([lesions.count(table) for table in tables], np.int64)
+        rows = sum(_row_bytes(schema)) * sum(len(result.status) for result in results)
+        rows = whole_pages(rows + founded * lesions.ROW_BYTES)
         file.attrs["rows_from_end"] = rows + size
         file.flush()
         head = bytes(file.id.get_file_image())
@@ -41,11 +49,14 @@ def body(schema: Schema, parts: Sequence[Packed]) -> Iterator[Data]:
         for result in results:
             yield np.ascontiguousarray(getattr(result, name), dtype).reshape(-1).view(np.uint8)
             rows -= len(result.status) * int(np.prod(shape)) * dtype.itemsize
-    yield bytes(rows)
+    for name in LESIONS if schema.lesions else ():
+        for table in tables:
+            yield table[name].view(np.uint8)
+    yield bytes(rows - founded * lesions.ROW_BYTES)
     yield from chunks
 
 
-def _columns(schema: Schema) -> dict[str, tuple[tuple[int, ...], np.dtype[Any]]]:
+def _columns(schema: Schema) -> _Types:
     """Shape and type of what is in a row, by name."""
     present, sizes = schema.variables(), schema.sizes
     return {
@@ -85,11 +96,12 @@ def _memory_file() -> Any:
 
 @dataclass(frozen=True)
 class Piece:
-    """Neighbouring trajectories of a segment, as the ensemble gave them; `columns` by name."""
+    """Neighbouring trajectories of a segment, as the ensemble gave them; `columns` by name, and those of lesions."""
 
     first: int
     columns: Mapping[str, Array]
     kept_ids: Array
+    lesions: Mapping[str, Array] = field(default_factory=dict)
 
     def __getattr__(self, name: str) -> Array:
         try:
@@ -134,26 +146,30 @@ def parse_body(schema: Schema, body: memoryview) -> list[Packed]:
     coder = PathCoder(schema)
     with h5py.File(Window(body), "r") as file:
         runs = file["runs"][...].tolist()
-        rows = _rows(schema, body[len(body) - int(file.attrs["rows_from_end"]) :], sum(count for _, count in runs))
-        pieces, start = [], 0
-        for first, count in runs:
+        founded = file["lesions"][...].tolist() if schema.lesions else [0] * len(runs)
+        data = body[len(body) - int(file.attrs["rows_from_end"]) :]
+        rows, end = _table(_columns(schema), data, sum(count for _, count in runs))
+        table, _ = _table(lesions.TYPES if schema.lesions else {}, data[end:], sum(founded))
+        pieces, start, row = [], 0, 0
+        for (first, count), lesion_rows in zip(runs, founded, strict=True):
             here = {name: values[start : start + count] for name, values in rows.items()}
-            start += count
+            theirs = {name: values[row : row + lesion_rows] for name, values in table.items()}
+            start, row = start + count, row + lesion_rows
             kept = np.arange(first, max(first, min(first + count, schema.first + schema.kept)), dtype=np.int64)
             here |= coder.placeholders(len(kept))
-            pieces.append((Piece(first, here, kept), len(kept)))
+            pieces.append((Piece(first, here, kept, theirs), len(kept)))
         return coder.read(file, body, pieces)
 
 
-def _rows(schema: Schema, data: memoryview, count: int) -> dict[str, Array]:
-    """Columns of `count` trajectories, which begin where `data` does."""
+def _table(columns: _Types, data: memoryview, count: int) -> tuple[dict[str, Array], int]:
+    """Columns of `count` rows, which begin where `data` does, and where they end."""
     found: dict[str, Array] = {}
     at = 0
-    for name, (shape, dtype) in _columns(schema).items():
+    for name, (shape, dtype) in columns.items():
         number = count * int(np.prod(shape))
         found[name] = np.frombuffer(data, dtype, number, at).reshape(count, *shape)
         at += number * dtype.itemsize
-    return found
+    return found, at
 
 
 def parse_tail(data: memoryview) -> tuple[list[Placed], list[Sparse]]:

@@ -38,6 +38,7 @@ from ctcdyn.store.layout import (
     Schema,
     Variable,
 )
+from ctcdyn.store.lesions import Table
 from ctcdyn.store.paths import Key, Packed, PathCoder, chunk_shape
 from ctcdyn.store.summary import Counts, Moments, relative_error, summarise
 
@@ -75,6 +76,7 @@ class Store:
         self._coder = PathCoder(schema)
         self._rows = Rows(schema.count, BLOCK, self._shapes(present, self._row_names))
         self._paths = Rows(schema.kept, LEAF, self._shapes(present, self._coder.names))
+        self._lesions: Table | None = None
 
     @classmethod
     def open(
@@ -84,10 +86,12 @@ class Store:
         overwrite: bool = False,
         draft_in: Path | None = None,
         virtual: Mapping[str, Any] | None = None,
+        lesions: int = 0,
     ) -> Self:
         """Begin a result file at `path`, under a temporary name beside it or in the folder `draft_in`.
 
-        `virtual`: the arrays of full paths that are read from other files, as layouts of h5py.
+        `virtual`: the arrays of full paths that are read from other files, as layouts of h5py; `lesions`: how many rows
+        the table of lesions will have, where the schema has one.
 
         An existing file or a directory that cannot be written is a CtcError with Exit.OUTPUT, at once; with
         `overwrite` the old file stays until the new one is whole.
@@ -98,7 +102,7 @@ class Store:
         versions = ("earliest", "v110" if virtual else "v108")  # HDF5 1.10 has brought virtual datasets
         store = cls(draft, h5py.File(draft, "w", libver=versions), schema, virtual or {})
         try:
-            store._lay_out()
+            store._lay_out(lesions)
             draft.check()
         except BaseException:
             store.discard()  # an open file would be flushed when Python ends, and crash
@@ -130,6 +134,12 @@ class Store:
                 self._write_paths(block, chunks)
         self._draft.check()
 
+    def append_lesions(self, start: int, columns: Mapping[str, Array]) -> None:
+        """Rows `start` and on of the table of lesions, as `lesions.given` returns them; each may come only once."""
+        assert self._lesions is not None, "the schema has no table of lesions"
+        self._lesions.add(start, columns)
+        self._draft.check()
+
     def finish(
         self,
         root: Moments,
@@ -145,6 +155,8 @@ class Store:
             self._write_rows(block)
         for block in self._paths.rest():
             self._write_paths(block, {})
+        if self._lesions is not None:
+            self._lesions.finish()
         self._write_identity()
         levels = (max(1, -(-self.schema.count // LEAF)) - 1).bit_length()
         self._write_summary(root, sketch, nodes or [(levels, self.schema.first // LEAF >> levels, root)])
@@ -204,7 +216,7 @@ class Store:
             columns[name] = values
         return columns
 
-    def _lay_out(self) -> None:
+    def _lay_out(self, lesions: int) -> None:
         """Create every dataset at its full size, coordinates and attributes included."""
         file, schema = self._file, self.schema
         file.attrs["Conventions"] = "CF-1.11"
@@ -220,6 +232,8 @@ class Store:
             self._create(name, variable)
         for name, meaning in RESERVED.items():
             file.create_group(name).attrs["reserved"] = meaning
+        if schema.lesions:
+            self._lesions = Table(file, schema, lesions, self._write_columns)
         file.create_group("summary_state")
         import h5py
 
@@ -232,8 +246,7 @@ class Store:
         schema, sizes = self.schema, self.schema.sizes
         shape = tuple(sizes[axis] for axis in variable.axes)
         if variable.dtype == "text":
-            labels = getattr(schema, name) if name.endswith("_units") else schema.labels(name)
-            dataset = self._file.create_dataset(name, data=list(labels), dtype=h5py.string_dtype("utf-8"))
+            dataset = self._file.create_dataset(name, data=schema.texts(name), dtype=h5py.string_dtype("utf-8"))
         elif name in self._virtual:
             dataset = self._file.create_virtual_dataset(name, self._virtual[name], fillvalue=variable.fill)
             dataset.attrs["_FillValue"] = np.array(variable.fill, dtype=variable.dtype)
