@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
 import tracemalloc
 from dataclasses import replace
@@ -16,6 +18,7 @@ import xarray
 
 from commands import command, small_study
 from ctcdyn.errors import CtcError, Exit, Status
+from ctcdyn.estimation import Forecast, estimate
 from ctcdyn.results import Results, open_results
 from ctcdyn.store import Schema, Store, compaction, content, lesions
 from ctcdyn.store.assembly import write_result
@@ -25,8 +28,9 @@ from ctcdyn.store.manifest import Manifest
 from ctcdyn.store.merging import merge
 from ctcdyn.store.segments import parse, read_checked
 from ctcdyn.store.verification import Unfinished, verify
+from faults import Plan, arm
 from founded import COUNT, PLAN, Patients, commit, leaves, root
-from synthetic import seeded
+from synthetic import schema, seeded
 
 
 @pytest.fixture
@@ -117,6 +121,63 @@ def test_a_run_that_was_killed_goes_on_and_keeps_every_row(tmp_path: Path, rng: 
             commit(patients, journal, [leaves()[leaf]])
         write_result(journal.folder, path, {}, False)
     assert content_hash(path) == whole
+
+
+def attempt(patients: Patients, path: Path, plan: Plan) -> int:
+    """A process commits leaf by leaf, each merged with what is there, and meets what is planned: its wait status."""
+    child = os.fork()
+    if not child:
+        code = 1
+        with contextlib.suppress(CtcError):
+            arm(plan)
+            with patients.journal(path, resume=True) as journal:
+                for leaf in journal.missing().tolist()[::-1]:
+                    commit(patients, journal, [leaves()[leaf]])
+            code = 0
+        os._exit(code)
+    return os.waitpid(child, 0)[1]
+
+
+def strike(patients: Patients, folder: Path, whole: str, at: int, how: str) -> int:
+    """What was committed before an operation that killed the process or failed is there and goes into the result."""
+    path, log = folder / "root" / "a.h5", folder / "log"
+    path.parent.mkdir(parents=True)
+    ended = attempt(patients, path, Plan(str(path.parent), str(log), "run", at, how))
+    assert ended in ((0,) if how == "count" else (9,) if how in ("kill", "torn") else (0, 256))
+    operations = log.read_text(encoding="utf-8").splitlines()
+    commits = sum("fsync" in line and "manifest.jsonl" in line for line in operations[:-1])
+    with patients.journal(path, resume=True) as journal:
+        assert len(journal.missing()) <= 6 - (commits // 2 if how != "count" else 6)
+        for leaf in journal.missing().tolist():
+            commit(patients, journal, [leaves()[leaf]])
+        write_result(journal.folder, path, {}, False)
+        journal.remove()
+    assert content_hash(path) == whole
+    return len(operations)
+
+
+@pytest.mark.parametrize("how", ["kill", "torn", "enospc"])
+@pytest.mark.parametrize("points", [2, pytest.param(0, marks=pytest.mark.faults)], ids=["some", "every"])
+def test_no_operation_of_a_run_costs_a_committed_row(
+    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch, how: str, points: int
+) -> None:
+    monkeypatch.setattr(compaction, "MANY", 2)
+    patients = Patients(rng, keep=0)
+    whole = content_hash(patients.write(tmp_path / "whole.h5"))
+    number = strike(patients, tmp_path / "count", whole, 0, "count")
+    for at in rng.permutation(np.arange(1, number))[: points or None].tolist():
+        assert strike(patients, tmp_path / str(at), whole, at, how) <= number
+
+
+def test_the_pilot_tells_how_many_there_will_be() -> None:
+    told = Forecast(5.0, founded=2.5)
+    line = "1000 trajectories take about 5 s, by a pilot of 64 of them"
+    assert told.line(1000, 64) == f"{line}; there will be about 2500 lesions"
+    assert Forecast(5.0).line(1000, 64) == line
+    plan = schema(**({"count": COUNT} | PLAN))
+    less, more = estimate(plan, 1), estimate(plan, 1, 2.0)
+    assert more.result - less.result == 2 * COUNT * lesions.STORED_BYTES
+    assert more.segments - less.segments == 2 * COUNT * lesions.ROW_BYTES
 
 
 def test_a_segment_holds_the_rows_of_each_piece(tmp_path: Path, rng: np.random.Generator) -> None:

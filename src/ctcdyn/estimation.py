@@ -2,7 +2,7 @@
 
 Rows and paths are an upper bound (nothing is taken to be compressible), and segments and final file are there at the
 same time. There is a most of segments, however long the run takes (`store.compaction`); how many bins of a histogram
-are not empty in each is estimated.
+are not empty in each is estimated, and how many lesions there will be only a pilot can tell.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from ctcdyn.ensemble import HELD_BYTES, LARGEST_RANGE, OPEN_BYTES, Ensemble, Ran
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.progress import clock_text
 from ctcdyn.reduction import bins, sketch_bits
-from ctcdyn.store import Schema, compaction
+from ctcdyn.store import Schema, compaction, lesions
 from ctcdyn.store.journal import folder_of
 from ctcdyn.store.layout import LEAF, ROW_NAMES
 
@@ -61,8 +61,8 @@ class Estimate:
         )
 
 
-def estimate(schema: Schema, threads: int) -> Estimate:
-    """What a run with this schema needs."""
+def estimate(schema: Schema, threads: int, founded: float = 0.0) -> Estimate:
+    """What a run with this schema needs; `founded`: lesions of a trajectory on average, where their table is stored."""
     sizes, variables = schema.sizes, schema.variables()
     row = 0
     for name in ROW_NAMES:
@@ -88,7 +88,10 @@ def estimate(schema: Schema, threads: int) -> Estimate:
     open_leaves = max(1, min(LARGEST_RANGE, OPEN_BYTES // max(leaf, 1)))
     rows = min(schema.count, LARGEST_RANGE * LEAF) * (row + 8 * sizes["parameter"])
     worker = sketch + min(open_leaves, leaves) * leaf + min(leaves, 2) * HELD_BYTES // 2 + 2 * rows
-    return Estimate(schema.count, schema.bytes_before_compression(), segments, BASE + threads * worker)
+    table = int(founded * schema.count)
+    segments += table * lesions.ROW_BYTES
+    result = schema.bytes_before_compression() + table * lesions.STORED_BYTES
+    return Estimate(schema.count, result, segments, BASE + threads * worker)
 
 
 def refuse(schema: Schema, threads: int, target: str, memory: int | None, disk: int | None) -> Estimate:
@@ -142,16 +145,21 @@ def _less_memory(schema: Schema, needs: Estimate, threads: int) -> str:
 
 @dataclass(frozen=True)
 class Forecast:
-    """How long a run will take, s; `more`: at least so long, for the pilot was given up."""
+    """How long a run will take, s; `more`: at least so long, for the pilot was given up.
+
+    `founded`: rows that a trajectory has in the table of lesions on average; 0 where it is not stored.
+    """
 
     seconds: float
     more: bool = False
+    founded: float = 0.0
 
     def line(self, count: int, pilot: int) -> str:
         """One line for people."""
         time = clock_text(self.seconds) if self.seconds >= 1 else "a second"
         how = "more than" if self.more else "about" if self.seconds >= 1 else "less than"
-        return f"{count} trajectories take {how} {time}, by a pilot of {pilot} of them"
+        there = f"; there will be about {float(f'{self.founded * count:.2g}'):.0f} lesions" if self.founded else ""
+        return f"{count} trajectories take {how} {time}, by a pilot of {pilot} of them{there}"
 
 
 class Pilot:
@@ -190,16 +198,17 @@ class Pilot:
         alarm = threading.Timer(patience, self._probe.stop)
         alarm.daemon = True
         alarm.start()
-        spent, steps, work = 0.0, 0.0, []
+        spent, steps, work, founded = 0.0, 0.0, [], 0
         try:
             list(run_range(self._kernel, self._probe, Range(self._spans[0].first, 1)))  # loads what it needs
             for span in self._spans:
                 began = time.monotonic()
-                found = [result.n_steps for result in run_range(self._kernel, self._probe, span)]
+                found = list(run_range(self._kernel, self._probe, span))
                 spent += time.monotonic() - began
                 if self._probe.halted:
                     break  # what is not finished tells nothing
-                work.append(np.concatenate(found).astype(np.float64))
+                work.append(np.concatenate([result.n_steps for result in found]).astype(np.float64))
+                founded += sum(lesions.count(result.lesions) for result in found)
                 steps += float(work[-1].max())
         finally:
             alarm.cancel()
@@ -207,8 +216,9 @@ class Pilot:
         if not work:
             return Forecast(spent * blocks, more=True)
         # lanes go on together: a block takes as many steps as its slowest lane, but a run refills lanes that are free
-        share = float(np.concatenate(work).mean()) * len(work) / steps if steps else 1.0
-        return Forecast(spent / len(work) * share * blocks)
+        steps_each = np.concatenate(work)
+        share = float(steps_each.mean()) * len(work) / steps if steps else 1.0
+        return Forecast(spent / len(work) * share * blocks, founded=founded / len(steps_each))
 
 
 def size_text(size: int) -> str:

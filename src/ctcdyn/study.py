@@ -100,7 +100,8 @@ def forecast(
     linked, ensemble, schema = _plan(study, False, shard)
     leaves = np.arange(schema.first // LEAF, -(-(schema.first + schema.count) // LEAF))
     pilot = Pilot(linked.compile(), ensemble, leaves)
-    return estimate(schema, threads), pilot.forecast(schema.count, threads, patience), pilot.size
+    expected = pilot.forecast(schema.count, threads, patience)
+    return estimate(schema, threads, expected.founded if expected is not None else 0.0), expected, pilot.size
 
 
 def _stop(*running: Pilot | Ensemble) -> None:

@@ -17,9 +17,10 @@ from ctcdyn.store.layout import BLOCK, LESION_COLUMNS, LESIONS, Array, Schema
 from ctcdyn.store.paths import Packed
 
 GROUP = "lesions"
-# shape and type of the columns that a range gives, as they are stored, and bytes of a row
+# shape and type of the columns that a range gives, as segments hold them, and bytes of a row
 TYPES = {name: ((), np.dtype(variable.dtype).newbyteorder("<")) for name, variable in LESIONS.items()}
 ROW_BYTES = sum(dtype.itemsize for _, dtype in TYPES.values())
+STORED_BYTES = sum(np.dtype(variable.dtype).itemsize for variable in LESION_COLUMNS.values())  # of one in a result
 # of an axis that has no coordinate in netCDF-4
 _NO_COORDINATE = "This is a netCDF dimension but not a netCDF variable.{:10d}"
 
