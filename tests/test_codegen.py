@@ -74,6 +74,7 @@ def test_a_part_that_is_not_there_is_a_usage_error_with_the_names(tmp_path: Path
         *((m, "direct") for m in MODELS),
         *(("human_breast_min", m) for m in SOLVERS if m != "direct"),
         ("recurrence", "backward"),
+        ("ctc_linear", "moments"),
     ],
 )
 def test_a_linked_module_needs_no_ctcdyn(model: str, method: str) -> None:

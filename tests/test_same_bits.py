@@ -48,7 +48,7 @@ MOST = {
     "hybrid": ("toy",),
 }
 CASES = [(model, method) for method in SOLVERS for model in MOST.get(method, ("birth_death_immigration", "toy"))]
-CASES += [("recurrence", "backward")]
+CASES += [("recurrence", "backward"), ("birth_death_immigration", "moments")]
 WIDE = [("toy", "direct"), ("toy", "hybrid"), ("toy", "tau_leap")]
 WIDE += [("toy", "rodas5p")]
 WIDTHS = (16, 32, 64)

@@ -121,6 +121,8 @@ CODES: dict[str, str] = {
     "M319": "what cells do depends on how many there are",
     "M320": "an event is no first appearance",
     "M321": "a treatment depends on counts or changes them",
+    "M322": "an event of single cells has no time in means",
+    "M323": "a species that varies is no count",
     "X401": "not an expression",
     "X402": "a character that expressions do not have",
     "X403": "an expression is too long or too deeply nested",

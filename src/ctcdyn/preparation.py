@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from ctcdyn.codegen.choose import LOW_COUNT
 from ctcdyn.codegen.emit import Emission
 from ctcdyn.codegen.kernel import Kernel, Linked
+from ctcdyn.codegen.moments import describe_moments
 from ctcdyn.config import Study
 from ctcdyn.ensemble import DEFAULT_WINDOW, Ensemble, Range, run_range
 from ctcdyn.errors import CtcError, Problem, Status
@@ -119,6 +120,8 @@ def make_schema(
     """The schema of a result, in a file or in memory; `lesions`: with the table of lesions."""
     rules = getattr(getattr(network, "lesion", None), "rules", ())
     units = {o.name: o.unit for o in network.observables}
+    if emission.semantics == "moments":
+        provenance = provenance | {"method_note": "; ".join(line.strip() for line in describe_moments(network))}
     columns = len(network.species) + len(emission.observables)
     bits = sketch_bits(ensemble.arms * len(ensemble.times) * columns)
     return Schema(

@@ -62,7 +62,7 @@ def accuracy(results: Results) -> Accuracy:
     """What a result says of its own accuracy; its solver is looked up by name, so one of the user's is unknown."""
     try:
         solver = plugins.find("solver", results.schema.method)
-        deterministic = plugins.constants(solver, ("SEMANTICS",))["SEMANTICS"] in ("ode", "backward")
+        deterministic = plugins.constants(solver, ("SEMANTICS",))["SEMANTICS"] in ("ode", "backward", "moments")
     except CtcError:
         deterministic = False
     if not deterministic:

@@ -77,7 +77,7 @@ def explain_study(resolved: Resolved, study: Study) -> None:
     for reason in choice.reasons:
         print(f"            {reason}")
     pinned = [s.name for s in network.species if s.continuous]
-    if pinned and choice.method not in ("first_order_leap", "hybrid", "backward"):
+    if pinned and choice.method not in ("first_order_leap", "hybrid", "backward", "moments"):
         print(f"continuous: {', '.join(pinned)}: no effect with this solver")
 
 

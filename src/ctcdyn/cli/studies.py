@@ -265,20 +265,23 @@ def check(
 
 
 def _chosen(study: Study, network: Network) -> tuple[str, list[str]]:
-    """The method of a study; where that is "auto", what it takes, and why."""
-    if study.simulate.method != "auto":
-        return study.simulate.method, []
+    """The method of a study; where that is "auto", what it takes, and why; of "moments", whether it is exact."""
+    method = study.simulate.method
+    if method not in ("auto", "moments"):
+        return method, []
     from ctcdyn.codegen.choose import choose
 
     choice = choose(network, study)
-    return choice.method, [f"auto takes {choice.method}:", *(f"  {reason}" for reason in choice.reasons)]
+    head = f"auto takes {choice.method}:" if method == "auto" else "moments:"
+    return choice.method, [head, *(f"  {reason}" for reason in choice.reasons)]
 
 
 def all_alike(study: Study, resolved: Resolved, method: str) -> bool:
     """Whether the study asks for many trajectories that can only be the same: an ODE in which nothing is drawn."""
     from ctcdyn.model.resolve import semantics_of
 
-    return study.count > len(study.arms) and not resolved.draws and semantics_of(study, method) in ("ode", "backward")
+    computed = ("ode", "backward", "moments")
+    return study.count > len(study.arms) and not resolved.draws and semantics_of(study, method) in computed
 
 
 _ALIKE = (

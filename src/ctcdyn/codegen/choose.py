@@ -20,6 +20,7 @@ from ctcdyn.codegen.automatic import Course, suit
 from ctcdyn.codegen.chances import describe_chances
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.lineage import Lineage, describe
+from ctcdyn.codegen.moments import describe_moments
 from ctcdyn.codegen.noise import noises_of
 from ctcdyn.model.expr import derivative, evaluate
 from ctcdyn.model.network import Network
@@ -55,6 +56,8 @@ def choose(network: Network, study: Any) -> Choice:
             reasons += describe(Lineage(Layout(network, "mixed")))
         if method == "backward":
             reasons += describe_chances(network)
+        if method == "moments":
+            reasons += describe_moments(network)
         return Choice(method, reasons, time_scales(network))
     return choose_ode(network, start, end)
 

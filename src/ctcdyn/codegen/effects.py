@@ -45,16 +45,20 @@ def once(layout: Layout, k: int) -> list[str]:
     body = Body(layout.symbol)
     changes = []
     for n, (s, value) in enumerate(treatment.set):
-        cell, new = f"w[X_{layout.network.species[s].name} + i]", f"new_{n}__"
+        name = layout.species[s]
+        cell, new = f"w[X_{name} + i]", f"new_{n}__"
         body.lines.append(f"{new} = {body.value(value)}")
-        if layout.is_whole(layout.network.species[s].name):  # cells: the nearest whole number; above 2**52 all are
+        if layout.is_whole(name):  # cells: the nearest whole number; above 2**52 all are
             body.lines.append(f"{new} = np.floor({new} + 0.5) if abs({new}) < 4503599627370496.0 else {new}")
         elif layout.semantics == "hybrid":
-            whole = f"(w[DISCRETE_{layout.network.species[s].name} + i] > 0.0) & (abs({new}) < 4503599627370496.0)"
+            whole = f"(w[DISCRETE_{name} + i] > 0.0) & (abs({new}) < 4503599627370496.0)"
             body.lines.append(f"{new} = np.floor({new} + 0.5) if {whole} else {new}")
         body.lines.append(f"{new} = {new} if given else {cell}")
-        # less than nothing, where there was not before, or no number
-        body.lines.append(f"changed |= 4 if (({new} < 0.0) & ({cell} >= 0.0)) | (not abs({new}) < np.inf) else 0")
+        # no number, or less than nothing, where there was not before; a covariance may be that
+        wrong = f"not abs({new}) < np.inf"
+        if s < len(layout.network.species):
+            wrong = f"(({new} < 0.0) & ({cell} >= 0.0)) | ({wrong})"
+        body.lines.append(f"changed |= 4 if {wrong} else 0")
         changes.append((cell, new))
     if treatment.duration is None:
         for n, (q, _) in enumerate(treatment.scale, len(treatment.set)):

@@ -13,6 +13,7 @@ from pathlib import Path
 from ctcdyn.codegen import stops
 from ctcdyn.codegen.chances import with_chances
 from ctcdyn.codegen.layout import Layout, row
+from ctcdyn.codegen.moments import with_moments
 from ctcdyn.codegen.rows import Rows
 from ctcdyn.codegen.writer import Body, prose
 from ctcdyn.model.expr import Number
@@ -59,8 +60,7 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
 
     `width` is the number of lanes W, a literal in the kernel; results do not depend on it.
     """
-    if semantics == "backward":
-        network = with_chances(network)
+    network = _derived(network, semantics)
     layout, rows = Layout(network, semantics), Rows()
     rows.block("state", [f"X_{s}" for s in layout.species], "X", "species, then hidden counters")
     rows.block("parameters in force", [f"Q_{q}" for q in (*network.parameter_names, *layout.extra)], "Q")
@@ -94,6 +94,13 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
         rows=rows.count,
         semantics=semantics,
     )
+
+
+def _derived(network: Network, semantics: Semantics) -> Network:
+    """The network with the equations that a method adds to it."""
+    if semantics == "backward":
+        return with_chances(network)
+    return with_moments(network) if semantics == "moments" else network
 
 
 def _sizes(layout: Layout, width: int) -> list[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 from ctcdyn import plugins
 from ctcdyn.codegen import cache
@@ -16,7 +16,7 @@ from ctcdyn.codegen.emit import ALGEBRA, Emission, emit
 from ctcdyn.codegen.link import assemble
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.fluctuations import noise_problems
-from ctcdyn.model.network import Network
+from ctcdyn.model.network import Network, Semantics
 from ctcdyn.model.rates import parts_of_cells
 
 FACTS = ("SEMANTICS", "ALGEBRA", "GRID_FREE", "ORDER", "SOURCE", "WIDTHS")
@@ -87,7 +87,7 @@ def link(network: Network, method: str, folder: str | Path = ".", width: int | N
 def solver_facts(solver: Path) -> dict[str, Any]:
     """What a solver file says of itself, read without importing it."""
     facts = plugins.constants(solver, FACTS)
-    known = {"SEMANTICS": ("jump", "ode", "mixed", "langevin", "hybrid", "backward"), "ALGEBRA": ALGEBRA}
+    known = {"SEMANTICS": get_args(Semantics), "ALGEBRA": ALGEBRA}
     for name, allowed in known.items():
         given = facts[name]
         wrong = [x for x in (given if name == "ALGEBRA" else (given,)) if x not in allowed]

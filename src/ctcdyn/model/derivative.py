@@ -29,18 +29,18 @@ def derivative(e: Expr, name: str) -> Expr:
 
 def _power(args: tuple[Expr, ...], inner: list[Expr]) -> Expr:
     base, exponent = args
-    along_base = _times(_times(exponent, _raise(base, _minus(exponent, ONE))), inner[0])
+    along_base = times(times(exponent, _raise(base, _minus(exponent, ONE))), inner[0])
     if inner[1] == ZERO:
         return along_base
-    along_exponent = _times(_times(_raise(base, exponent), Call("log", (base,))), inner[1])
-    return _plus(along_base, along_exponent)
+    along_exponent = times(times(_raise(base, exponent), Call("log", (base,))), inner[1])
+    return plus(along_base, along_exponent)
 
 
 def _quotient(args: tuple[Expr, ...], inner: list[Expr]) -> Expr:
     above, below = args
     if inner[1] == ZERO:
         return _over(inner[0], below)
-    return _over(_minus(_times(inner[0], below), _times(above, inner[1])), _raise(below, Number(2.0)))
+    return _over(_minus(times(inner[0], below), times(above, inner[1])), _raise(below, Number(2.0)))
 
 
 def _choice(op: str) -> Callable[[tuple[Expr, ...], list[Expr]], Expr]:
@@ -49,17 +49,17 @@ def _choice(op: str) -> Callable[[tuple[Expr, ...], list[Expr]], Expr]:
 
 _FLAT = COMPARISONS | {"and", "or", "not", "step"}
 _RULES: dict[str, Callable[[tuple[Expr, ...], list[Expr]], Expr]] = {
-    "+": lambda _, inner: _plus(inner[0], inner[1]),
+    "+": lambda _, inner: plus(inner[0], inner[1]),
     "-": lambda _, inner: _minus(inner[0], inner[1]),
-    "*": lambda args, inner: _plus(_times(inner[0], args[1]), _times(args[0], inner[1])),
+    "*": lambda args, inner: plus(times(inner[0], args[1]), times(args[0], inner[1])),
     "/": _quotient,
     "**": _power,
     "neg": lambda _, inner: _negative(inner[0]),
-    "exp": lambda args, inner: _times(Call("exp", args), inner[0]),
+    "exp": lambda args, inner: times(Call("exp", args), inner[0]),
     "log": lambda args, inner: _over(inner[0], args[0]),
-    "sqrt": lambda args, inner: _over(inner[0], _times(Number(2.0), Call("sqrt", args))),
-    "sin": lambda args, inner: _times(Call("cos", args), inner[0]),
-    "cos": lambda args, inner: _negative(_times(Call("sin", args), inner[0])),
+    "sqrt": lambda args, inner: _over(inner[0], times(Number(2.0), Call("sqrt", args))),
+    "sin": lambda args, inner: times(Call("cos", args), inner[0]),
+    "cos": lambda args, inner: _negative(times(Call("sin", args), inner[0])),
     "abs": lambda args, inner: Call("where", (Call(">=", (args[0], ZERO)), inner[0], _negative(inner[0]))),
     "min": _choice("<="),
     "max": _choice(">="),
@@ -76,7 +76,8 @@ def _fold(op: str, *args: Expr) -> Expr:
     return Number(value) if math.isfinite(value) else call
 
 
-def _plus(a: Expr, b: Expr) -> Expr:
+def plus(a: Expr, b: Expr) -> Expr:
+    """a + b without a zero, in one number where both are numbers."""
     if a == ZERO or b == ZERO:
         return b if a == ZERO else a
     return _fold("+", a, b)
@@ -94,7 +95,8 @@ def _negative(a: Expr) -> Expr:
     return a.args[0] if isinstance(a, Call) and a.op == "neg" else Call("neg", (a,))
 
 
-def _times(a: Expr, b: Expr) -> Expr:
+def times(a: Expr, b: Expr) -> Expr:
+    """a * b without a zero or a one, in one number where both are numbers."""
     if ZERO in (a, b):
         return ZERO
     if a == ONE or b == ONE:

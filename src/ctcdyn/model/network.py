@@ -9,7 +9,7 @@ Mass action has one meaning with two faces, for a reaction that takes m_s of eac
 
 - jump semantics: k * prod_s x_s (x_s - 1) ... (x_s - m_s + 1) / m_s!     (number of distinct sets of
   reactants)
-- ODE semantics:  k * prod_s x_s ** m_s / m_s!
+- ODE semantics:  k * prod_s x_s ** m_s / m_s!, also of what follows means (backward, moments)
 - mixed semantics: continuous species as in the ODE, the others as in the jump process
 - hybrid semantics: a species counts as in the ODE while it is continuous, else as in the jump process: a
   factor x - j becomes x - j * x__whole, where x__whole is 1 while x is discrete and 0 while it is not.
@@ -34,7 +34,7 @@ from ctcdyn.model.conservation import left_null_space
 from ctcdyn.model.expr import Call, Expr, Name, Number, evaluate, names
 from ctcdyn.units import Dimension
 
-Semantics = Literal["jump", "ode", "mixed", "langevin", "hybrid", "backward"]
+Semantics = Literal["jump", "ode", "mixed", "langevin", "hybrid", "backward", "moments"]
 Terms = tuple[tuple[int, int], ...]  # (species index, count) pairs, in order of species
 
 
@@ -111,7 +111,7 @@ class Reaction:
         for s, count in self.reactants:
             x = Name(network.species[s].name)
             divisor *= math.factorial(count)
-            if semantics in ("ode", "backward") or (semantics == "mixed" and network.species[s].continuous):
+            if semantics in ("ode", "backward", "moments") or (semantics == "mixed" and network.species[s].continuous):
                 result = Call("*", (result, x if count == 1 else Call("**", (x, Number(float(count))))))
                 continue
             for taken in range(count):

@@ -100,9 +100,9 @@ def _pin(reader: Reader, study: Study, network: Network) -> Network:
             semantics = semantics_of(study)
         except CtcError:
             semantics = "mixed"  # there is no such method, which is told elsewhere
-        if semantics not in ("mixed", "hybrid", "backward"):
+        if semantics not in ("mixed", "hybrid", "backward", "moments"):
             what = f'continuous: the method "{method}" takes all species alike'
-            fix = "leave it out, or take hybrid, first_order_leap or backward"
+            fix = "leave it out, or take hybrid, first_order_leap, backward or moments"
             reader.note("C107", what, ("simulate", "continuous"), fix)
     return replace(
         network, species=tuple(replace(s, continuous=s.continuous or s.name in given) for s in network.species)
