@@ -50,6 +50,7 @@ class Root:
 class Sketch:
     counts: NDArray[Any]
     bin_edges: NDArray[Any]
+    places: None = None
 
 
 def schema(count: int = 1000, keep: int = 300, **changes: Any) -> Schema:

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -17,8 +18,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
+import recurrence
+from ctcdyn import simulation
 from ctcdyn.codegen import cache
-from ctcdyn.codegen.choose import choose
+from ctcdyn.codegen.choose import choose, choose_ode
 from ctcdyn.codegen.kernel import Linked, link
 from ctcdyn.codegen.toy import toy
 from ctcdyn.config import load_study
@@ -138,6 +141,52 @@ def test_simulate_with_other_numbers_compiles_nothing() -> None:
         model.simulate(times, method="direct", parameters=parameters, initial={"growing": 2}, seed=9)
     assert list(model._kernels.values()) == [kernel]
     assert compilations(kernel.module) == before
+
+
+@pytest.mark.parametrize("method", ["direct", "ode", "backward"])
+def test_a_loop_of_calls_links_once(method: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """200 calls with other parameters: the text is made once, a solver is chosen once, a module is loaded once."""
+    done: Counter[str] = Counter()
+
+    def counted(place: ModuleType, name: str) -> None:
+        wrapped = getattr(place, name)
+
+        def call(*given: object, **named: object) -> object:
+            done[name] += 1
+            return wrapped(*given, **named)
+
+        monkeypatch.setattr(place, name, call)
+
+    model, fixed = Model(small("ctc_linear")[0]), {}
+    if method == "backward":
+        model, fixed = Model(recurrence.network(removal=10.0)), recurrence.TOY
+    for place, name in ((simulation, "link"), (simulation, "choose_ode"), (cache, "load")):
+        counted(place, name)
+    rates = np.random.default_rng(3).uniform(1.0, 9.0, 200)
+    before, seen = {}, set()
+    for k, rate in enumerate(rates):
+        shed = float(rate)
+        given = {**fixed, "clearance": 1.0 + shed / 7.0, "shedding": shed}
+        found = model.simulate([0.0, 2.0], method=method, n=1 + k % 3, parameters=given, seed=k)
+        seen.add(float(found.state[0, -1].sum()))
+        (kernel,) = model._kernels.values()
+        before = before or compilations(kernel.module)
+    assert compilations(kernel.module) == before
+    assert before["run"][0] == 1
+    assert done["link"] == 1
+    assert done["choose_ode"] == (method == "ode")
+    assert done["load"] <= 2  # the kernel, and the reductions that all models share
+    assert len(seen) > 15
+
+
+def test_a_choice_is_made_again_only_where_it_may_differ() -> None:
+    """Parameters of a call have no part in it; other initial values and times have."""
+    model = Model(small("ctc_linear")[0])
+    for growing, end in ((1.0, 3.0), (1.0, 3.0), (2.0, 3.0), (1.0, 4.0)):
+        model.simulate([0.0, end], method="ode", parameters={"clearance": end}, initial={"growing": growing})
+    assert len(model._chosen) == 3
+    asked = choose_ode(model.network.with_values(initial={"growing": 1.0}), 0.0, 3.0).method
+    assert model.simulate([0.0, 3.0], method="ode", initial={"growing": 1.0}).schema.method == asked
 
 
 def test_a_new_process_finds_the_kernel(path: Path) -> None:

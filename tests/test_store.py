@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import xarray
 
+from ctcdyn.codegen.leaves import leaf_functions
 from ctcdyn.errors import CtcError, Exit, Status
+from ctcdyn.reduction import LOWEST, NOWHERE, Sparse, bin_edges, bins, sketch_bits, sketch_of
 from ctcdyn.results import open_results
 from ctcdyn.store import PathCoder, Schema, Store
 from ctcdyn.store.chunks import encode
 from ctcdyn.store.content import content_hash
 from ctcdyn.store.layout import BLOCK, LEAF, VARIABLES
-from ctcdyn.store.summary import quantiles_from_counts, relative_error
+from ctcdyn.store.summary import quantiles_from_counts, relative_error, summarise
 from synthetic import EDGES, Cohort, Root, Sketch, schema, seeded
 
 
@@ -321,6 +323,32 @@ def test_quantiles_from_counts_at_the_edges() -> None:
         quantiles_from_counts([1, 2], [0, 1], [0.5])
     with pytest.raises(ValueError, match="between 0 and 1"):
         quantiles_from_counts([1], [0, 1], [50])
+
+
+def test_few_values_have_the_quantiles_of_all_bins(rng: np.random.Generator) -> None:
+    """One leaf counts only bins that hold something: the same bins and, bit for bit, the same summary."""
+    rows = np.exp(rng.normal(0.0, 20.0, (37, 2 * 3 * 4)))
+    rows[rng.uniform(size=rows.shape) < 0.2] = 0.0
+    rows[:, 5] = 0.0
+    rows[3:9, 7], rows[:, 8], rows[2, 9], rows[4, 10], rows[5, 11] = np.nan, np.nan, np.inf, -3.0, 1e-300
+    bits, arms = sketch_bits(2 * rows.shape[1]), 2
+    dense = np.zeros((arms, rows.shape[1], bins(bits)), np.uint32)
+    leaf_functions().tally(rows, 5, arms, dense, bits, LOWEST)
+    places = np.empty(rows.shape, np.uint32)
+    leaf_functions().places(rows, 5, arms, places, bins(bits), bits, LOWEST)
+    index, count = np.unique(places[places != NOWHERE], return_counts=True)
+    assert np.array_equal(index, np.flatnonzero(dense))
+    assert np.array_equal(count, dense.reshape(-1)[index])
+    few = sketch_of(Sparse(index, count.astype(np.uint32)), arms, 6, 4)
+    assert few.counts.shape[-1] <= 19
+    levels = (0.0, 0.025, 0.5, 0.9, 1.0)
+    all_bins = dense.reshape(arms, 6, 4, -1)
+    root = Root(np.full((arms, 6), 18), *np.zeros((3, arms, 6, 4)))
+    one = summarise(root, Sketch(all_bins, bin_edges(bits)), 3, levels, 128.0)
+    other = summarise(root, few, 3, levels, 128.0)
+    assert {name: array.tobytes() for name, array in one.items()} == {n: a.tobytes() for n, a in other.items()}
+    assert np.isfinite(one["quantiles"]).mean() > 0.8
+    assert 0.0 < one["p_low"].mean() < 1.0
 
 
 def test_relative_error_of_the_bins() -> None:

@@ -113,7 +113,7 @@ class Workspace:
         self.kernel = kernel
         self.columns = len(ensemble.times) * (m.SPECIES + m.READINGS)
         leaf = LEAF * self.columns
-        self.slots = max(1, min(LARGEST_RANGE, OPEN_BYTES // max(8 * leaf, 1)))
+        self.slots = max(1, min(LARGEST_RANGE, ensemble.leaves, OPEN_BYTES // max(8 * leaf, 1)))
         self.w = aligned(m.ROWS, np.float64)
         self.v = aligned(m.WORDS, np.uint64)
         self.n = np.full(m.NOTES, -1, np.int64)
@@ -121,13 +121,18 @@ class Workspace:
         self.out = aligned(self.slots * leaf, np.float64)
         self.bits = sketch_bits(ensemble.arms * self.columns)
         shape = (ensemble.arms, self.columns)
-        self.counts = np.zeros((*shape, bins(self.bits) if ensemble.sketched else 0), np.uint32)
+        # a single leaf counts its values without 11 000 bins to a column: a loop of one's own calls it 1e5 times
+        dense = ensemble.sketched and ensemble.leaves > 1
+        self.counts = np.zeros((*shape, bins(self.bits)), np.uint32) if dense else None
+        self.few = Sparse(np.empty(0, np.uint32), np.empty(0, np.uint32))
         self.sums = [np.zeros(shape) for _ in range(5)]
         self.leaves = leaf_functions()
         self.scratch = aligned(6 * self.leaves.BLOCK, np.float64)
 
     def drain(self) -> Sparse:
         """What was counted since the last time."""
+        if self.counts is None:
+            return self.few
         flat = self.counts.reshape(-1)
         index = np.flatnonzero(flat)
         found = Sparse(index.astype(np.uint32), flat[index])
@@ -149,6 +154,8 @@ def plan(ensemble: Ensemble, threads: int, leaves: NDArray[np.int64] | None = No
     if not len(missing):
         return []
     leaf_functions()  # before there are threads: Python 3.11 cannot parse on two at once
+    if leaves is None and ensemble.leaves == 1:
+        return [Range(0, ensemble.count)]
     size = LARGEST_RANGE
     while threads > 1 and size > 1 and size * threads * 4 > len(missing):
         size //= 2

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ctcdyn import slabs
 from ctcdyn.codegen.kernel import Kernel
 from ctcdyn.patients import shown_parameters
-from ctcdyn.reduction import LEAF, LOWEST, LeafNode, Placed, Sparse
+from ctcdyn.reduction import LEAF, LOWEST, NOWHERE, LeafNode, Placed, Sparse, bins
 
 if TYPE_CHECKING:
     from ctcdyn.ensemble import Ensemble, Range, Workspace
@@ -159,7 +159,13 @@ def reduce_leaf(space: Workspace, ensemble: Ensemble, rows: NDArray[np.float64],
     columns = space.columns // saves
     space.leaves.moments(rows, first, arms, space.scratch, number, shift, total, square, zeros)
     if ensemble.sketched:
-        space.leaves.tally(rows, first, arms, space.counts, space.bits, LOWEST)
+        if space.counts is not None:
+            space.leaves.tally(rows, first, arms, space.counts, space.bits, LOWEST)
+        else:  # the only leaf
+            places = np.empty(rows.shape, np.uint32)
+            space.leaves.places(rows, first, arms, places, bins(space.bits), space.bits, LOWEST)
+            index, count = np.unique(places[places != NOWHERE], return_counts=True)
+            space.few = Sparse(index, count.astype(np.uint32))
     shape = (arms, saves, columns)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         there = number > 0

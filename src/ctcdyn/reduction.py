@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 LEAF = 256
 LOWEST, HIGHEST = -34, 54  # octaves of the histogram: 6e-11 (a share of 1e10 cells) to 1.8e16
+NOWHERE = 0xFFFFFFFF  # the place of a missing value, as in kernels/leaves.py
 FINEST = 7  # bits of an octave: 128 bins, 0.4 % half width at most before interpolation
 BUDGET = 32 << 20  # bytes of one worker's histogram; beyond it the bins get coarser
 
@@ -46,10 +47,14 @@ class Sparse:
 
 @dataclass(frozen=True)
 class Sketch:
-    """Histogram of every column, counts (A, T, C, B) with B + 1 edges."""
+    """Histogram of every column, counts (A, T, C, B) with B + 1 edges.
+
+    With `places` the counts are those of some bins alone, (A, T, C, K), whose numbers are in `places`, rising.
+    """
 
     counts: NDArray[np.uint32]
     bin_edges: NDArray[np.float64]
+    places: NDArray[np.int64] | None = None
 
 
 def merge(one: LeafNode, other: LeafNode) -> LeafNode:
@@ -124,6 +129,19 @@ class Histogram:
         return Sketch(self._counts, bin_edges(self._bits))
 
 
+def sketch_of(part: Sparse, arms: int, saves: int, columns: int) -> Sketch:
+    """A histogram of few values, by the bins that hold one: of 16 numbers, 16 bins at most and not ten thousand."""
+    bits = sketch_bits(arms * saves * columns)
+    column, place = np.divmod(part.index.astype(np.int64), bins(bits))
+    number = np.bincount(column, minlength=arms * saves * columns)
+    shape = (arms, saves, columns, max(int(number.max(initial=0)), 1))
+    counts, places = np.zeros(shape, np.uint32), np.zeros(shape, np.int64)
+    nth = np.arange(len(column)) - (np.cumsum(number) - number)[column]  # index rises, so columns stand together
+    counts.reshape(-1, shape[3])[column, nth] = part.count
+    places.reshape(-1, shape[3])[column, nth] = place
+    return Sketch(counts, bin_edges(bits), places)
+
+
 def sketch_bits(columns: int) -> int:
     """Bits of an octave for so many columns (A * T * C): a function of the study alone, so the same everywhere."""
     bits = FINEST
@@ -137,9 +155,12 @@ def bins(bits: int) -> int:
     return ((HIGHEST - LOWEST) << bits) + 4
 
 
+@functools.cache
 def bin_edges(bits: int) -> NDArray[np.float64]:
-    """Edges of the bins, shape (B + 1,): -inf, 0, 0, 2**LOWEST, ..., 2**HIGHEST, inf."""
+    """Edges of the bins, shape (B + 1,): -inf, 0, 0, 2**LOWEST, ..., 2**HIGHEST, inf; not to be written to."""
     octaves = np.repeat(np.arange(LOWEST, HIGHEST), 1 << bits)
     steps = np.tile(np.arange(1 << bits) / (1 << bits), HIGHEST - LOWEST)
     regular = np.ldexp(1.0 + steps, octaves)
-    return np.concatenate([[-np.inf, 0.0, 0.0], regular, [np.ldexp(1.0, HIGHEST), np.inf]])
+    edges = np.concatenate([[-np.inf, 0.0, 0.0], regular, [np.ldexp(1.0, HIGHEST), np.inf]])
+    edges.flags.writeable = False
+    return edges

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from ctcdyn.errors import CtcError, Exit, Problem, Status, did_you_mean
 from ctcdyn.store.layout import BLOCK, COORDINATES, VARIABLES, Array, Schema
 from ctcdyn.store.lesions import Lesions
+from ctcdyn.store.memory import MemoryArrays
 from ctcdyn.store.reader import FileArrays
-from ctcdyn.store.summary import Counts, Moments, summarise
+from ctcdyn.store.summary import Counts, Moments
 from ctcdyn.store.virtual import Part
 
 
@@ -63,34 +64,12 @@ class Results:
     ) -> Results:
         """Results in memory. `arrays` holds rows by their names in schema 1.0 (status, params, state, ...);
         labels and ids follow from the schema, the summary from the root of the reduction tree and the
-        sketch. `lesions`: columns of the table of lesions as ranges give them, where the schema has one.
+        sketch, when they are first asked for. `lesions`: columns of the table of lesions as ranges give them, where
+        the schema has one.
         """
-        unknown = sorted(set(arrays) - set(VARIABLES))
-        if unknown:
-            raise ValueError(f"schema 1.0 has no {', '.join(unknown)}")
-        identity = schema.identity(0, schema.count)
-        whole: dict[str, Array] = {
-            name: np.asarray(schema.labels(name))
-            for name, size in schema.sizes.items()
-            if size or name == "trajectory"
-        }
-        for name in ("species_units", "observable_units", "parameter_units", "founder_organ"):
-            whole[name] = np.asarray(schema.texts(name), dtype=np.str_)
-        whole |= identity
-        whole["kept_arm"] = identity["arm_index"][: schema.kept]
-        if root is not None:
-            whole |= summarise(root, sketch, len(schema.species), schema.quantiles, schema.low_count)
-        whole |= {name: np.asarray(values) for name, values in arrays.items()}
-        present = schema.variables()
-        whole = {name: values for name, values in whole.items() if name in present}
-        sizes = schema.sizes
-        for name, values in whole.items():
-            expected = tuple(sizes[axis] for axis in present[name].axes)
-            if values.shape != expected:
-                raise ValueError(f"{name} has shape {values.shape}, not {expected}")
+        found = cls(schema, MemoryArrays(schema, arrays, root, sketch))
         if schema.lesions != (lesions is not None):
             raise ValueError("the schema says another thing of the table of lesions than what was given")
-        found = cls(schema, whole)
         found._lesions = None if lesions is None else Lesions.in_memory(schema, lesions)
         return found
 

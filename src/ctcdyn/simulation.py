@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ctcdyn.codegen.choose import choose_any, choose_ode
+from ctcdyn.codegen.choose import CHOSEN, choose_any, choose_ode
 from ctcdyn.codegen.kernel import Kernel, link, solver_facts
 from ctcdyn.config.values import SHORTEST_WINDOW
 from ctcdyn.ensemble import DEFAULT_WINDOW, Ensemble, plan, run_range
@@ -23,9 +23,11 @@ from ctcdyn.model.rates import parts_of_cells
 from ctcdyn.model.resolve import check_step
 from ctcdyn.plugins import find
 from ctcdyn.preparation import RNG, make_schema
+from ctcdyn.reduction import sketch_of
 from ctcdyn.results import Results
 
 LARGEST = 10**9  # trajectories of one call, whose rows are kept in memory
+REMEMBERED = 1000  # choices of a solver
 QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
@@ -41,6 +43,7 @@ class Model:
         self.network = network
         self._kernels: dict[str, Kernel] = {}
         self._semantics: dict[str, str] = {}  # of each method: jump or ode
+        self._chosen: dict[tuple[object, ...], str] = {}
 
     def __repr__(self) -> str:
         n = self.network
@@ -73,7 +76,8 @@ class Model:
         numbers. n defaults to the length of the arrays, or 1. `keep`: paths in the result, "all", "none" or a number.
         `step`, days: of methods with a fixed one; `epsilon`: of leaps; `switch`: counts from which on hybrid takes a
         species as continuous, and below which as discrete again. Results.state is (n kept, T, S). Changing numbers
-        compiles nothing. Raises CtcError with all that is wrong: unknown names, shapes, values that are not finite or
+        compiles nothing, and a call costs about a millisecond beside its trajectories; with `method` "ode" or "auto" other
+        `initial` values or ends of `times` ask for the choice of a solver again: name one. Raises CtcError with all that is wrong: unknown names, shapes, values that are not finite or
         out of range.
 
         >>> model = load_model("birth_death_immigration")
@@ -99,10 +103,8 @@ class Model:
             _attempt(told, _share, q)
         if told:
             raise CtcError(told)
-        if method == "auto":
-            method = choose_any(network, float(grid[0]), float(grid[-1]), switch[0]).method
-        elif method == "ode":
-            method = choose_ode(network, float(grid[0]), float(grid[-1])).method
+        if method in CHOSEN:
+            method = self._choice(method, network, initial or {}, float(grid[0]), float(grid[-1]), switch[0])
         kernel = self._kernel(method, network, initial or {})
         told += check_step(network, method, self._semantics[method], step, float(grid[-1] - grid[0]), max_steps)
         if told:
@@ -126,6 +128,22 @@ class Model:
             sketched=bool(quantiles) and count > 1,
         )
         return _collect(kernel, ensemble, threads, tuple(quantiles))
+
+    def _choice(
+        self, method: str, network: Network, initial: Mapping[str, float], start: float, end: float, up: float
+    ) -> str:
+        """The solver for "ode" or "auto": the nominal patient's, so parameters of a call have no part in it.
+
+        Following that patient takes 0.1 to 1 s, so what was found is remembered for calls from the same start.
+        """
+        key = (method, *sorted(initial.items()), start, end, up)
+        if key not in self._chosen:
+            ode = method == "ode"
+            found = choose_ode(network, start, end) if ode else choose_any(network, start, end, up)
+            if len(self._chosen) >= REMEMBERED:
+                self._chosen.clear()
+            self._chosen[key] = found.method
+        return self._chosen[key]
 
     def _kernel(self, method: str, network: Network, initial: Mapping[str, float]) -> Kernel:
         """The compiled kernel of a method, once it is known that it can start from `network`."""
@@ -152,7 +170,7 @@ class Model:
         ]
         if wrong:
             raise CtcError(wrong)
-        return self.network.with_values(initial=initial)
+        return self.network.with_values(initial=initial) if initial else self.network
 
     def _values(
         self, given: Mapping[str, ArrayLike], n: int | None
@@ -203,7 +221,8 @@ def _collect(kernel: Kernel, ensemble: Ensemble, threads: int, quantiles: tuple[
     network, tree = ensemble.network, ensemble.tree()
     parts = []
     run_one = partial(run_range, kernel, ensemble)
-    histogram = ensemble.histogram(len(network.species) + len(kernel.emission.observables))
+    columns = len(network.species) + len(kernel.emission.observables)
+    histogram = ensemble.histogram(columns) if ensemble.leaves > 1 else None
     for result in local.execute(run_one, plan(ensemble, threads), threads, ensemble.stop):
         tree.add_all(result.nodes)
         if histogram is not None:
@@ -223,6 +242,8 @@ def _collect(kernel: Kernel, ensemble: Ensemble, threads: int, quantiles: tuple[
     names = list(tables[0])
     lesions = {name: np.concatenate([table[name] for table in tables]) for name in names} if names else None
     sketch = histogram.sketch() if histogram is not None else None
+    if ensemble.sketched and sketch is None and parts[0].sketch is not None:
+        sketch = sketch_of(parts[0].sketch, 1, len(ensemble.times), columns)
     schema = make_schema(
         network,
         kernel.emission,

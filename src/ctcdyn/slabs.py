@@ -50,7 +50,7 @@ def drop() -> None:
 def aligned(size: int, boundary: int) -> Slab:
     """Zeros that begin at a multiple of `boundary`."""
     raw = np.zeros(size + boundary, np.uint8)
-    start = -raw.ctypes.data % boundary
+    start = -raw.__array_interface__["data"][0] % boundary
     return raw[start : start + size]
 
 

@@ -22,7 +22,7 @@ from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.lineage import Lineage, describe
 from ctcdyn.codegen.moments import describe_moments
 from ctcdyn.codegen.noise import noises_of
-from ctcdyn.model.expr import derivative, evaluate
+from ctcdyn.model.expr import Number, derivative, evaluate
 from ctcdyn.model.network import Network
 from ctcdyn.model.resolve import semantics_of
 
@@ -183,7 +183,8 @@ def _functions(network: Network) -> tuple[Any, Any]:
     names = network.species_names
     change = network.stoichiometry().astype(float)
     rates = [r.propensity("ode", network) for r in network.reactions]
-    slopes = [[derivative(rate, name) for name in names] for rate in rates]
+    slopes = [(r, s, derivative(rate, name)) for r, rate in enumerate(rates) for s, name in enumerate(names)]
+    slopes = [(r, s, slope) for r, s, slope in slopes if slope != Number(0.0)]
 
     def known(x: NDArray[np.float64], t: float) -> dict[str, Any]:
         return {**values, **dict(zip(names, x, strict=True)), "t": t}
@@ -195,7 +196,9 @@ def _functions(network: Network) -> tuple[Any, Any]:
 
     def slope(x: NDArray[np.float64], t: float) -> NDArray[np.float64]:
         at = known(x, t)
-        each = np.array([[float(evaluate(d, at)) for d in row] for row in slopes])
+        each = np.zeros((len(rates), len(names)))
+        for r, s, d in slopes:
+            each[r, s] = evaluate(d, at)
         result: NDArray[np.float64] = change @ each
         return result
 

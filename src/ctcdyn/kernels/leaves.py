@@ -14,6 +14,7 @@ from ctcdyn.kernels.machine import bits_from_float, kernel, lane
 
 BLOCK = 256  # columns of a tile of moments
 TILE = 128  # columns of a tile of the histogram
+NOWHERE = 0xFFFFFFFF
 
 
 @lane
@@ -66,6 +67,16 @@ def moments(rows, first, arms, work, number, shift, total, square, zeros):
                 zeros[a, start + k] = work[4 * BLOCK + k]
 
 
+@lane
+def bin_of(x, move, base, last):
+    """Number of the bin that x is in; of a missing value, any."""
+    at = int64(bits_from_float(x) >> move) - base
+    at = at if at > 2 else 2
+    at = at if at < last else last
+    at = 1 if x == 0.0 else at
+    return 0 if x < 0.0 else at
+
+
 @kernel
 def tally(rows, first, arms, counts, bits, lowest):
     """Adds rows (n, K) to the histogram counts (arms, K, B).
@@ -86,17 +97,26 @@ def tally(rows, first, arms, counts, bits, lowest):
             row = rows[b, start:end]
             tile = flat[(a * wide + start) * bins : (a * wide + end) * bins]
             for k in range(end - start):
-                x = row[k]
-                at = int64(bits_from_float(x) >> move) - base
-                at = at if at > 2 else 2
-                at = at if at < last else last
-                at = 1 if x == 0.0 else at
-                at = 0 if x < 0.0 else at
-                found[k] = uint32(k * bins + at)
+                found[k] = uint32(k * bins + bin_of(row[k], move, base, last))
             for k in range(end - start):
                 tile[found[k]] += uint32(1 if row[k] == row[k] else 0)
             a += 1
             a = 0 if a == arms else a
+
+
+@kernel
+def places(rows, first, arms, found, bins, bits, lowest):
+    """Where in the histogram of `tally`, laid flat, the values of rows (n, K) belong; NOWHERE for a missing one."""
+    move = uint64(52 - bits)
+    base = int64((lowest + 1023) << bits) - 3
+    wide, last = rows.shape[1], int64(bins - 1)
+    for b in range(rows.shape[0]):
+        row, out = rows[b], found[b]
+        before = (first + b) % arms * wide
+        for k in range(wide):
+            x = row[k]
+            at = uint32((before + k) * bins + bin_of(x, move, base, last))
+            out[k] = at if x == x else uint32(NOWHERE)
 
 
 @kernel

@@ -213,6 +213,7 @@ class Network:
     path: str = field(default="", compare=False)
     tests: Mapping[str, object] = field(default_factory=dict, compare=False)
     units_checked: bool = True
+    _order: list[tuple[int, ...]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def species_names(self) -> tuple[str, ...]:
@@ -256,7 +257,9 @@ class Network:
 
     def derived_order(self) -> tuple[int, ...]:
         """Indices of derived parameters, each after those it needs."""
-        return derived_order({item.name: item.expr for item in self.parameters})[0]
+        if not self._order:  # found once: it is asked for in every call of a loop
+            self._order.append(derived_order({item.name: item.expr for item in self.parameters})[0])
+        return self._order[0]
 
     def parameter_values(self) -> NDArray[np.float64]:
         """Nominal values in base units, float64 (P,)."""

@@ -124,14 +124,15 @@ def evaluate(e: Expr, values: Mapping[str, Any]) -> Any:
     """
 
     def value(node: Expr) -> Any:
+        if isinstance(node, Call):
+            return _OPERATIONS[node.op](*[value(arg) for arg in node.args])
         if isinstance(node, Number):
             return np.float64(node.value)
-        if isinstance(node, Name):
-            if node.id not in values:
-                fix = did_you_mean(node.id, values)
-                raise CtcError(Problem("X408", f'"{node.id}" has no value here', fix=fix, word=node.id))
-            return np.asarray(values[node.id], dtype=np.float64)[()]
-        return _OPERATIONS[node.op](*(value(arg) for arg in node.args))
+        if node.id not in values:
+            fix = did_you_mean(node.id, values)
+            raise CtcError(Problem("X408", f'"{node.id}" has no value here', fix=fix, word=node.id))
+        known = values[node.id]
+        return np.float64(known) if type(known) is float else np.asarray(known, dtype=np.float64)[()]
 
     with np.errstate(all="ignore"):
         result = value(e)

@@ -10,6 +10,7 @@ R. The table of lesions stands in a group of its own and has the axis `row`.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -147,15 +148,9 @@ class Schema:
         """The variables this result has: those of the table without an axis of length zero (K = 0
         excepted).
         """
-        sizes = self.sizes
-        present = {}
-        for name, variable in VARIABLES.items():
-            if name == "p_low" and not (self.low_count and self.quantiles):
-                continue  # it is counted in the bins of quantiles
-            if all(sizes[axis] or axis == "trajectory" for axis in variable.axes):
-                path = variable.dtype == "path"
-                present[name] = variable if not path else variable.as_type(self.state_dtype)
-        return present
+        empty = frozenset(axis for axis, size in self.sizes.items() if not size and axis != "trajectory")
+        low = bool(self.low_count and self.quantiles)  # p_low is counted in the bins of quantiles
+        return dict(_variables(empty, low, self.state_dtype))
 
     def bytes_before_compression(self) -> int:
         """Size of the file if nothing could be compressed: an upper bound for estimates of disk space."""
@@ -307,6 +302,18 @@ LESION_COLUMNS: dict[str, Variable] = {
     "organ": Variable(_ROW, "u1", "1", "organ in which it was founded"),
     **{name: variable for name, variable in LESIONS.items() if name != "trajectory"},
 }
+
+
+
+@functools.cache
+def _variables(empty: frozenset[str], low: bool, state_dtype: str) -> dict[str, Variable]:
+    """Variables of a result whose axes `empty` have the length zero; with p_low or not."""
+    return {
+        name: variable.as_type(state_dtype) if variable.dtype == "path" else variable
+        for name, variable in VARIABLES.items()
+        if not empty.intersection(variable.axes) and (low or name != "p_low")
+    }
+
 
 # Groups that schema 1.0 reserves; their tables are written by the mechanisms that fill them.
 RESERVED: dict[str, str] = {

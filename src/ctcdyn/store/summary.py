@@ -33,18 +33,23 @@ class Moments(Protocol):
 
 
 class Counts(Protocol):
-    """Histogram of every column: counts (A, T, C, B) and bin_edges (B + 1,)."""
+    """Histogram of every column: counts (A, T, C, B) and bin_edges (B + 1,); or, where `places` is not None, counts
+    (A, T, C, K) of the bins of these numbers.
+    """
 
     @property
     def counts(self) -> Array: ...
     @property
     def bin_edges(self) -> Array: ...
+    @property
+    def places(self) -> Array | None: ...
 
 
 def quantiles_from_counts(
-    counts: ArrayLike, bin_edges: ArrayLike, levels: Sequence[float]
+    counts: ArrayLike, bin_edges: ArrayLike, levels: Sequence[float], places: Array | None = None
 ) -> NDArray[np.float64]:
-    """Quantiles of binned numbers, shape (Q, ...) for counts of shape (..., B).
+    """Quantiles of binned numbers, shape (Q, ...) for counts of shape (..., B), or of shape (..., K) of the bins whose
+    numbers are in `places`, rising along the last axis.
 
     Bin b holds the numbers from `bin_edges[b]` to `bin_edges[b + 1]` (B + 1 edges, ascending). A bin
     without width holds one value exactly (the bin of zeros: edges 0, 0). Within a bin the c numbers are
@@ -54,7 +59,7 @@ def quantiles_from_counts(
     """
     table = np.asarray(counts)
     edges = np.asarray(bin_edges, dtype=np.float64)
-    if edges.shape != (table.shape[-1] + 1,) or (edges[1:] < edges[:-1]).any():
+    if (places is None and edges.shape != (table.shape[-1] + 1,)) or (edges[1:] < edges[:-1]).any():
         raise ValueError(
             f"{table.shape[-1]} bins need {table.shape[-1] + 1} ascending edges, not {edges.shape}"
         )
@@ -62,13 +67,14 @@ def quantiles_from_counts(
     if ((probabilities < 0) | (probabilities > 1) | np.isnan(probabilities)).any():
         raise ValueError("quantile levels lie between 0 and 1")
     rows = table.reshape(-1, table.shape[-1])
+    which = None if places is None else places.reshape(rows.shape)
     running = np.cumsum(rows, axis=1, dtype=np.int64)
     n = running[:, -1]
     position = probabilities[:, None] * np.maximum(n - 1, 0)
     low = np.floor(position).astype(np.int64)
     high = np.minimum(low + 1, np.maximum(n - 1, 0))
-    below = _order_statistic(rows, running, edges, low)
-    above = _order_statistic(rows, running, edges, high)
+    below = _order_statistic(rows, running, edges, low, which)
+    above = _order_statistic(rows, running, edges, high, which)
     weight = position - low
     with np.errstate(invalid="ignore"):
         found = np.where(weight == 0, below, below + weight * (above - below))
@@ -77,9 +83,9 @@ def quantiles_from_counts(
 
 
 def _order_statistic(
-    rows: Array, running: NDArray[np.int64], edges: NDArray[np.float64], rank: NDArray[np.int64]
+    rows: Array, running: NDArray[np.int64], edges: NDArray[np.float64], rank: NDArray[np.int64], which: Array | None
 ) -> NDArray[np.float64]:
-    """Value of the number of rank `rank` (Q, R), from 0, in each row of counts (R, B)."""
+    """Value of the number of rank `rank` (Q, R), from 0, in each row of counts (R, B) of the bins `which`."""
     step = int(running[:, -1].max(initial=0)) + 1
     row = np.arange(len(rows), dtype=np.int64)
     flat = (running + row[:, None] * step).reshape(-1)  # ascending over all rows: one search serves them all
@@ -87,7 +93,8 @@ def _order_statistic(
     bin_ = np.clip(found, 0, rows.shape[1] - 1)
     inside = rows[row, bin_].astype(np.float64)
     before = running[row, bin_] - rows[row, bin_].astype(np.int64)
-    low, high = edges[bin_], edges[bin_ + 1]
+    number = bin_ if which is None else which[row, bin_]
+    low, high = edges[number], edges[number + 1]
     bounded = np.isfinite(low) & np.isfinite(high)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         value = low + (high - low) * ((rank - before + 0.5) / np.maximum(inside, 1))
@@ -131,10 +138,16 @@ def summarise(
         for arm in range(arms):
             for start in range(0, times, _SLAB):
                 slab = sketch.counts[arm, start : start + _SLAB]
-                table[:, arm, start : start + _SLAB] = quantiles_from_counts(slab, sketch.bin_edges, levels)
+                places = None if sketch.places is None else sketch.places[arm, start : start + _SLAB]
+                found_here = quantiles_from_counts(slab, sketch.bin_edges, levels, places)
+                table[:, arm, start : start + _SLAB] = found_here
         if low > 0:
             under = np.asarray(sketch.bin_edges, dtype=np.float64)[1:] <= low
-            few = np.asarray(sketch.counts)[..., :species, :][..., under].sum(axis=-1, dtype=np.float64)
+            counts = np.asarray(sketch.counts)[..., :species, :]
+            if sketch.places is None:
+                few = counts[..., under].sum(axis=-1, dtype=np.float64)
+            else:
+                few = (counts * under[sketch.places[..., :species, :]]).sum(axis=-1, dtype=np.float64)
             found["p_low"] = np.where(number > 0, few / np.where(number > 0, number, 1.0), np.nan)
         found |= {"quantiles": table[..., :species], "obs_quantiles": table[..., species:]}
     return found
