@@ -76,9 +76,9 @@ class Model:
         numbers. n defaults to the length of the arrays, or 1. `keep`: paths in the result, "all", "none" or a number.
         `step`, days: of methods with a fixed one; `epsilon`: of leaps; `switch`: counts from which on hybrid takes a
         species as continuous, and below which as discrete again. Results.state is (n kept, T, S). Changing numbers
-        compiles nothing, and a call costs about a millisecond beside its trajectories; with `method` "ode" or "auto" other
-        `initial` values or ends of `times` ask for the choice of a solver again: name one. Raises CtcError with all that is wrong: unknown names, shapes, values that are not finite or
-        out of range.
+        compiles nothing, and a call costs less than a millisecond beside its trajectories. With "ode" and "auto", other
+        `initial` values or other ends of `times` make the choice of a solver anew, 0.1 to 1 s: name one in such a loop.
+        Raises CtcError with all that is wrong: unknown names, shapes, values that are not finite or out of range.
 
         >>> model = load_model("birth_death_immigration")
         >>> model.simulate([0.0, 5.0], method="direct", n=1000, seed=1).state.shape

@@ -1,7 +1,7 @@
 """Arrays of a result in memory, under the names of schema 1.0.
 
-Rows are handed over; labels, ids and the summary follow from the schema and the root of the reduction tree, and are made
-when they are first asked for: a loop that makes 1e5 results reads one or two arrays of each.
+Rows are handed over; labels, ids and the summary follow from the schema and the root of the reduction tree, and are
+made when they are first asked for: a loop that makes 1e5 results reads one or two arrays of each.
 """
 
 from __future__ import annotations
