@@ -322,6 +322,7 @@ class Results:
         if len(self.time):
             times += f", {self.time[0]:g} to {self.time[-1]:g} d"
         arrays = ", ".join(name for name in self.names if name not in COORDINATES)
+        arrays += f"; lesions, {self._lesions.rows} rows" if self._lesions is not None else ""
         return "\n".join(
             (
                 f"<Results {where}: {schema.count} trajectories ({endings}), {schema.method or 'no method'}",
