@@ -31,7 +31,7 @@ from ctcdyn.units import DIMENSIONLESS
 MOST_ROWS = 200  # means and covariances
 MOST_FACTORS = 1000  # numbers in the LU factors of all equations: more take minutes to compile
 HUGE = Number(1e300)
-FIX = "take a method that samples: first_order_leap, direct, hybrid"
+FIX = "take a method that samples: first_order_leap, direct or hybrid"
 Pair = tuple[int, int]  # state rows, the lower first
 Effect = Mapping[int, Mapping[int, Expr]]  # derivatives of what rows are set to: by row, then by the row it depends on
 
@@ -292,6 +292,6 @@ def _events(moments: Moments) -> list[Problem]:
         if seen:
             what = f'the event "{event.name}" waits for {min(seen)}, which chance decides: it has no one time, and '
             what += "means and covariances do not tell when it comes"
-            fix = f"leave it out; {FIX}, or backward for a first appearance"
+            fix = f"leave it out, or {FIX}; backward gives the chance of a first appearance"
             problems.append(Problem("M322", what, event.place, f"event.{event.name}", fix))
     return problems
