@@ -1,8 +1,9 @@
 """The guides do what they say: their files are written down, their commands run in order, their Python too.
 
 A block that begins with `# NAME: ...` or `# NAME` is the file NAME; `$ ctcdyn ...` in a console block is a command,
-with `# exits with N` behind it where that is not 0; a Python block without a name is a program. The quickstart runs
-with fewer mice than shown, and pictures are left out where no command asks for one.
+with `# exits with N` behind it where that is not 0; a Python block without a name is a program, and a block of text
+right after it is what it prints. The quickstart runs with fewer mice than shown, and pictures are left
+out where no command asks for one.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import ctcdyn
 from commands import command
 
 ROOT = Path(__file__).parents[1]
-GUIDES = ("tutorial", "extending", "reproducibility", "language", "interruption")
+GUIDES = ("tutorial", "calibration", "extending", "reproducibility", "language", "interruption")
 FEWER = ["-s", "ensemble.trajectories=64", "-s", "output.keep=50"]
 NAMED = re.compile(r"# ([\w.]+\.(?:toml|py))\b")
 
@@ -41,7 +42,11 @@ def follow(page: str, folder: Path) -> Guide:
     guide = Guide(folder)
     (folder / "configs").symlink_to(ROOT / "configs")
     text = (ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")
+    printed = None
     for language, block in re.findall(r"^```(\w+)\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL):
+        if language == "text" and printed is not None:
+            assert block == printed
+        printed = None
         name = NAMED.match(block)
         if name is not None:
             (folder / name.group(1)).write_text(block, encoding="utf-8")
@@ -56,6 +61,7 @@ def follow(page: str, folder: Path) -> Guide:
             )
             assert done.returncode == 0, f"{block}\n{done.stderr}"
             guide.programs += 1
+            printed = done.stdout
     return guide
 
 

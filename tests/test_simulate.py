@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 import ctcdyn
+import recurrence
 from chance import assert_mean, seed_of
 from commands import small_study
+from ctcdyn.config import load_study
 from ctcdyn.errors import CtcError, Exit, Status
 from ctcdyn.simulation import Model
 from test_numbers_compile_nothing import compilations
@@ -278,6 +280,28 @@ def test_a_study_and_a_call_give_the_same_bits(model: Model, tmp_path: Path) -> 
         assert np.array_equal(opened["final_state"], by_hand["final_state"])
         assert opened.schema.species == ("colony",)
         assert opened.time.tolist() == grid.tolist()
+
+
+def test_a_study_as_a_model_for_a_loop(tmp_path: Path) -> None:
+    """Values, events and the treatments of an arm as in a run: the same bits, arm by arm, of the same patients."""
+    saves = [1000.0, 2500.0, 5000.0]
+    text = recurrence.text(tmp_path / "x.h5", saves, 15.0, 0.0134, 1e-6)
+    (tmp_path / "study.toml").write_text(text, encoding="utf-8")
+    study = load_study(tmp_path / "study.toml")
+    with ctcdyn.run(study, threads=1) as whole:
+        for row, arm in enumerate(("surgery", "both")):
+            model = Model.from_study(study, arm)
+            found = model.simulate([0.0, *saves], method="backward", parameters={"clearance": 36.0}, seed=1)
+            assert found.observables.tobytes() == whole.observables[row].tobytes()
+            bare = model.simulate([0.0, *saves], method="backward", seed=1)
+            assert bare.observables.tobytes() == found.observables.tobytes()
+    first = Model.from_study(str(tmp_path / "study.toml"))
+    assert first._given is not None
+    assert first._given.tolist() == [[True, False, False, True]]
+    with pytest.raises(CtcError) as told:
+        Model.from_study(study, "bth")
+    assert told.value.problems[0].code == "C102"
+    assert "both" in str(told.value.problems[0].fix)
 
 
 def test_run_takes_a_path_a_text_and_a_study(tmp_path: Path) -> None:

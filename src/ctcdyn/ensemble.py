@@ -21,7 +21,7 @@ from ctcdyn.codegen.layout import extra_values
 from ctcdyn.codegen.leaves import leaf_functions
 from ctcdyn.harvest import Finished, RangeResult
 from ctcdyn.model.network import Network
-from ctcdyn.patients import Drawn, value_rows
+from ctcdyn.patients import Drawn, masks, value_rows
 from ctcdyn.reduction import LEAF, Histogram, Sparse, Tree, bins, sketch_bits
 
 OPEN_BYTES = 64 << 20  # of open leaves in one worker
@@ -229,7 +229,10 @@ def _values(ensemble: Ensemble, span: Range) -> NDArray[np.float64]:
             network, ensemble.seed, ensemble.draws, ensemble.given, ensemble.arms, ensemble.replicates,
             span.first, span.count,
         )  # fmt: skip
-    rows = np.empty((span.count, len(network.parameters) + len(extra_values(network))))
-    rows[:, len(network.parameters) :] = list(extra_values(network).values())
+    extra = extra_values(network)
+    rows = np.empty((span.count, len(network.parameters) + len(extra)))
+    rows[:, len(network.parameters) :] = list(extra.values())
+    if ensemble.given is not None:
+        rows[:, masks(network, extra)] = ensemble.given[0]
     rows[:, : len(network.parameters)] = ensemble.values[span.first : span.first + span.count]
     return rows

@@ -62,13 +62,13 @@ def value_rows(
     extra = extra_values(network)
     base = np.concatenate([network.parameter_values(), list(extra.values())])
     if given is not None and arms == 1:
-        base[_masks(network, extra)] = given[0]
+        base[masks(network, extra)] = given[0]
     if not draws and arms == 1:
         return np.ascontiguousarray(base[None, :])
     rows = np.repeat(base[None, :], count, axis=0)
     ids = np.arange(first, first + count)
     if given is not None and arms > 1:
-        rows[:, _masks(network, extra)] = given[ids % arms]
+        rows[:, masks(network, extra)] = given[ids % arms]
     if draws:
         of = ids // (replicates * arms)
         drawn = draw_values(seed, draws, np.arange(of[0], of[-1] + 1))
@@ -76,7 +76,7 @@ def value_rows(
     return rows
 
 
-def _masks(network: Network, extra: dict[str, float]) -> list[int]:
+def masks(network: Network, extra: dict[str, float]) -> list[int]:
     """Columns that say whether a treatment is given, in order of treatments."""
     names = list(extra)
     return [len(network.parameters) + names.index(given_column(x)) for x in network.treatments]

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ctcdyn.codegen.choose import CHOSEN, choose_any, choose_ode
 from ctcdyn.codegen.kernel import Kernel, link, solver_facts
+from ctcdyn.config import Study, load_study
 from ctcdyn.config.values import SHORTEST_WINDOW
 from ctcdyn.ensemble import DEFAULT_WINDOW, Ensemble, plan, run_range
 from ctcdyn.errors import CtcError, Problem
@@ -20,7 +21,7 @@ from ctcdyn.execute import local
 from ctcdyn.model.load import load_model as load_network
 from ctcdyn.model.network import Network, derived_is_fixed, unknown_name
 from ctcdyn.model.rates import parts_of_cells
-from ctcdyn.model.resolve import check_step
+from ctcdyn.model.resolve import check_step, resolve
 from ctcdyn.plugins import find
 from ctcdyn.preparation import RNG, make_schema
 from ctcdyn.reduction import sketch_of
@@ -39,8 +40,10 @@ def load_model(name_or_path: str | os.PathLike[str]) -> Model:
 class Model:
     """A reaction network that can be simulated. Kernels are compiled once for each method and reused."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, given: Sequence[bool] | None = None) -> None:
+        """`given`: which of the network's treatments are given; None: all."""
         self.network = network
+        self._given = None if given is None else np.array([given], dtype=np.bool_)
         self._kernels: dict[str, Kernel] = {}
         self._semantics: dict[str, str] = {}  # of each method: jump or ode
         self._chosen: dict[tuple[object, ...], str] = {}
@@ -48,6 +51,21 @@ class Model:
     def __repr__(self) -> str:
         n = self.network
         return f"<ctcdyn.Model {n.name}: {len(n.species)} species, {len(n.reactions)} reactions>"
+
+    @classmethod
+    def from_study(cls, study: Study | str | os.PathLike[str], arm: str | None = None) -> Model:
+        """The model as a study (or the file of one) sets it: its values, starts, events, and the treatments of one arm.
+
+        `arm`: default the first. Times, method, seed and number of trajectories are those of each call; draws of
+        a population are not made: give an array of each parameter that differs. Raises CtcError (exit 3) with all
+        problems of the study; C102 for an arm that it does not have.
+        """
+        study = study if isinstance(study, Study) else load_study(os.fspath(study))
+        network = resolve(load_network(study.model), study).network
+        if arm is not None and arm not in study.arms:
+            raise CtcError(unknown_name("arm", arm, study.arms))
+        given = study.given[0 if arm is None else study.arms.index(arm)] if study.treatment else None
+        return cls(network, given)
 
     def simulate(
         self,
@@ -115,6 +133,7 @@ class Model:
             count=count,
             times=grid,
             values=values,
+            given=self._given,
             keep=kept,
             state_dtype="f8",
             rtol=rtol,
