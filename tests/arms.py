@@ -88,10 +88,11 @@ def prepared(path: Path, plain: bool = False) -> tuple[Kernel, Ensemble]:
     study = load_study(path)
     resolved = resolve(load_model(study.model), study)
     linked = link(resolved.network, study.simulate.method, path.parent, width=3 if plain else None)
-    return _uncompiled(linked, path.parent) if plain else linked.compile(), ensemble_of(study, resolved)
+    return uncompiled(linked, path.parent) if plain else linked.compile(), ensemble_of(study, resolved)
 
 
-def _uncompiled(linked: Linked, folder: Path) -> Kernel:
+def uncompiled(linked: Linked, folder: Path) -> Kernel:
+    """A kernel as plain Python, from a file in `folder`."""
     leaf_functions()
     file = folder / f"plain_{linked.key[:16]}.py"
     file.write_text(linked.source, encoding="utf-8")

@@ -70,6 +70,19 @@ def relapse() -> Network:
     )  # fmt: skip
 
 
+def seeding() -> Network:
+    """Cells come for ten days and end in one of three ways, all of them by day 60; where there is a metastasis."""
+    found = Observable(
+        "found", None, "first_passage", {"when": parse("settled >= 1"), "stop": False}, "d", realised="passage"
+    )
+    return network(
+        "seeding", {"tissue": 0.0, "settled": 0.0}, {"arrivals": 0.3, "p": 1e-6, "stay": 2.0},
+        {"arrive": ("-> tissue", "arrivals * step(10 - t)"), "settle": ("tissue -> settled", "p / stay"),
+         "leave": ("tissue ->", "0.25 * (1 - p) / stay"), "die": ("tissue ->", "0.75 * (1 - p) / stay")},
+        observables=(found,),
+    )  # fmt: skip
+
+
 def mutation() -> Network:
     """Luria and Delbrueck: mutants from a population exp(growth t), neutral, observed at the first one."""
     when = Observable(

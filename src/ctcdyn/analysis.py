@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctcdyn.errors import CtcError, Exit, Problem, Status, did_you_mean
+from ctcdyn.rarity import Chance
+from ctcdyn.rarity import chance as chance_of
 from ctcdyn.store.summary import quantiles_from_counts, relative_error
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ __all__ = [
     "Difference",
     "Estimate",
     "clocks",
+    "event_chance",
     "event_difference",
     "event_share",
     "fraction",
@@ -97,8 +100,11 @@ def mean(
     prefix = "" if table == "species" else "obs_"
     at = (0 if arm is None else results.arm.index(arm), save_index(results, time))
     n = int(results.n_valid[at])
-    value, variance = float(results[f"{prefix}mean"][at][column]), float(results[f"{prefix}var"][at][column])
-    error = math.sqrt(variance / n) if n > 1 else math.nan
+    value = float(results[f"{prefix}mean"][at][column])
+    if results.schema.weighted:
+        error = float(results[f"{prefix}mean_error"][at][column])
+    else:
+        error = math.sqrt(float(results[f"{prefix}var"][at][column]) / n) if n > 1 else math.nan
     reach = NormalDist().inv_cdf(0.5 + confidence / 2) * error
     return Estimate(value, error, value - reach, value + reach, n)
 
@@ -147,11 +153,32 @@ def withheld(results: Results) -> dict[str, set[str]]:
 def event_share(results: Results, event: str, arm: str | None = None) -> Estimate:
     """Share of the trajectories of an arm (default: the first) with the event by the end of the run.
 
-    Of the trajectories that did not fail and whose clock began: follow-up of the length 0 is none.
+    Of the trajectories that did not fail and whose clock began: follow-up of the length 0 is none. Where trajectories
+    have weights it is the chance under the law asked for, `event_chance`.
     """
+    if results.schema.weighted:
+        found = event_chance(results, event, arm)
+        return Estimate(found.value, found.error, found.low, found.high, found.n)
     chosen = _followed(results, event) & (results["arm_index"] == _arm(results, arm))
     happened = results.event_observed[:, _event(results, event)] == 1
     return fraction(int((chosen & happened).sum()), int(chosen.sum()))
+
+
+def event_chance(
+    results: Results, event: str, arm: str | None = None, by: float | None = None, confidence: float = 0.95
+) -> Chance:
+    """P(event by `by` days, measured as `event_time` is; None: the end of the run) in an arm (default: the first).
+
+    For results with weights (`[importance]`), and for those without, where each counts 1. Called for rising `by` it is
+    the curve of first passages, each point unbiased.
+    """
+    e = _event(results, event)
+    good = np.isin(results.status, [int(s) for s in Status if s.ok]) & (results["arm_index"] == _arm(results, arm))
+    happened = results.event_observed[good, e] == 1
+    if by is not None:
+        happened &= results.event_time[good, e] <= by
+    weights = results.weight[good] if results.schema.weighted else np.ones(int(good.sum()))
+    return chance_of(weights, happened, _followed(results, event)[good], confidence)
 
 
 def event_difference(results: Results, event: str, arm: str, against: str | None = None) -> Difference:
@@ -165,6 +192,8 @@ def event_difference(results: Results, event: str, arm: str, against: str | None
     rows = slice(skip, skip + pairs * arms)
     followed = _followed(results, event)[rows].reshape(pairs, arms)
     happened = results.event_observed[rows, _event(results, event)].reshape(pairs, arms).astype(np.float64)
+    if results.schema.weighted:
+        happened = np.where(happened == 1.0, results.weight[rows].reshape(pairs, arms), 0.0)
     a, b = _arm(results, arm), _arm(results, against)
     both = followed[:, a] & followed[:, b]
     one, other = happened[both, a], happened[both, b]

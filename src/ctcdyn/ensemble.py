@@ -194,7 +194,8 @@ def run_range(
     free = np.arange(slots, dtype=np.int64)[::-1].copy()
     status = np.full(span.count, 255, np.uint8)
     work, logged = np.zeros(span.count, np.int64), np.zeros(span.count, np.int64)
-    final, ended = np.zeros((span.count, m.SHOWN)), np.zeros(span.count)
+    reported = m.SPECIES if ensemble.network.tilts else m.SHOWN  # weights need hidden counters
+    final, ended = np.zeros((span.count, reported)), np.zeros(span.count)
     passed, log = np.zeros((span.count, m.PASSAGES)), np.zeros((span.count, m.LOGS * 3))
     done = Finished(kernel, ensemble, span, values, status, work, final, passed, ended, log, logged)
     space.n[:] = -1

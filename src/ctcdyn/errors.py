@@ -93,6 +93,7 @@ CODES: dict[str, str] = {
     "C117": "no such shard",
     "C118": "not a time or condition that can be waited for",
     "C119": "the model has no lesions",
+    "C120": "a fate that cannot be drawn more often",
     "U201": "a quantity has the wrong dimension",
     "U202": "unknown unit",
     "U203": "not a quantity",

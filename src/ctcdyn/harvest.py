@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from ctcdyn import slabs
 from ctcdyn.codegen.kernel import Kernel
+from ctcdyn.errors import Status
 from ctcdyn.patients import shown_parameters
 from ctcdyn.reduction import LEAF, LOWEST, NOWHERE, LeafNode, Placed, Sparse, bins
+from ctcdyn.weights import Ratio
 
 if TYPE_CHECKING:
     from ctcdyn.ensemble import Ensemble, Range, Workspace
@@ -49,6 +51,7 @@ class RangeResult:
     nodes: list[Placed]
     sketch: Sparse | None
     log: list[NDArray[np.float64]] = field(default_factory=list)
+    weight: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))  # (n,), or none: all count alike
     lesions: Mapping[str, Array] = field(default_factory=dict)
 
     @property
@@ -73,6 +76,7 @@ class Finished:
     def __init__(self, kernel: Kernel, ensemble: Ensemble, span: Range, values: Array, *arrays: Array) -> None:
         self.kernel, self.ensemble, self.span, self.values = kernel, ensemble, span, values
         self.status, self.work, self.final, self.passed, self.ended, self.log, self.logged = arrays
+        self.ratio = Ratio(ensemble.network, values, span.count)
         self.leaves: list[int] = []
         self.nodes: dict[int, LeafNode] = {}
         self.paths: dict[int, Paths] = {}
@@ -82,11 +86,13 @@ class Finished:
         """Reduce leaf number `leaf` of the range, rows (n, T * C), and copy the paths that are kept."""
         ensemble, first = self.ensemble, self.span.first + leaf * LEAF
         self.leaves.append(leaf)
-        self.nodes[leaf] = reduce_leaf(space, ensemble, rows, first)
         keep = min(max(ensemble.keep - first, 0), len(rows))
         saves = len(ensemble.times)
         shown = self.kernel.module.SHOWN
         self.paths[leaf] = copied(space, rows[:keep], saves, shown, np.dtype(ensemble.state_dtype))
+        status = self.status[leaf * LEAF : leaf * LEAF + len(rows)]
+        self.ratio.weigh(rows, saves, leaf * LEAF, status)  # in place: only the summary is still made from them
+        self.nodes[leaf] = reduce_leaf(space, ensemble, rows, first)
         self.bytes += len(self.paths[leaf].slab) + self.nodes[leaf].mean.nbytes * 3
 
     def give(self, space: Workspace) -> Iterator[RangeResult]:
@@ -111,13 +117,15 @@ class Finished:
         passed, ended, work = self.passed[here], self.ended[here], self.work[here]
         events = self.kernel.emission.semantics in ("jump", "hybrid") and m.GRID_FREE  # else the work is steps
         cut = [3 * min(n, m.LOGS) for n in self.logged[here].tolist()]
+        weight = self._weigh(here) if self.ratio else np.empty(0)
         return RangeResult(
             first=first,
             status=self.status[here],
             n_steps=np.minimum(work, 2**32 - 1).astype(np.uint32),
             n_reactions=work.astype(np.uint64) if events else np.zeros(count, np.uint64),
             params=shown_parameters(ensemble.network, values, count),
-            final_state=self.final[here],
+            final_state=self.final[here, : m.SHOWN],
+            weight=weight,
             event_time=event_times(passed, ended, self.kernel.emission.clocks),
             event_observed=(passed[:, : len(self.kernel.emission.clocks)] < np.inf).astype(np.uint8),
             paths=[self.paths[leaf] for leaf in leaves],
@@ -125,6 +133,15 @@ class Finished:
             sketch=sketch,
             log=[row[:n].reshape(-1, 3) for row, n in zip(self.log[here], cut)] if m.LOGS else [],
         )
+
+    def _weigh(self, here: slice) -> Array:
+        """Weights at the end of each path; a trajectory that has none has failed."""
+        final, status = self.final[here], self.status[here]
+        weight = self.ratio.of(final, here.start)
+        lost = np.isnan(weight) & np.isin(status, [int(s) for s in Status if s.ok])
+        status[lost] = Status.NOT_FINITE
+        final[lost] = np.nan
+        return weight
 
 
 def copied(space: Workspace, rows: NDArray[np.float64], saves: int, shown: int, dtype: np.dtype[Any]) -> Paths:

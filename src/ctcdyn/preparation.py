@@ -60,7 +60,7 @@ def ensemble_of(study: Study, resolved: Resolved, resume: bool = False) -> Ensem
         switch=(simulate.hybrid.switch_up, simulate.hybrid.switch_down),
         max_steps=limits.max_steps_per_trajectory,
         max_events=limits.max_events_per_trajectory,
-        sketched=bool(study.output.quantiles),
+        sketched=bool(study.output.quantiles) and not resolved.network.tilts,
     )
 
 
@@ -124,6 +124,7 @@ def make_schema(
         provenance = provenance | {"method_note": "; ".join(line.strip() for line in describe_moments(network))}
     columns = len(network.species) + len(emission.observables)
     bits = sketch_bits(ensemble.arms * len(ensemble.times) * columns)
+    quantiles = () if network.tilts else quantiles
     return Schema(
         species=network.species_names,
         species_units=tuple(_unit(s.unit) for s in network.species),
@@ -149,6 +150,7 @@ def make_schema(
         founder_rules=tuple(rule.name for rule in rules),
         organs=tuple(rule.organ for rule in rules),
         lesions=lesions,
+        weighted=bool(network.tilts),
     )
 
 

@@ -28,6 +28,7 @@ from ctcdyn.model.resolve import resolve
 from ctcdyn.places import Document
 from ctcdyn.preparation import ensemble_of, make_schema
 from ctcdyn.results import Results, open_results
+from ctcdyn.store.layout import ROW_NAMES
 from ctcdyn.store.lesions import Lesions
 from ctcdyn.units import TIME, parse_quantity
 
@@ -159,7 +160,7 @@ def _compare(
     row = trajectory - stored.schema.first
     if not 0 <= row < stored.schema.count:
         return (), ()
-    names = ["status", "n_reactions", "params", "final_state", "event_time", "event_observed"]
+    names = ["status", "n_reactions", "weight", "params", "final_state", "event_time", "event_observed"]
     if same_grid and row < stored.schema.kept:
         names += ["state", "observables"]
     compared, differing = [], []
@@ -181,5 +182,4 @@ def _compare(
 
 def _arrays(schema: Any, result: RangeResult) -> dict[str, NDArray[Any]]:
     present = schema.variables()
-    names = ("status", "n_steps", "n_reactions", "params", "final_state", "event_time", "event_observed")
-    return {name: getattr(result, name) for name in (*names, "state", "observables") if name in present}
+    return {name: getattr(result, name) for name in (*ROW_NAMES, "state", "observables") if name in present}

@@ -114,6 +114,8 @@ class Results:
         why = ""
         if name in ("state", "observables", "kept"):
             why = "no full paths were kept; run with --keep N or --keep all"
+        if self.schema.weighted and name in VARIABLES:
+            why = "trajectories have weights ([importance]): there are mean and mean_error, and chances of events"
         fix = did_you_mean(name, self.names)
         return AbsentError(Problem("R509", f"these results hold no {name!r}", why=why, fix=fix), Exit.USAGE)
 
@@ -166,6 +168,11 @@ class Results:
     def status(self) -> NDArray[np.uint8]:
         """How each trajectory ended, (K,); see `ctcdyn.errors.Status`."""
         return np.asarray(self["status"], dtype=np.uint8)
+
+    @property
+    def weight(self) -> NDArray[np.float64]:
+        """Weight of each trajectory, (K,), where fates were drawn from another law: E[f] is the mean of weight x f."""
+        return self._floats("weight")
 
     @property
     def params(self) -> NDArray[np.float64]:

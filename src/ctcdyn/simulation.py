@@ -18,10 +18,12 @@ from ctcdyn.config.values import SHORTEST_WINDOW
 from ctcdyn.ensemble import DEFAULT_WINDOW, Ensemble, plan, run_range
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.execute import local
+from ctcdyn.model.importance import method_problems, read_tilted, share_problems
 from ctcdyn.model.load import load_model as load_network
 from ctcdyn.model.network import Network, derived_is_fixed, unknown_name
 from ctcdyn.model.rates import parts_of_cells
 from ctcdyn.model.resolve import check_step, resolve
+from ctcdyn.patients import shown_parameters
 from ctcdyn.plugins import find
 from ctcdyn.preparation import RNG, make_schema
 from ctcdyn.reduction import sketch_of
@@ -85,6 +87,7 @@ class Model:
         epsilon: float = 0.03,
         switch: tuple[float, float] = (500.0, 200.0),
         quantiles: Sequence[float] = QUANTILES,
+        importance: Mapping[str, float] | None = None,
         max_steps: int = 10_000_000,
         max_events: int = 10_000_000_000,
     ) -> Results:
@@ -93,10 +96,13 @@ class Model:
         `parameters` maps names to a number or an array of shape (n,), in the model's units; `initial` species to
         numbers. n defaults to the length of the arrays, or 1. `keep`: paths in the result, "all", "none" or a number.
         `step`, days: of methods with a fixed one; `epsilon`: of leaps; `switch`: counts from which on hybrid takes a
-        species as continuous, and below which as discrete again. Results.state is (n kept, T, S). Changing numbers
-        compiles nothing, and a call costs less than a millisecond beside its trajectories. With "ode" and "auto", other
-        `initial` values or other ends of `times` make the choice of a solver anew, 0.1 to 1 s: name one in such a loop.
-        Raises CtcError with all that is wrong: unknown names, shapes, values that are not finite or out of range.
+        species as continuous, and below which as discrete again. `importance`: how many times as often the fate of a
+        cell, a reaction by its name, is drawn as it happens (docs/solvers.md#rare-events); then Results.weight holds a
+        weight for each trajectory, means are weighted and there are no quantiles. Results.state is (n kept, T, S).
+        Changing numbers compiles nothing, and a call costs less than a millisecond beside its trajectories. With "ode"
+        and "auto", other `initial` values or other ends of `times` make the choice of a solver anew, 0.1 to 1 s: name
+        one in such a loop. Raises CtcError with all that is wrong: unknown names, shapes, values that are not finite or
+        out of range.
 
         >>> model = load_model("birth_death_immigration")
         >>> model.simulate([0.0, 5.0], method="direct", n=1000, seed=1).state.shape
@@ -104,8 +110,12 @@ class Model:
         """
         told: list[Problem] = []
         grid = _attempt(told, _grid, times)
-        count, values = _attempt(told, self._values, parameters or {}, n) or (1, None)
-        network = _attempt(told, self._started, initial or {})
+        tilted = _attempt(told, self._tilted, importance or {}) or self.network
+        count, values = _attempt(told, self._values, tilted, parameters or {}, n) or (1, None)
+        network = _attempt(told, self._started, tilted, initial or {})
+        if tilted.tilts and not told:
+            given = tilted.parameter_values()[None, :] if values is None else values
+            told += share_problems(tilted, shown_parameters(tilted, given, len(given)))
         kept = _attempt(told, _kept, keep, count)
         seed = secrets.randbits(63) if seed is None else _attempt(told, _whole, "seed", seed)
         window = DEFAULT_WINDOW if window is None else window
@@ -123,7 +133,7 @@ class Model:
             raise CtcError(told)
         if method in CHOSEN:
             method = self._choice(method, network, initial or {}, float(grid[0]), float(grid[-1]), switch[0])
-        kernel = self._kernel(method, network, initial or {})
+        kernel = self._kernel(method, network, initial or {}, switch[0])
         told += check_step(network, method, self._semantics[method], step, float(grid[-1] - grid[0]), max_steps)
         if told:
             raise CtcError(told)
@@ -144,7 +154,7 @@ class Model:
             switch=switch,
             max_steps=max_steps,
             max_events=max_events,
-            sketched=bool(quantiles) and count > 1,
+            sketched=bool(quantiles) and count > 1 and not network.tilts,
         )
         return _collect(kernel, ensemble, threads, tuple(quantiles))
 
@@ -164,7 +174,7 @@ class Model:
             self._chosen[key] = found.method
         return self._chosen[key]
 
-    def _kernel(self, method: str, network: Network, initial: Mapping[str, float]) -> Kernel:
+    def _kernel(self, method: str, network: Network, initial: Mapping[str, float], switch_up: float) -> Kernel:
         """The compiled kernel of a method, once it is known that it can start from `network`."""
         if method not in self._semantics:
             self._semantics[method] = str(solver_facts(find("solver", method))["SEMANTICS"])
@@ -173,12 +183,31 @@ class Model:
             parts = parts_of_cells(network, dict.fromkeys(initial), semantics != "jump")
             if parts:
                 raise CtcError(parts)
-        key = "|".join([method, *(type(s.initial).__name__ for s in network.species)])
+        if network.tilts:
+            wrong = method_problems(network, method, semantics, switch_up)
+            if wrong:
+                raise CtcError(wrong)
+        fates = [f"{r}" for tilt in network.tilts for r, _ in (*tilt.drawn, (-1, 0))]
+        key = "|".join([method, *(type(s.initial).__name__ for s in network.species), *fates])
         if key not in self._kernels:
             self._kernels[key] = link(network, method).compile()
         return self._kernels[key]
 
-    def _started(self, initial: Mapping[str, float]) -> Network:
+    def _tilted(self, importance: Mapping[str, float]) -> Network:
+        """The network whose fates are drawn from another law."""
+        if not importance:
+            return self.network
+        wrong = [
+            Problem("C106", f"importance of {name}: {value!r}", fix="give a finite number")
+            for name, value in importance.items()
+            if not _is_number(value)
+        ]
+        network, problems = read_tilted(self.network, {k: v for k, v in importance.items() if _is_number(v)})
+        if wrong or problems:
+            raise CtcError([*wrong, *problems])
+        return network
+
+    def _started(self, network: Network, initial: Mapping[str, float]) -> Network:
         """The network from other initial values."""
         wrong = [
             Problem(
@@ -189,10 +218,10 @@ class Model:
         ]
         if wrong:
             raise CtcError(wrong)
-        return self.network.with_values(initial=initial) if initial else self.network
+        return network.with_values(initial=initial) if initial else network
 
     def _values(
-        self, given: Mapping[str, ArrayLike], n: int | None
+        self, network: Network, given: Mapping[str, ArrayLike], n: int | None
     ) -> tuple[int, NDArray[np.float64] | None]:
         """(number of trajectories, parameters of each (n, P) or None where nothing was given)."""
         by_name = {p.name: p for p in self.network.parameters}
@@ -230,7 +259,7 @@ class Model:
             raise CtcError(problems)
         if not arrays:
             return count, None
-        values = np.repeat(self.network.parameter_values()[None, :], count, axis=0)
+        values = np.repeat(network.parameter_values()[None, :], count, axis=0)
         for name, array in arrays.items():
             values[:, self.network.parameter_names.index(name)] = array
         return count, values
@@ -249,6 +278,7 @@ def _collect(kernel: Kernel, ensemble: Ensemble, threads: int, quantiles: tuple[
         parts.append(result)
     parts.sort(key=lambda part: part.first)
     names = ["status", "n_steps", "n_reactions", "params", "final_state"]
+    names += ["weight"] if network.tilts else []
     names += ["state", "observables"] if ensemble.keep else []
     names += ["event_time", "event_observed"] if kernel.emission.passages else []
     arrays: dict[str, NDArray[Any]] = {}

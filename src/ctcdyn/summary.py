@@ -21,6 +21,7 @@ from ctcdyn import plugins
 from ctcdyn.analysis import (
     Estimate,
     clocks,
+    event_chance,
     event_difference,
     event_share,
     low_shares,
@@ -29,6 +30,7 @@ from ctcdyn.analysis import (
     z_score,
 )
 from ctcdyn.errors import CtcError, Status
+from ctcdyn.rarity import Chance, mean_weight, weighted_median
 from ctcdyn.scales import time_unit, write_time
 from ctcdyn.store.layout import BLOCK
 
@@ -118,7 +120,9 @@ def summary(results: Results, network: Network) -> str:
     rows = compare(results, network.published)
     if rows:
         blocks.append(_published(rows, trusted))
-    if results.event_kind and "event_time" in results:
+    if results.schema.weighted:
+        blocks.append(_rare(results))
+    elif results.event_kind and "event_time" in results:
         blocks.append(_first_passages(results, trusted))
     blocks.append(_at_the_end(results, trusted))
     few = {name: share for name, share in low_shares(results).items() if share > 0}
@@ -211,6 +215,45 @@ def _first_passages(results: Results, trusted: Accuracy) -> str:
     return "\n".join(lines + _differences(results, trusted))
 
 
+def _rare(results: Results) -> str:
+    """Chances of events from weighted trajectories, how much is gained, and what makes them doubtful."""
+    end, measured = float(results.time[-1]), clocks(results)
+    unit, length = time_unit(end)
+    good = np.isin(results.status, [int(s) for s in Status if s.ok])
+    lines, doubts = [f"chances up to {write_time(end)}, from weighted trajectories"], []
+    for a, arm in enumerate(results.arm):
+        chosen = good & (results["arm_index"] == a)
+        mine = f" {arm}" if len(results.arm) > 1 else ""
+        lines += [mine] if mine else []
+        table = [("", "chance", "± MC error", "95 % interval", "events", "gain", "median of those")]
+        for number, name in enumerate(results.event_kind):
+            found = event_chance(results, name, arm)
+            hit = chosen & (results.event_observed[:, number] == 1)
+            median = weighted_median(results.event_time[hit, number], results.weight[hit])
+            when = _moment(median, unit, length, measured.get(name, "")) if found.value > 0 else ""
+            table.append((name, *_chance_cells(found), when))
+            if found.value == 0.0:
+                doubts.append(f"{name}{mine}: not seen, which says nothing: draw what leads to it more often")
+            elif found.few:
+                share = f"{100 * found.largest:.2g} %"
+                doubts.append(f"{name}{mine}: few trajectories carry it, one of them {share}: take more, or tilt less")
+        value, error, effective = mean_weight(results.weight[chosen]) if chosen.any() else (math.nan, math.nan, 0.0)
+        lines.extend(_columns(table) if results.event_kind else [])
+        lines.append(f"  mean weight {value:.4g} ± {error:.2g} (must be 1), as good as {plain(effective)} equal ones")
+        if abs(value - 1.0) > 4.0 * error:
+            doubts.append(f"weights{mine}: their mean is not 1: heavy ones were not met, so draw nothing as often")
+    lines.append("  events: so many of equal weight would have this error; gain: variance of plain sampling over this")
+    return "\n".join(lines + [f"  DOUBTFUL  {text}" for text in doubts] + _differences(results, Accuracy()))
+
+
+def _chance_cells(found: Chance) -> tuple[str, str, str, str, str]:
+    """A chance, its error and interval, effective events and gain, as text."""
+    if not found.value > 0:
+        return f"{found.value:g}", "", "", "0", ""
+    interval = f"{found.low:.3g} to {found.high:.3g}"
+    return f"{found.value:.4g}", f"{found.error:.2g}", interval, plain(found.effective), plain(found.gain)
+
+
 def _moment(time: float, unit: str, length: float, clock: str) -> str:
     """A time of the run, or one since its clock began."""
     if clock:
@@ -251,7 +294,8 @@ def _at_the_end(results: Results, trusted: Accuracy) -> str:
         if n == 0:
             lines.append("  no trajectory reached it")
             continue
-        table = [("", "mean", "± MC error", "2.5 % to 97.5 %", "none left")]
+        plainly = ("2.5 % to 97.5 %", "none left") if not results.schema.weighted else ("", "")
+        table = [("", "mean", "± MC error", *plainly)]
         bands = _bands(results, a)
         readings = _observed_bands(results, a)
         for name in (*results.species, *(results.observable if "obs_mean" in results else ())):
@@ -261,7 +305,8 @@ def _at_the_end(results: Results, trusted: Accuracy) -> str:
             shown = band is not None and n > 1 and not trusted.alike
             spread = f"{plain(band[0, c])} to {plain(band[1, c])}" if shown and band is not None else ""
             unit = results.unit(name)
-            zeros = f"{100 * float(results.p_extinct[a, -1, c]):.3g} %" if kind == "species" else ""
+            counted = kind == "species" and "p_extinct" in results
+            zeros = f"{100 * float(results.p_extinct[a, -1, c]):.3g} %" if counted else ""
             table.append((name if unit == "1" else f"{name} ({unit})", value, error, spread, zeros))
         lines.extend(_columns(table))
     return "\n".join(lines)
@@ -269,6 +314,8 @@ def _at_the_end(results: Results, trusted: Accuracy) -> str:
 
 def _bands(results: Results, a: int) -> NDArray[np.float64] | None:
     """Central 95 % of each species at the end, (2, S): exact where all last states fit, else from bins."""
+    if results.schema.weighted:
+        return None
     if "final_state" in results and results.schema.count * len(results.species) <= EXACT_STATES:
         reached = np.isin(results.status, (Status.OK, Status.EXTINCT)) & (results["arm_index"] == a)
         return np.asarray(np.quantile(results.final_state[reached], (LOW, HIGH), axis=0), dtype=np.float64)
@@ -290,6 +337,8 @@ def _levels(results: Results, name: str, a: int) -> NDArray[np.float64] | None:
 
 def _moments(results: Results, prefix: str, at: tuple[int, int, int], n: int) -> tuple[float, float]:
     """(mean, Monte-Carlo error) at (arm, save, column); `prefix` is "" for species and "obs_" for observables."""
+    if results.schema.weighted:
+        return float(results[f"{prefix}mean"][at]), float(results[f"{prefix}mean_error"][at])
     variance = float(results[f"{prefix}var"][at])
     return float(results[f"{prefix}mean"][at]), math.sqrt(variance / n) if n > 1 and variance >= 0 else 0.0
 

@@ -68,6 +68,7 @@ def explain_study(resolved: Resolved, study: Study) -> None:
             "drawn for each patient", ("name", "law", "unit"), [(p.name, _law(d), p.unit) for p, d in rows]
         )
     explain_interventions(study)
+    explain_importance(network)
     choice = choose(network, study)
     if choice.scales:
         print(
@@ -99,6 +100,18 @@ def explain_interventions(study: Study) -> None:
     if study.event:
         rows = [(x.name, x.when, _clock(x), "the trajectory ends" if x.stop else "it goes on") for x in study.event]
         show_table("events", ("name", "first time of", "measured from", "then"), rows)
+
+
+def explain_importance(network: Network) -> None:
+    """Print which fates are drawn from another law, and what that leaves to the others."""
+    for place, tilt in enumerate(network.tilts):
+        parts = []
+        for r, q in tilt.drawn:
+            often = number(network.parameters[q].value)
+            parts.append(f"{network.reactions[r].name} is drawn {often} times as often as it happens")
+        share = number(network.parameters[tilt.share].value)
+        parts.append(f"every other fate of {network.species[tilt.species].name} {share} times")
+        print(("importance: " if place == 0 else " " * 12) + ", ".join(parts))
 
 
 def _when(x: Treatment) -> str:

@@ -34,6 +34,7 @@ _CLEARABLE = frozenset(
         "sensitivity",
         "cluster",
         "quantity",
+        "importance",
         "ensemble",
         "limits",
         "output",

@@ -270,6 +270,7 @@ class Study(Table):
     treatment: Treatments = ()
     event: Events = ()
     arm: Arms = ()
+    importance: dict[str, Positive] = Field(default_factory=dict)  # fate -> how many times as often it is drawn
     simulate: Simulate
     ensemble: Ensemble = Ensemble()
     limits: Limits = Limits()

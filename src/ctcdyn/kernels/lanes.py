@@ -35,7 +35,6 @@ from ctcdyn.kernels.contract import (
     PASSED,
     READINGS,
     REAL,
-    SHOWN,
     SPECIES,
     TIME,
     TIMED,
@@ -125,7 +124,7 @@ def hand_over(w, book, i, k, code, spent, t, status, work, final, passed, ended,
     status[k] = code
     work[k] = spent if code == EVENT_LIMIT else spent - int64(w[REFUSED + i])
     ended[k] = t
-    for s in range(SHOWN):
+    for s in range(final.shape[1]):  # the species that are shown, or hidden counters as well
         final[k, s] = w[X + s * W + i] if code == OK or code == EXTINCT or code == STOPPED else np.nan
     for s in range(PASSAGES):
         passed[k, s] = w[PASSED + s * W + i]
@@ -186,7 +185,8 @@ def loop(begin, prepare, sweep, reach, ready, read, arrive, dense, counted=False
 
         values (1 or count, PARAMETERS); grid (T,) days; out (slots * LEAF * T * (SPECIES + READINGS),); slot, left
         (leaves,): buffer of an open leaf or -1, trajectories still to finish; free (slots,) stack of buffers; by
-        trajectory: status u1, work i8 (steps or events), final (SHOWN), passed (PASSAGES), ended days, log (LOGS * 3).
+        trajectory: status u1, work i8 (steps or events), final (SHOWN, or SPECIES), passed (PASSAGES), ended days,
+        log (LOGS * 3).
         """
         saves = grid.shape[0]
         columns = SPECIES + READINGS

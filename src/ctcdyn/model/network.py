@@ -195,6 +195,25 @@ class Treatment:
 
 
 @dataclass(frozen=True, slots=True)
+class Tilt:
+    """How the fates of one species' cells are drawn: `model/importance.py`. Pairs are (reaction, parameter).
+
+    The rate of a `drawn` reaction is its parameter times as large as it was, that of every one of the `rest` so many
+    times as large as the parameter `share` says: then their sum is what it was.
+    """
+
+    species: int
+    drawn: tuple[tuple[int, int], ...]
+    rest: tuple[int, ...]
+    share: int
+
+    @property
+    def factors(self) -> tuple[tuple[int, int], ...]:
+        """(reaction, parameter that its rate was multiplied by) of all fates."""
+        return (*self.drawn, *((r, self.share) for r in self.rest))
+
+
+@dataclass(frozen=True, slots=True)
 class Network:
     """A whole model. `tests` is the [test] table: the small instance on which conformance tests run."""
 
@@ -209,6 +228,7 @@ class Network:
     treatments: tuple[Treatment, ...] = ()
     noises: tuple[Noise, ...] = ()
     published: tuple[Published, ...] = ()
+    tilts: tuple[Tilt, ...] = ()  # fates that are drawn more often than they happen: results have weights
     source_text: str = field(default="", compare=False)
     path: str = field(default="", compare=False)
     tests: Mapping[str, object] = field(default_factory=dict, compare=False)

@@ -9,10 +9,12 @@ from typing import Literal
 
 from ctcdyn import plugins
 from ctcdyn.config import Distribution, Study
+from ctcdyn.config.tables import QUANTILES
 from ctcdyn.errors import CtcError, Place, Problem
 from ctcdyn.model.definitions import check_initial_unit, in_base, read_parameter_value, shown_unit
 from ctcdyn.model.expr import Expr, Number, derivative, evaluate
 from ctcdyn.model.fluctuations import noise_problems
+from ctcdyn.model.importance import method_problems, read_tilted, share_problems
 from ctcdyn.model.interventions import read_interventions
 from ctcdyn.model.network import Network, Parameter, derived_is_fixed, unknown_name
 from ctcdyn.model.rates import parts_of_cells
@@ -80,11 +82,23 @@ def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Proble
             draws.append(draw)
     _check_derived(reader, changed, parameters)
     changed = read_interventions(reader, study, changed)
+    changed = _tilted(reader, study, changed)
     _check_method(reader, study, changed)
     if study.output.lesions and getattr(network, "lesion", None) is None:
         what = f"output.lesions: {network.name} declares no lesions, so there is no table of them"
         reader.note("C119", what, ("output", "lesions"), "leave it out, or take a model with [lesion]")
     return Resolved(changed, tuple(sorted(draws, key=lambda draw: draw.parameter))), reader.problems
+
+
+def _tilted(reader: Reader, study: Study, network: Network) -> Network:
+    """The network with the fates that the study draws more often than they happen."""
+    places = {name: study.place("importance", name) for name in study.importance}
+    made, problems = read_tilted(network, study.importance, places)
+    reader.problems += problems or share_problems(made, made.parameter_values()[None, :], places)
+    if study.importance and study.output.quantiles != QUANTILES:
+        what = "[importance] and output.quantiles exclude each other: bins count trajectories, not their weights"
+        reader.note("C107", what, ("output", "quantiles"), "leave quantiles out; means and chances are weighted")
+    return made
 
 
 def _pin(reader: Reader, study: Study, network: Network) -> Network:
@@ -277,7 +291,10 @@ def semantics_of(study: Study, method: str = "") -> str:
 def _check_method(reader: Reader, study: Study, network: Network) -> None:
     """The solver is there, and what it simulates can start where the study starts it."""
     method, path = study.simulate.method, ("simulate", "method")
+    switch_up = study.simulate.hybrid.switch_up
     if method in ("ode", "auto"):
+        if study.importance:
+            reader.problems += method_problems(network, method, "ode", switch_up, reader.document.place(*path))
         reader.problems += noise_problems(network, method, "ode")
         if study.simulate.step is not None:
             at = study.place("simulate", "step")
@@ -291,6 +308,8 @@ def _check_method(reader: Reader, study: Study, network: Network) -> None:
             given = {name: study.place("initial", name) for name in study.initial}
             reader.problems += parts_of_cells(network, given, semantics != "jump")
         reader.problems += noise_problems(network, method, semantics)
+        if study.importance:
+            reader.problems += method_problems(network, method, semantics, switch_up, place)
         if semantics == "hybrid":
             given = {name: study.place("initial", name) for name in study.initial}
             reader.problems += parts_of_cells(network, given, True, study.simulate.hybrid.switch_up)

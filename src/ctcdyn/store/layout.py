@@ -63,6 +63,7 @@ class Schema:
     founder_rules: tuple[str, ...] = ()
     organs: tuple[str, ...] = ()
     lesions: bool = False
+    weighted: bool = False  # some fates were drawn from another law: rows have a weight, the summary is weighted
 
     @property
     def kept(self) -> int:
@@ -150,7 +151,7 @@ class Schema:
         """
         empty = frozenset(axis for axis, size in self.sizes.items() if not size and axis != "trajectory")
         low = bool(self.low_count and self.quantiles)  # p_low is counted in the bins of quantiles
-        return dict(_variables(empty, low, self.state_dtype))
+        return dict(_variables(empty, low, self.weighted, self.state_dtype))
 
     def bytes_before_compression(self) -> int:
         """Size of the file if nothing could be compressed: an upper bound for estimates of disk space."""
@@ -216,6 +217,9 @@ VARIABLES: dict[str, Variable] = COORDINATES | {
     "observable_units": Variable(("observable",), "text", "", "unit of each observable"),
     "parameter_units": Variable(("parameter",), "text", "", "unit of each parameter"),
     "founder_organ": Variable(("founder_rule",), "text", "", "organ in which the rule founds lesions"),
+    "weight": Variable(
+        _K, "f8", "1", "law asked for over law drawn from, of the whole path: means are of weight x", _NAN
+    ),
     "params": Variable(
         ("trajectory", "parameter"), "f8", "parameter_units", "parameter values used, after draws", _NAN
     ),
@@ -273,6 +277,10 @@ VARIABLES: dict[str, Variable] = COORDINATES | {
         _NAN,
         {"cell_methods": "trajectory: variance"},
     ),
+    "mean_error": Variable((*_SUMMARY, "species"), "f8", "species_units", "standard error of mean", _NAN),
+    "obs_mean_error": Variable(
+        (*_SUMMARY, "observable"), "f8", "observable_units", "standard error of obs_mean", _NAN
+    ),
     "quantiles": Variable(
         ("quantile", *_SUMMARY, "species"), "f8", "species_units", "quantiles over trajectories", _NAN
     ),
@@ -280,6 +288,11 @@ VARIABLES: dict[str, Variable] = COORDINATES | {
         ("quantile", *_SUMMARY, "observable"), "f8", "observable_units", "quantiles over trajectories", _NAN
     ),
 }
+
+# What a result has only where trajectories have weights, and what it has only where they have none: of weighted values
+# the sample variance is not that of the law, and counts in bins are those of the law drawn from.
+_WEIGHTED = ("weight", "mean_error", "obs_mean_error")
+_PLAIN = ("var", "obs_var", "p_extinct", "p_low", "quantiles", "obs_quantiles")
 
 # The table of lesions, one row each, in order of trajectory and lesion: the columns that a range gives.
 LESIONS: dict[str, Variable] = {
@@ -306,12 +319,13 @@ LESION_COLUMNS: dict[str, Variable] = {
 
 
 @functools.cache
-def _variables(empty: frozenset[str], low: bool, state_dtype: str) -> dict[str, Variable]:
-    """Variables of a result whose axes `empty` have the length zero; with p_low or not."""
+def _variables(empty: frozenset[str], low: bool, weighted: bool, state_dtype: str) -> dict[str, Variable]:
+    """Variables of a result whose axes `empty` have the length zero; with p_low or not; with weights or not."""
+    absent = {*(_PLAIN if weighted else _WEIGHTED), *(() if low else ("p_low",))}
     return {
         name: variable.as_type(state_dtype) if variable.dtype == "path" else variable
         for name, variable in VARIABLES.items()
-        if not empty.intersection(variable.axes) and (low or name != "p_low")
+        if not empty.intersection(variable.axes) and name not in absent
     }
 
 
@@ -323,5 +337,5 @@ RESERVED: dict[str, str] = {
 }
 
 # Written as they arrive, one row a trajectory.
-ROW_NAMES = ("status", "n_steps", "n_reactions", "params", "final_state", "event_time", "event_observed")
+ROW_NAMES = ("status", "n_steps", "n_reactions", "weight", "params", "final_state", "event_time", "event_observed")
 PATH_NAMES = ("state", "observables")

@@ -32,7 +32,7 @@ class Packed:
     @property
     def rows(self) -> int:
         """Bytes of rows, those of lesions among them."""
-        rows = sum(getattr(self.result, name).nbytes for name in ROW_NAMES)
+        rows = sum(getattr(self.result, name).nbytes for name in ROW_NAMES if hasattr(self.result, name))
         return int(rows + sum(values.nbytes for values in self.result.lesions.values()))
 
     @property

@@ -212,6 +212,7 @@ def _schema(file: Any) -> Schema:
         method=str(attributes["method"]),
         bin_edges=edges,
         low_count=float(attributes.get("low_count", 0.0)),
+        weighted="weight" in file,
         provenance=read_provenance(file),
         title=str(attributes["title"]),
         founder_rules=text("founder_rule"),

@@ -112,17 +112,18 @@ def relative_error(bin_edges: ArrayLike) -> float:
 def summarise(
     root: Moments, sketch: Counts | None, species: int, levels: Sequence[float], low: float = 0.0
 ) -> dict[str, Array]:
-    """Arrays mean, var, n_valid, p_extinct, obs_mean, obs_var, quantiles, obs_quantiles, p_low by their names in a
-    result; p_low only where `low`, a power of two, is above 0.
+    """Arrays mean, var, mean_error, n_valid, p_extinct, obs_mean, obs_var, obs_mean_error, quantiles, obs_quantiles,
+    p_low by their names in a result, of which `schema.variables()` says what is kept.
 
     `species` is S: columns 0 to S - 1 are species, the rest observables. var is the sample variance (NaN
-    for n < 2), everything is NaN where no trajectory is valid.
+    for n < 2), everything is NaN where no trajectory is valid. p_low is there where `low`, a power of two, is above 0.
     """
     n = np.asarray(root.n, dtype=np.uint64)
     number = n[..., None].astype(np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = np.where(number > 0, root.mean, np.nan)
         var = np.where(number > 1, np.asarray(root.m2) / (number - 1), np.nan)
+        error = np.where(number > 1, np.sqrt(var / number), np.nan)
         zero = np.where(number > 0, np.asarray(root.zeros, dtype=np.float64) / number, np.nan)
     found: dict[str, Array] = {
         "mean": mean[..., :species],
@@ -131,6 +132,8 @@ def summarise(
         "p_extinct": zero[..., :species],
         "obs_mean": mean[..., species:],
         "obs_var": var[..., species:],
+        "mean_error": error[..., :species],
+        "obs_mean_error": error[..., species:],
     }
     if sketch is not None and len(levels):
         arms, times, columns = mean.shape
