@@ -15,7 +15,7 @@ from ctcdyn.store.summary import Counts, Moments, summarise
 
 _TEXTS = ("species_units", "observable_units", "parameter_units", "founder_organ")
 _IDENTITY = ("trajectory", "patient_id", "replicate", "arm_index", "kept_arm")
-_MOMENTS = ("mean", "var", "n_valid", "p_extinct", "obs_mean", "obs_var")
+_MOMENTS = ("mean", "var", "mean_error", "n_valid", "p_extinct", "obs_mean", "obs_var", "obs_mean_error")
 _QUANTILES = ("quantiles", "obs_quantiles", "p_low")
 
 
