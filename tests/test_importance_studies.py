@@ -132,6 +132,15 @@ def test_run_tells_chances_with_error_gain_and_what_is_doubtful(tmp_path: Path) 
     assert "settle is drawn 100000 times as often as it happens, every other fate of tissue 0.900001 times" in told
 
 
+def test_a_model_of_the_study_draws_as_the_study_does(tmp_path: Path) -> None:
+    model = Model.from_study(write(tmp_path), arm="untreated")
+    found = model.simulate([0.0, 10.0, 30.0], method="direct", n=3, parameters={"p": [1e-6, 2e-7, 5e-6]}, seed=3)
+    assert_allclose(found.params[:, found.parameter.index("settle__tilt")], 1e5)
+    assert (found.weight != 1.0).any()
+    with pytest.raises(CtcError, match="already"):
+        model.simulate([0.0, 1.0], method="direct", importance={"settle": 2.0})
+
+
 def test_a_patient_to_whom_nothing_is_left_fails(tmp_path: Path) -> None:
     """The study's own numbers are fine; some patients' are not."""
     study = write(tmp_path, {"high = 1e-6": "high = 2e-6"}, theta="8e5", patients=40)

@@ -197,6 +197,9 @@ class Model:
         """The network whose fates are drawn from another law."""
         if not importance:
             return self.network
+        if self.network.tilts:
+            what = "importance = ...: the study of this model has [importance] already"
+            raise CtcError(Problem("C107", what, fix="leave one of the two out"))
         wrong = [
             Problem("C106", f"importance of {name}: {value!r}", fix="give a finite number")
             for name, value in importance.items()
