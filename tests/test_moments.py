@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
-from scipy.integrate import solve_ivp
+from scipy.integrate import dblquad, solve_ivp
 
 import oracles
 from ctcdyn import load_model, run
@@ -28,7 +28,7 @@ from networks import dimers, network
 
 TOY = oracles.RELAPSE_TOY
 Vector = NDArray[np.float64]
-KINDS = ("B", "T", "D", "G", "marker")  # what varies in `cascade`
+KINDS = ("B", "T", "D", "G")  # what varies in `cascade`
 
 
 def event(name: str, when: str, use: str = "first_passage") -> Observable:
@@ -40,46 +40,44 @@ def pinned(net: Network, *which: str) -> Network:
 
 
 def cascade() -> Network:
-    """The toy set of T5, whose source can grow and have a rhythm; a marker of growing cells that is pinned, and a
-    treatment that moves and kills cells and slows division for four days."""
+    """The toy set of T5, whose source can grow and have a rhythm; and a treatment that moves and kills cells and slows
+    division for four days."""
     shed = "s * P ** 0.663 * step(10 - t) * (1 + swing * sin(2 * pi * t))"
     rinse = Treatment(
         "rinse", Name("day"), duration=4.0, scale=((7, 0.5),),
         set=((1, parse("0.1 * B")), (2, parse("0")), (3, parse("D + T + 2"))),
     )  # fmt: skip
     net = network(
-        "cascade", {"P": 1.0, "B": 0.0, "T": 0.0, "D": 0.0, "G": 0.0, "marker": 0.0},
+        "cascade", {"P": 1.0, "B": 0.0, "T": 0.0, "D": 0.0, "G": 0.0},
         {"s": 2.0, "k_ext": 0.5, "d_B": 1.5, "k_TD": 0.3, "k_TG": 0.1, "d_T": 0.6, "k_R": 0.05, "b": 0.5, "d": 0.3,
          "d_D": 0.02, "k_GD": 0.1, "growth": 0.0, "swing": 0.0, "day": 1e9},
         {"grow": ("-> P", "=growth * P"), "shed": ("-> B", "=" + shed), "leave": ("B -> T", "k_ext"),
          "clear": ("B ->", "d_B"), "sleep": ("T -> D", "k_TD"), "settle": ("T -> G", "k_TG"), "die": ("T ->", "d_T"),
          "wake": ("D -> G", "k_R"), "lose": ("D ->", "d_D"), "divide": ("G -> 2 G", "b"), "wither": ("G ->", "d"),
-         "resleep": ("G -> D", "k_GD"), "mark": ("G -> G + marker", "0.7"), "fade": ("marker ->", "0.2")},
+         "resleep": ("G -> D", "k_GD")},
         observables=(
             Observable("settled", parse("D + G"), None, {}, "1"), event("large", "P >= 2"),
         ),
         treatments=(rinse,),
     )  # fmt: skip
-    return pinned(net, "P", "marker")
+    return pinned(net, "P")
 
 
 def by_hand(k: Mapping[str, float], growth: float, swing: float, start: float, end: float, y: Vector) -> Vector:
-    """Means of KINDS (5) and their covariances (25) from one time to another, written reaction by reaction."""
-    a = np.zeros((5, 5))
+    """Means of KINDS (4) and their covariances (16) from one time to another, written reaction by reaction."""
+    a = np.zeros((4, 4))
     a[0, 0] = -(k["k_ext"] + k["d_B"])
     a[1, :2] = k["k_ext"], -(k["k_TD"] + k["k_TG"] + k["d_T"])
     a[2, 1:4] = k["k_TD"], -(k["k_R"] + k["d_D"]), k["k_GD"]
     a[3, 1:4] = k["k_TG"], k["k_R"], k["b"] - k["d"] - k["k_GD"]
-    a[4, 3:5] = 0.7, -0.2
-    one = np.eye(5)
-    b, t, d, g = one[:4]
-    noises = [  # (kind, rate for each cell, change): the marker has none of its own
+    b, t, d, g = np.eye(4)
+    noises = [  # (kind, rate for each cell, change)
         (0, k["k_ext"], t - b), (0, k["d_B"], -b), (1, k["k_TD"], d - t), (1, k["k_TG"], g - t), (1, k["d_T"], -t),
         (2, k["k_R"], g - d), (2, k["d_D"], -d), (3, k["b"], g), (3, k["d"], -g), (3, k["k_GD"], d - g),
     ]  # fmt: skip
 
     def slope(at: float, y: Vector) -> Vector:
-        m, sigma = y[:5], y[5:].reshape(5, 5)
+        m, sigma = y[:4], y[4:].reshape(4, 4)
         on = 1.0 if end <= 10.0 else 0.0
         source = on * k["source"] * np.exp(0.663 * growth * at) * (1.0 + swing * np.sin(2.0 * np.pi * at))
         spread = a @ sigma + sigma @ a.T + source * np.outer(b, b)
@@ -92,8 +90,8 @@ def by_hand(k: Mapping[str, float], growth: float, swing: float, start: float, e
 
 
 def covariances(found: Results, row: int, save: int) -> Vector:
-    """(5, 5) as the columns of `cascade` have them; what has no column is 0."""
-    matrix = np.zeros((5, 5))
+    """(4, 4) as the columns of `cascade` have them; what has no column is 0."""
+    matrix = np.zeros((4, 4))
     for i, one in enumerate(KINDS):
         for j, other in enumerate(KINDS[i:], i):
             name = f"var_{one}" if one == other else f"cov_{one}_{other}"
@@ -103,6 +101,25 @@ def covariances(found: Results, row: int, save: int) -> Vector:
 
 def means(found: Results, row: int, save: int) -> Vector:
     return np.array([found.values(kind)[row, save] for kind in KINDS])
+
+
+def integrated(net: Network, end: float) -> dict[str, float]:
+    """The derived network by SciPy, without a kernel: its species and covariances at `end`."""
+    made = with_moments(net)
+    names = [*made.species_names, *(o.name for o in made.observables if o.use == "moment")]
+    rates = [r.propensity("moments", made) for r in made.reactions]
+    change = np.zeros((len(names), len(rates)))
+    change[: len(made.species)] = made.stoichiometry()
+    change[len(made.species) :, len(net.reactions) :] = np.eye(len(names) - len(made.species))
+    values = {p.name: p.value for p in made.parameters}
+
+    def slope(t: float, y: Vector) -> Vector:
+        at = values | dict(zip(names, y.tolist(), strict=True)) | {"t": t}
+        return change @ np.array([float(evaluate(rate, at)) for rate in rates])
+
+    start = np.concatenate([made.initial_values(), np.zeros(len(names) - len(made.species))])
+    y = solve_ivp(slope, (0.0, end), start, "DOP853", rtol=1e-10, atol=1e-10).y[:, -1]
+    return dict(zip(names, y.tolist(), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -115,8 +132,8 @@ def found() -> Results:
 def test_moments_of_the_toy_set(found: Results) -> None:
     """T5: means as printed; covariances beside a matrix exponential, and the toy set by hand beside that too."""
     assert set(found.status) == {Status.OK}
-    assert_allclose(means(found, 0, 1)[:4], [1.0, 0.4999546, 1.25283089, 1.04073544], atol=1e-8)
-    assert_allclose(means(found, 0, 2)[:4], [2.06e-9, 4.54e-5, 2.66010461, 4.50252560], rtol=1e-3, atol=1e-8)
+    assert_allclose(means(found, 0, 1), [1.0, 0.4999546, 1.25283089, 1.04073544], atol=1e-8)
+    assert_allclose(means(found, 0, 2), [2.06e-9, 4.54e-5, 2.66010461, 4.50252560], rtol=1e-3, atol=1e-8)
     k = TOY
     toy: list[tuple[int | None, float, dict[int, int]]] = [
         (0, k["k_ext"], {0: -1, 1: 1}), (0, k["d_B"], {0: -1}), (1, k["k_TD"], {1: -1, 2: 1}), (1, k["d_T"], {1: -1}),
@@ -124,33 +141,33 @@ def test_moments_of_the_toy_set(found: Results) -> None:
         (3, k["d"], {3: -1}), (3, k["k_GD"], {3: -1, 2: 1}),
     ]  # fmt: skip
     x, sigma = oracles.first_order_moments([*toy, (None, 2.0, {0: 1})], [0.0] * 4, 10.0)
-    assert_allclose(means(found, 0, 1)[:4], x, rtol=1e-8)
-    assert_allclose(covariances(found, 0, 1)[:4, :4], sigma, rtol=1e-7, atol=1e-8)
+    assert_allclose(means(found, 0, 1), x, rtol=1e-8)
+    assert_allclose(covariances(found, 0, 1), sigma, rtol=1e-7, atol=1e-8)
     x, sigma = oracles.first_order_moments(toy, x.tolist(), 10.0, sigma)
-    assert_allclose(means(found, 0, 2)[:4], x, rtol=1e-7, atol=1e-9)
-    assert_allclose(covariances(found, 0, 2)[:4, :4], sigma, rtol=1e-7, atol=1e-8)
-    assert_allclose(by_hand(TOY, 0.0, 0.0, 0.0, 10.0, np.zeros(30))[:4], means(found, 0, 1)[:4], rtol=1e-8)
+    assert_allclose(means(found, 0, 2), x, rtol=1e-7, atol=1e-9)
+    assert_allclose(covariances(found, 0, 2), sigma, rtol=1e-7, atol=1e-8)
+    assert_allclose(by_hand(TOY, 0.0, 0.0, 0.0, 10.0, np.zeros(20))[:4], means(found, 0, 1), rtol=1e-8)
 
 
 def test_a_growing_source_with_a_rhythm_and_a_treatment(found: Results) -> None:
-    """Beside SciPy: rates that change with time and with a pinned species, which has no variance; one that is pinned
-    and fed by cells has theirs; m becomes A m + b and Sigma A Sigma A^T, with a rate that is scaled for a time."""
+    """Beside SciPy: rates that change with time and with a pinned species, which has no variance; m becomes
+    A m + b and Sigma A Sigma A^T where a treatment comes, with a rate that is scaled for a time."""
     usual, slow = TOY, TOY | {"b": 0.5 * TOY["b"]}
-    y = by_hand(usual, 0.1, 0.8, 0.0, 10.0, np.zeros(30))
-    assert_allclose(means(found, 1, 1), y[:5], rtol=1e-8)
-    assert_allclose(covariances(found, 1, 1), y[5:].reshape(5, 5), rtol=1e-7, atol=1e-8)
+    y = by_hand(usual, 0.1, 0.8, 0.0, 10.0, np.zeros(20))
+    assert_allclose(means(found, 1, 1), y[:4], rtol=1e-8)
+    assert_allclose(covariances(found, 1, 1), y[4:].reshape(4, 4), rtol=1e-7, atol=1e-8)
     end = by_hand(usual, 0.1, 0.8, 10.0, 20.0, y)
-    assert_allclose(means(found, 1, 2), end[:5], rtol=1e-8, atol=1e-8)
-    assert_allclose(covariances(found, 1, 2), end[5:].reshape(5, 5), rtol=1e-7, atol=1e-8)
+    assert_allclose(means(found, 1, 2), end[:4], rtol=1e-8, atol=1e-8)
+    assert_allclose(covariances(found, 1, 2), end[4:].reshape(4, 4), rtol=1e-7, atol=1e-8)
     y = by_hand(usual, 0.1, 0.8, 10.0, 15.0, y)
-    effect = np.eye(5)
+    effect = np.eye(4)
     effect[0, 0], effect[1, 1], effect[2, 1] = 0.1, 0.0, 1.0
-    moved = effect @ y[:5] + [0.0, 0.0, 2.0, 0.0, 0.0]
-    y = np.concatenate([moved, (effect @ y[5:].reshape(5, 5) @ effect.T).ravel()])
+    moved = effect @ y[:4] + [0.0, 0.0, 2.0, 0.0]
+    y = np.concatenate([moved, (effect @ y[4:].reshape(4, 4) @ effect.T).ravel()])
     y = by_hand(slow, 0.1, 0.8, 15.0, 19.0, y)
     y = by_hand(usual, 0.1, 0.8, 19.0, 20.0, y)
-    assert_allclose(means(found, 2, 2), y[:5], rtol=1e-8, atol=1e-8)
-    assert_allclose(covariances(found, 2, 2), y[5:].reshape(5, 5), rtol=1e-7, atol=1e-8)
+    assert_allclose(means(found, 2, 2), y[:4], rtol=1e-8, atol=1e-8)
+    assert_allclose(covariances(found, 2, 2), y[4:].reshape(4, 4), rtol=1e-7, atol=1e-8)
     assert_allclose(found.values("P")[1], np.exp([0.0, 1.0, 2.0]), rtol=1e-9)
     assert_allclose(found.event_time[1:, 0], 10.0 * np.log(2.0), rtol=1e-7)  # an event of what is pinned
     assert not [name for name in found.observable if "P" in name.split("_")]
@@ -180,7 +197,7 @@ def test_the_linear_noise_approximation_gains_with_the_volume() -> None:
     )  # fmt: skip
     (reason,) = Moments(net).approximate
     assert reason == 'the rate of "meet" is not of first order in A'
-    model, errors = Model(net), []
+    errors = []
     for size in (40, 80, 160):
         laws, lost = oracles.master_equation(
             [[1], [-1]],
@@ -191,12 +208,9 @@ def test_the_linear_noise_approximation_gains_with_the_volume() -> None:
         count = np.arange(size // 2 + 1)
         mean = laws[0] @ count
         exact = np.array([mean, laws[0] @ (count - mean) ** 2])
-        start = {"A": float(size), "P": 0.0}
-        found = model.simulate(
-            [0.0, 1.0], method="moments", parameters={"size": float(size)}, initial=start, rtol=1e-9
-        )
-        near = np.array([found.values("P")[0, 1], found.values("var_P")[0, 1]])
-        assert_allclose(found.values("cov_A_P")[0, 1], -2.0 * near[1], rtol=1e-8)  # A + 2 P stays
+        found = integrated(net.with_values({"size": float(size)}, {"A": float(size)}), 1.0)
+        near = np.array([found["P"], found["var_P"]])
+        assert_allclose(found["cov_A_P"], -2.0 * near[1], rtol=1e-8)  # A + 2 P stays
         errors.append(np.abs(near - exact) / size)
     assert (errors[0] < 0.01).all()
     assert_allclose(errors[0] / errors[1], 2.0, rtol=0.1)
@@ -213,6 +227,25 @@ def test_the_linear_noise_approximation_gains_with_the_volume() -> None:
 )  # fmt: skip
 def test_order_of_a_rate(rate: str, expected: int) -> None:
     assert order(parse(rate), frozenset({"x", "y"})) == expected
+
+
+def test_what_is_pinned_and_fed_by_cells_has_their_variance_and_none_of_its_own() -> None:
+    """A marker M' = c x - f M of dividing cells x: with x' = g x, E x_s x_t = e^(g (t - s)) E x_s^2 for s <= t."""
+    net = network(
+        "marked", {"x": 3.0, "M": 0.0}, {"b": 1.0, "d": 0.8, "c": 0.7, "f": 0.2},
+        {"divide": ("x -> 2 x", "b"), "die": ("x ->", "d"), "mark": ("x -> x + M", "c"), "fade": ("M ->", "f")},
+    )  # fmt: skip
+    found = integrated(pinned(net, "M"), 2.0)
+
+    def both(s: float, t: float) -> float:  # covariance of x at two times, by what M keeps of each
+        early = oracles.birth_death(1.0, 0.8, min(s, t), 3)["var"]
+        return float(0.49 * np.exp(-0.2 * (4.0 - s - t) + 0.2 * abs(s - t)) * early)
+
+    half = 2.0 * dblquad(both, 0.0, 2.0, 0.0, lambda s: s, epsabs=1e-12, epsrel=1e-12)[0]
+    assert_allclose(found["var_M"], half, rtol=1e-9)
+    counted = integrated(net, 2.0)
+    own = counted["var_M"] - half  # of a counted marker: Poisson arrivals that fade one by one
+    assert_allclose(own, counted["M"], rtol=1e-9)
 
 
 def test_equations_are_those_of_the_page() -> None:
