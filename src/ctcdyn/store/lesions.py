@@ -93,7 +93,7 @@ def attributes(schema: Schema, name: str) -> dict[str, object]:
     words = texts(schema, name)
     if words and name != "status":
         found["flag_values"] = np.arange(len(words), dtype=np.uint8)
-        found["flag_meanings"] = " ".join("_".join(word.split()) for word in words)
+        found["flag_meanings"] = " ".join("_".join(word.split()) or "unspecified" for word in words)
     return found
 
 
