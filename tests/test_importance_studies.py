@@ -207,7 +207,8 @@ def test_other_networks_and_methods_that_have_no_such_fates() -> None:
     grown, _ = read_tilted(relapse(), {"detect": 3.0, "settle": 2.0})
     assert [p.code for p in method_problems(grown, "first_order_leap", "mixed", 500.0)] == ["C120"]
     assert method_problems(grown, "direct", "jump", 500.0) == []
-    for method, semantics in (("backward", "backward"), ("euler_maruyama", "langevin"), ("tsit5", "ode")):
+    for method, semantics in (("backward", "backward"), ("implicit_tau", "jump"), ("moments", "moments"),
+                              ("euler_maruyama", "langevin"), ("tsit5", "ode")):  # fmt: skip
         assert [p.code for p in method_problems(grown, method, semantics, 500.0)] == ["C107"]
     model = Model(seeding())
     with pytest.raises(CtcError, match="nothing is left") as caught:

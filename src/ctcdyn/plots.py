@@ -257,7 +257,8 @@ def _paths(axes: Axes, results: Results, panel: _Panel, entries: dict[str, Any])
     arms = results["kept_arm"][:PATHS]
     jumps = "steps-post" if results.schema.method == "direct" and panel.discrete else "default"
     if not _arm_keys(results, entries):
-        entries.setdefault("single trajectories", _key(color=_colour(0), linewidth=0.8))
+        drawn_otherwise = ", as drawn (unweighted)" if results.schema.weighted else ""
+        entries.setdefault(f"single trajectories{drawn_otherwise}", _key(color=_colour(0), linewidth=0.8))
     for path, arm in zip(values, arms):
         axes.plot(panel.time, path, color=_colour(arm), linewidth=0.5, alpha=0.5, drawstyle=jumps, zorder=3)
     return [values.reshape(-1), _means(axes, results, panel, entries)]

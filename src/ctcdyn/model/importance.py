@@ -29,6 +29,9 @@ from ctcdyn.units import DIMENSIONLESS
 
 SOURCE = "importance sampling, docs/solvers.md#rare-events"
 SEMANTICS = ("jump", "mixed", "hybrid")  # those in which cells are counted
+# Methods of these semantics whose numbers of firings have another law than that of their rates: parts of an implicit
+# leap are solved for, and the ratio is not the power of what fired
+OTHER_LAW = ("implicit_tau",)
 MOST_CELLS = 2.0**53
 # Factors by which scaled parameters are tried: a share that moves with none of them stays what it is
 _TRIES = (0.37, 1.61, 2.89)
@@ -125,7 +128,7 @@ def method_problems(
 ) -> list[Problem]:
     """What stands against fates of another law, which a study has asked for, in a method of these semantics."""
     key, fix = "simulate.method", "take direct, next_reaction, first_order_leap or tau_leap"
-    if method in ("auto", "ode") or semantics not in SEMANTICS:
+    if method in ("auto", "ode", *OTHER_LAW) or semantics not in SEMANTICS:
         what = f'[importance] needs a method that draws what each cell does, and "{method}" does not'
         if method == "auto":
             what = '[importance] needs a method by its name: "auto" may take one that draws nothing'
