@@ -128,6 +128,8 @@ def test_run_tells_chances_with_error_gain_and_what_is_doubtful(tmp_path: Path) 
     assert "2.5 % to 97.5 %" not in out
     seen = json.loads(command("inspect", tmp_path / "seeds.h5", "--json")[1])
     assert 0 < seen["events"][0]["share"] < 1e-4
+    assert abs(seen["weights"]["mean"] - 1.0) < 5.0 * seen["weights"]["error"]
+    assert "rows are of the law drawn from" in " ".join(command("inspect", tmp_path / "seeds.h5")[1].split())
     told = command("check", tmp_path / "study.toml", "--explain")[1]
     assert "settle is drawn 100000 times as often as it happens, every other fate of tissue 0.900001 times" in told
 

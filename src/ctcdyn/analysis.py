@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctcdyn.errors import CtcError, Exit, Problem, Status, did_you_mean
-from ctcdyn.rarity import Chance
+from ctcdyn.rarity import Chance, mean_weight
 from ctcdyn.rarity import chance as chance_of
 from ctcdyn.store.summary import quantiles_from_counts, relative_error
 
@@ -36,6 +36,7 @@ __all__ = [
     "quantiles_from_counts",
     "relative_error",
     "save_index",
+    "weights",
     "z_of_fraction",
     "z_score",
 ]
@@ -179,6 +180,16 @@ def event_chance(
         happened &= results.event_time[good, e] <= by
     weights = results.weight[good] if results.schema.weighted else np.ones(int(good.sum()))
     return chance_of(weights, happened, _followed(results, event)[good], confidence)
+
+
+def weights(results: Results) -> dict[str, float]:
+    """Mean of the weights of trajectories that did not fail, its standard error, and how many of equal weight they are
+    as good as (`mean`, `error`, `effective`); empty where trajectories have none. The mean is 1 but for chance.
+    """
+    if not results.schema.weighted:
+        return {}
+    good = results.weight[np.isin(results.status, [int(s) for s in Status if s.ok])]
+    return dict(zip(("mean", "error", "effective"), mean_weight(good) if len(good) else (math.nan, math.nan, 0.0)))
 
 
 def event_difference(results: Results, event: str, arm: str, against: str | None = None) -> Difference:

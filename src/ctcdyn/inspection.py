@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ctcdyn.analysis import event_difference, event_share, low_shares
+from ctcdyn.analysis import event_difference, event_share, low_shares, weights
 from ctcdyn.errors import Status
 from ctcdyn.results import Results, open_results
 from ctcdyn.store.content import Comparison
@@ -60,6 +60,7 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
             "parameters": _parameters(results),
             "event_kinds": list(schema.event_kinds),
             "events": _events(results),
+            "weights": {key: _plain(value) for key, value in weights(results).items()},
             "time": {
                 "saves": len(schema.times),
                 "start": float(schema.times[0]) if len(schema.times) else None,
@@ -222,6 +223,7 @@ def inspection_text(found: dict[str, Any]) -> str:
         ("times", saves),
         ("species", ", ".join(_with_unit(name, unit) for name, unit in found["species"].items())),
         ("observables", ", ".join(_with_unit(name, unit) for name, unit in found["observables"].items())),
+        ("weights", _weighed(found["weights"])),
         ("events", _passages(found["event_kinds"])),
         ("by the end", _shares(found["events"])),
         ("too few", _too_few(found["low_count"], found["below_low_count"])),
@@ -234,6 +236,14 @@ def inspection_text(found: dict[str, Any]) -> str:
     ]
     fill = textwrap.TextWrapper(110, "", " " * 12, break_long_words=False, break_on_hyphens=False).fill
     return "\n".join(fill(f"{name:<12}{text}") for name, text in lines if text)
+
+
+def _weighed(found: dict[str, Any]) -> str:
+    """What the weights of trajectories are like, and what they are for; empty where there are none."""
+    if found.get("mean") is None:
+        return ""
+    told = f"mean {found['mean']:.4g} ± {found['error'] or 0.0:.2g}, as good as {found['effective']:.3g} equal ones"
+    return f"{told}; rows are of the law drawn from, means and chances of the law asked for"
 
 
 def _too_few(count: float, shares: dict[str, float]) -> str:
