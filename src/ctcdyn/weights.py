@@ -34,8 +34,10 @@ class Ratio:
             for tilt in network.tilts:
                 for r, q in tilt.factors:
                     row = self.species + counters.index(counter_of(network.reactions[r]))
+                    # one after the other in memory: numpy may take another logarithm for numbers that are apart
+                    factor = np.ascontiguousarray(parameters[:, q])
                     with np.errstate(invalid="ignore", divide="ignore"):
-                        self._terms.append((row, np.log(parameters[:, q])))
+                        self._terms.append((row, np.log(factor)))
 
     def __bool__(self) -> bool:
         return bool(self._terms)
