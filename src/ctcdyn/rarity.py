@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 FEW = 100.0  # effective events: below, the error of the error is more than some 7 %, and the interval a guess
 HEAVY = 0.1  # of the sum in one trajectory
+UNEQUAL = 0.01  # effective events of those seen: below, the weights have a tail that was hardly met
 
 Floats = NDArray[np.float64]
 
@@ -40,7 +41,7 @@ class Chance:
     @property
     def few(self) -> bool:
         """Whether few trajectories carry the estimate."""
-        return self.effective < FEW or self.largest > HEAVY
+        return self.effective < max(FEW, UNEQUAL * self.seen) or self.largest > HEAVY
 
 
 def chance(weights: Floats, happened: NDArray[np.bool_], followed: NDArray[np.bool_], confidence: float) -> Chance:

@@ -9,8 +9,9 @@ the ratio of two laws of a path, prod(k_r / k_r')**N_r exp(integral of (total' -
 
 where N_r counts the firings of reaction r up to now. E'[w f(path)] = E[f(path)] for every f of the path up to then
 (P. W. Glynn and D. L. Iglehart 1989, doi:10.1287/mnsc.35.11.1367; of reactions: H. Kuwahara and I. Mura 2008,
-doi:10.1063/1.2987701, in whose form the total changes with each event, however). Every factor is a parameter of the
-network made here, so that it may differ from patient to patient, and changing theta compiles nothing.
+doi:10.1063/1.2987701, who choose anew among all reactions at each event; among the fates of a cell the ratio holds for
+methods that draw many cells at once). Every factor is a parameter of the network made here, so that it may differ from
+patient to patient, and changing theta compiles nothing.
 """
 
 from __future__ import annotations
