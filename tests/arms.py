@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ctcdyn.ensemble import Ensemble
 from ctcdyn.model.load import load_model
 from ctcdyn.model.resolve import resolve
 from ctcdyn.preparation import ensemble_of
+from ctcdyn.progress import Silent
 from instances import Content, content, semantics
 
 MODEL = """schema = 1
@@ -129,3 +131,13 @@ def of_arm(found: Content, arm: int, arms: int) -> Content:
 def times_of(found: Content, event: int = 0) -> np.ndarray:
     """Time and whether it was observed, (n, 2), of one event."""
     return np.stack([found["event_time"][:, event], found["event_observed"][:, event]], axis=1)
+
+
+class Halting(Silent):
+    """Stops a run when the first leaf is in; as progress, and as what interrupts."""
+
+    def stop_by(self, stop: Callable[[], None]) -> None:
+        self.stop = stop
+
+    def advance(self, done: int, failed: int = 0) -> None:
+        self.stop()

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import ctcdyn
-from arms import carry_out, of_arm, prepared, write
+from arms import Halting, carry_out, of_arm, prepared, write
 from commands import command
 from ctcdyn.codegen.kernel import link
 from ctcdyn.config import load_study
 from ctcdyn.errors import Interrupted, Status
 from ctcdyn.model.load import load_model
 from ctcdyn.model.resolve import resolve
-from ctcdyn.progress import Silent
 from ctcdyn.replay import replay
 from ctcdyn.store.content import content_hash
 from ctcdyn.study import run
@@ -158,16 +156,6 @@ def test_files_of_two_arms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert content_hash("merged.h5") == whole
     with ctcdyn.open("part2.h5") as part:
         assert part.schema.first % 2 == 0
-
-
-class Halting(Silent):
-    """Stops a run when the first leaf is in; as progress, and as what interrupts."""
-
-    def stop_by(self, stop: Callable[[], None]) -> None:
-        self.stop = stop
-
-    def advance(self, done: int, failed: int = 0) -> None:
-        self.stop()
 
 
 def test_a_run_that_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

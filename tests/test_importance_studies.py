@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from arms import Halting
 from commands import command
 from ctcdyn.config import load_study
-from ctcdyn.errors import CtcError, Status
+from ctcdyn.errors import CtcError, Interrupted, Status
 from ctcdyn.model.importance import method_problems, read_tilted
 from ctcdyn.model.load import prepare
 from ctcdyn.model.network import Treatment
@@ -93,7 +94,7 @@ def write(folder: Path, changes: Mapping[str, str] | None = None, theta: str = "
     return folder / "study.toml"
 
 
-def test_threads_shards_and_replay_give_the_same_bytes(tmp_path: Path) -> None:
+def test_threads_resume_shards_and_replay_give_the_same_bytes(tmp_path: Path) -> None:
     study = write(tmp_path)
     with run(study, threads=2) as found:
         whole = content_hash(tmp_path / "seeds.h5")
@@ -105,6 +106,12 @@ def test_threads_shards_and_replay_give_the_same_bytes(tmp_path: Path) -> None:
         assert_allclose(rest, 1.0 - (1e5 - 1.0) * p / (1.0 - p), rtol=1e-12)
         assert len(np.unique(rest)) == 300
         assert_array_equal(found.to_pandas()["weight"], weight)
+    (tmp_path / "seeds.h5").unlink()
+    halting = Halting()
+    with pytest.raises(Interrupted):
+        run(study, threads=1, progress=halting, interruption=halting)  # type: ignore[arg-type]
+    with run(study, threads=2, resume=True):
+        assert content_hash(tmp_path / "seeds.h5") == whole
     parts = []
     for i in (1, 2):
         file = tmp_path / f"part{i}.h5"
