@@ -133,6 +133,7 @@ def test_run_tells_chances_with_error_gain_and_what_is_doubtful(tmp_path: Path) 
     assert "gain" in out
     assert "DOUBTFUL  first treated: few trajectories carry it" in out
     assert "2.5 % to 97.5 %" not in out
+    assert "counts as zero from then on" in out
     seen = json.loads(command("inspect", tmp_path / "seeds.h5", "--json")[1])
     assert 0 < seen["events"][0]["share"] < 1e-4
     assert abs(seen["weights"]["mean"] - 1.0) < 5.0 * seen["weights"]["error"]

@@ -241,7 +241,7 @@ def _rare(results: Results) -> str:
         lines.extend(_columns(table) if results.event_kind else [])
         lines.append(f"  mean weight {value:.4g} ± {error:.2g} (must be 1), as good as {plain(effective)} equal ones")
         if abs(value - 1.0) > 4.0 * error:
-            doubts.append(f"weights{mine}: their mean is not 1: heavy ones were not met, so draw nothing as often")
+            doubts.append(f"weights{mine}: their mean is not 1, as heavy ones were not met: draw it less often")
     lines.append("  events: so many of equal weight would have this error; gain: variance of plain sampling over this")
     return "\n".join(lines + [f"  DOUBTFUL  {text}" for text in doubts] + _differences(results, Accuracy()))
 
@@ -309,6 +309,8 @@ def _at_the_end(results: Results, trusted: Accuracy) -> str:
             zeros = f"{100 * float(results.p_extinct[a, -1, c]):.3g} %" if counted else ""
             table.append((name if unit == "1" else f"{name} ({unit})", value, error, spread, zeros))
         lines.extend(_columns(table))
+    if results.schema.weighted and Status.STOPPED in results.counts:
+        lines.append("  a trajectory that an event has ended counts as zero from then on")
     return "\n".join(lines)
 
 
