@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ctcdyn.config import load_study
+    from ctcdyn.controls import controlled
     from ctcdyn.errors import CtcError
     from ctcdyn.results import Results
     from ctcdyn.results import open_results as open
@@ -24,12 +25,13 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["CtcError", "Model", "Results", "__version__", "load_model", "load_study", "open", "run"]
+__all__ = ["CtcError", "Model", "Results", "__version__", "controlled", "load_model", "load_study", "open", "run"]
 
 _HOME = {
     "CtcError": ("ctcdyn.errors", "CtcError"),
     "Model": ("ctcdyn.simulation", "Model"),
     "Results": ("ctcdyn.results", "Results"),
+    "controlled": ("ctcdyn.controls", "controlled"),
     "load_model": ("ctcdyn.simulation", "load_model"),
     "load_study": ("ctcdyn.config", "load_study"),
     "open": ("ctcdyn.results", "open_results"),

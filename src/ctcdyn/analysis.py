@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 __all__ = [
     "Difference",
     "Estimate",
+    "arm_index",
     "clocks",
     "event_chance",
     "event_difference",
+    "event_index",
     "event_share",
     "fraction",
     "low_shares",
@@ -160,8 +162,8 @@ def event_share(results: Results, event: str, arm: str | None = None) -> Estimat
     if results.schema.weighted:
         found = event_chance(results, event, arm)
         return Estimate(found.value, found.error, found.low, found.high, found.n)
-    chosen = _followed(results, event) & (results["arm_index"] == _arm(results, arm))
-    happened = results.event_observed[:, _event(results, event)] == 1
+    chosen = _followed(results, event) & (results["arm_index"] == arm_index(results, arm))
+    happened = results.event_observed[:, event_index(results, event)] == 1
     return fraction(int((chosen & happened).sum()), int(chosen.sum()))
 
 
@@ -173,8 +175,9 @@ def event_chance(
     For results with weights (`[importance]`), and for those without, where each counts 1. Called for rising `by` it is
     the curve of first passages, each point unbiased.
     """
-    e = _event(results, event)
-    good = np.isin(results.status, [int(s) for s in Status if s.ok]) & (results["arm_index"] == _arm(results, arm))
+    e = event_index(results, event)
+    good = np.isin(results.status, [int(s) for s in Status if s.ok])
+    good &= results["arm_index"] == arm_index(results, arm)
     happened = results.event_observed[good, e] == 1
     if by is not None:
         happened &= results.event_time[good, e] <= by
@@ -202,10 +205,10 @@ def event_difference(results: Results, event: str, arm: str, against: str | None
     pairs = max(results.schema.count - skip, 0) // arms
     rows = slice(skip, skip + pairs * arms)
     followed = _followed(results, event)[rows].reshape(pairs, arms)
-    happened = results.event_observed[rows, _event(results, event)].reshape(pairs, arms).astype(np.float64)
+    happened = results.event_observed[rows, event_index(results, event)].reshape(pairs, arms).astype(np.float64)
     if results.schema.weighted:
         happened = np.where(happened == 1.0, results.weight[rows].reshape(pairs, arms), 0.0)
-    a, b = _arm(results, arm), _arm(results, against)
+    a, b = arm_index(results, arm), arm_index(results, against)
     both = followed[:, a] & followed[:, b]
     one, other = happened[both, a], happened[both, b]
     n = len(one)
@@ -218,7 +221,7 @@ def event_difference(results: Results, event: str, arm: str, against: str | None
 
 def _followed(results: Results, event: str) -> NDArray[np.bool_]:
     """Trajectories that did not fail and whose follow-up has a length."""
-    e = _event(results, event)
+    e = event_index(results, event)
     good: NDArray[np.bool_] = np.isin(results.status, [int(s) for s in Status if s.ok])
     if event not in clocks(results):
         return good
@@ -226,14 +229,16 @@ def _followed(results: Results, event: str) -> NDArray[np.bool_]:
     return good
 
 
-def _event(results: Results, event: str) -> int:
+def event_index(results: Results, event: str) -> int:
+    """Column of an event. Raises CtcError (R509, exit 2) with the nearest name."""
     if event not in results.event_kind:
         fix = did_you_mean(event, results.event_kind) or f"known: {', '.join(results.event_kind) or 'none'}"
         raise CtcError(Problem("R509", f"no event is called {event!r}", fix=fix), Exit.USAGE)
     return results.event_kind.index(event)
 
 
-def _arm(results: Results, arm: str | None) -> int:
+def arm_index(results: Results, arm: str | None) -> int:
+    """Position of an arm, of the first for None. Raises CtcError (R509, exit 2) with the nearest name."""
     if arm is not None and arm not in results.arm:
         fix = did_you_mean(arm, results.arm) or f"known: {', '.join(results.arm)}"
         raise CtcError(Problem("R509", f"no arm is called {arm!r}", fix=fix), Exit.USAGE)
