@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -151,6 +152,10 @@ def test_two_results_that_do_not_belong_together(toy: Model) -> None:
     assert told(*good, "relaps", "relapse").startswith("R509")
     assert "shape (3,)" in told(*good, [1.0, 2.0, 3.0], "relapse")
     assert 'did you mean "control"' in told(*good, "relapse", "relapse", arm="contro")
+    rows = {name: good[0][name] for name in ("status", "params", "event_time", "event_observed")}
+    weight = np.linspace(0.0, 2.0, 100)
+    weighed = Results.from_arrays(replace(good[0].schema, weighted=True, quantiles=()), rows | {"weight": weight})
+    assert controlled(weighed, good[1], "relapse", "relapse").plain == (weight * rows["event_observed"][:, 0]).mean()
     alone = pair(100, 100)  # nobody else: what differs within a patient is corrected all the same
     found = controlled(*alone, "relapse", "relapse")
     assert found.known == 100

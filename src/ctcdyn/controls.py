@@ -67,8 +67,8 @@ def controlled(
     The controls are, for each time and arm, whether the event had come less its chance p for this patient (its mean is
     0, whatever the patient), and p less its mean over all patients of `exact`. Their weights are fitted on one half of
     the patients and used on the other, so the estimate has no bias. Patients with a failed trajectory, or an outcome
-    that is no number, are left out, replicates averaged, weights of trajectories used. The wrong call: the share with `event` itself, which is
-    the mean of `exact` and needs no sampling.
+    that is no number, are left out; replicates are averaged; weights of trajectories ([importance]) count. The wrong
+    call: the share with `event` itself, which is the mean of `exact` and needs no sampling.
 
     Raises CtcError (exit 2): R509 for names and times that the results do not hold, R520 where the two do not belong
     together, or patients are too few.
