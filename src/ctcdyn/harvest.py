@@ -116,7 +116,7 @@ class Finished:
         values = self.values[here] if len(self.values) > 1 else self.values
         passed, ended, work = self.passed[here], self.ended[here], self.work[here]
         events = self.kernel.emission.semantics in ("jump", "hybrid") and m.GRID_FREE  # else the work is steps
-        cut = [3 * min(n, m.LOGS) for n in self.logged[here].tolist()]
+        cut = [3 * min(n, m.LOGS) for n in self.logged[here].tolist()] if m.LOGS else []
         weight = self._weigh(here) if self.ratio else np.empty(0)
         return RangeResult(
             first=first,
