@@ -129,6 +129,8 @@ def replay(
     x = [math.floor(float(evaluate(s.initial, values)) + 0.5) for s in net.species]
     laws = [r.propensity("jump", net) for r in net.reactions]
     flips = sorted({float(evaluate(e, values)) for law in laws for e in _switches(law)})
+    counted = {o.name: o.options["reaction"] for o in net.observables if o.use == "flux"}
+    founded = {r: [rule for c, rule in net.founders if counted[c] == x.name] for r, x in enumerate(net.reactions)}
     timed = any("t" in names(_held(law, values, 0.0)) for law in laws)
     due = {k: (float(evaluate(d.at, values)) if isinstance(d.at, Call | Name | Number) else d.at, d.cycles)
            for k, d in enumerate(net.treatments) if not _conditional(d.at)}  # fmt: skip
@@ -197,6 +199,7 @@ def replay(
             for s, change in net.reactions[r].change:
                 x[s] += change
             path.fired[r] += 1
+            path.log += [(t, -1.0 - rule, 1.0) for rule in founded.get(r, ())]
         act()
     return path
 

@@ -35,6 +35,7 @@ class RangeTask:
     source: str
     ensemble: Mapping[str, Any]
     schema: Schema
+    lesion: RangeTask | None = None  # of which only the kernel matters
 
     def __call__(self, spans: Sequence[Range], halt: NDArray[np.int64]) -> Iterator[Packed]:
         """Run neighbouring spans as one range each; where `halt` is set, only finished leaves come."""
@@ -47,7 +48,8 @@ class RangeTask:
     @cached_property
     def _kernel(self) -> Kernel:
         """Compiled here, or from the cache of this machine: its key holds the versions and the processor of here."""
-        return Kernel(self.method, self.emission, self.source, cache.load(self.source, entries))
+        lesion = self.lesion._kernel if self.lesion is not None else None
+        return Kernel(self.method, self.emission, self.source, cache.load(self.source, entries), lesion)
 
     @cached_property
     def _ensemble(self) -> Ensemble:
@@ -57,7 +59,9 @@ class RangeTask:
 def range_task(kernel: Kernel, ensemble: Ensemble, schema: Schema) -> RangeTask:
     """The task of a run: what it computes for a range is what `packed_range` computes here."""
     kept = {f.name: getattr(ensemble, f.name) for f in fields(ensemble) if f.name not in _OF_ONE_PROCESS}
-    return RangeTask(kernel.method, kernel.emission, kernel.source, kept, replace(schema, provenance={}))
+    schema = replace(schema, provenance={})
+    lesion = range_task(kernel.lesion, ensemble, schema) if kernel.lesion is not None else None
+    return RangeTask(kernel.method, kernel.emission, kernel.source, kept, schema, lesion)
 
 
 def joined(spans: Iterable[Range]) -> list[Range]:

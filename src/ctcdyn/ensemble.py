@@ -20,6 +20,7 @@ from ctcdyn.codegen.kernel import Kernel
 from ctcdyn.codegen.layout import extra_values
 from ctcdyn.codegen.leaves import leaf_functions
 from ctcdyn.harvest import Finished, RangeResult
+from ctcdyn.lesions import Colonies
 from ctcdyn.model.network import Network
 from ctcdyn.patients import Drawn, masks, value_rows
 from ctcdyn.reduction import LEAF, Histogram, Sparse, Tree, bins, sketch_bits
@@ -53,6 +54,8 @@ class Ensemble:
     count: int
     times: NDArray[np.float64]
     draws: Sequence[Drawn] = ()
+    lesion_draws: Sequence[Drawn] = ()  # of each lesion, in the place of its patient's
+    lesion_table: bool = False  # every lesion is a row of the result
     values: NDArray[np.float64] | None = None  # (count, P): parameters of each trajectory, instead of draws
     replicates: int = 1
     arms: int = 1
@@ -86,6 +89,13 @@ class Ensemble:
     def halted(self) -> bool:
         """Whether it was asked to stop."""
         return bool(self.halt[0])
+
+    def setting(self) -> NDArray[np.float64]:
+        """What a kernel reads as its setting: see `kernels.lanes`."""
+        return np.array(
+            [self.times[0], self.times[-1], self.rtol, self.atol, self.window, self.first_step,
+             self.longest_step, self.epsilon, *self.switch]
+        )  # fmt: skip
 
     def tree(self) -> Tree:
         """An empty reduction tree for this ensemble."""
@@ -127,7 +137,16 @@ class Workspace:
         self.few = Sparse(np.empty(0, np.uint32), np.empty(0, np.uint32))
         self.sums = [np.zeros(shape) for _ in range(5)]
         self.leaves = leaf_functions()
+        self.colonies = Colonies(kernel.lesion, kernel, ensemble) if kernel.lesion is not None else None
+        self.log = np.empty(0)
         self.scratch = aligned(6 * self.leaves.BLOCK, np.float64)
+
+    def logs(self, count: int) -> NDArray[np.float64]:
+        """Logs of `count` trajectories, (count, LOGS * 3): what is beyond the entries of each is anything."""
+        wide = self.kernel.module.LOGS * 3
+        if len(self.log) < count * wide:
+            self.log = slabs.hollow(8 * count * wide).view(np.float64)
+        return self.log[: count * wide].reshape(count, wide)
 
     def drain(self) -> Sparse:
         """What was counted since the last time."""
@@ -184,10 +203,7 @@ def run_range(
     task[m.SEED] = np.uint64(ensemble.seed).astype(np.int64)
     task[m.IDLE], task[m.SLOTS], task[m.PATIENCE] = m.W, slots, SLICE
     task[m.STEP_CAP], task[m.EVENT_CAP] = ensemble.max_steps, ensemble.max_events
-    setting = np.array(
-        [ensemble.times[0], ensemble.times[-1], ensemble.rtol, ensemble.atol, ensemble.window, ensemble.first_step,
-         ensemble.longest_step, ensemble.epsilon, *ensemble.switch]
-    )  # fmt: skip
+    setting = ensemble.setting()
     slot = np.full(leaves, -1, np.int64)
     left = np.minimum(LEAF, span.count - LEAF * np.arange(leaves))
     left_before = left.copy()
@@ -196,7 +212,7 @@ def run_range(
     work, logged = np.zeros(span.count, np.int64), np.zeros(span.count, np.int64)
     reported = m.SPECIES if ensemble.network.tilts else m.SHOWN  # weights need hidden counters
     final, ended = np.zeros((span.count, reported)), np.zeros(span.count)
-    passed, log = np.zeros((span.count, m.PASSAGES)), np.zeros((span.count, m.LOGS * 3))
+    passed, log = np.zeros((span.count, m.PASSAGES)), space.logs(span.count)
     done = Finished(kernel, ensemble, span, values, status, work, final, passed, ended, log, logged)
     space.n[:] = -1
     space.w[m.NEXT : m.NEXT + m.W] = -np.inf
@@ -210,7 +226,11 @@ def run_range(
             left_before[leaf] = 0
             rows = min(LEAF, span.count - leaf * LEAF)
             start = slot[leaf] * LEAF * space.columns
-            done.add(space, leaf, space.out[start : start + rows * space.columns].reshape(rows, space.columns))
+            found = space.out[start : start + rows * space.columns].reshape(rows, space.columns)
+            if space.colonies is not None and not space.colonies.settle(done, leaf, found):
+                yield from done.give(space)
+                return
+            done.add(space, leaf, found)
             free[task[m.SLOTS]] = slot[leaf]
             task[m.SLOTS] += 1
         if code == m.HALTED:  # the halt word, or only the end of a slice, in which Python can see a signal

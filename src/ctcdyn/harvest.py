@@ -14,6 +14,7 @@ from ctcdyn.codegen.kernel import Kernel
 from ctcdyn.errors import Status
 from ctcdyn.patients import shown_parameters
 from ctcdyn.reduction import LEAF, LOWEST, NOWHERE, LeafNode, Placed, Sparse, bins
+from ctcdyn.store.layout import LESIONS
 from ctcdyn.weights import Ratio
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ class RangeResult:
     paths: list[Paths]  # of its leaves, in order
     nodes: list[Placed]
     sketch: Sparse | None
-    log: list[NDArray[np.float64]] = field(default_factory=list)
     weight: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))  # (n,), or none: all count alike
     lesions: Mapping[str, Array] = field(default_factory=dict)
 
@@ -80,6 +80,7 @@ class Finished:
         self.leaves: list[int] = []
         self.nodes: dict[int, LeafNode] = {}
         self.paths: dict[int, Paths] = {}
+        self.tables: dict[int, dict[str, Array]] = {}  # of lesions
         self.bytes = 0
 
     def add(self, space: Workspace, leaf: int, rows: Array) -> None:
@@ -94,6 +95,7 @@ class Finished:
         self.ratio.weigh(rows, saves, leaf * LEAF, status)  # in place: only the summary is still made from them
         self.nodes[leaf] = reduce_leaf(space, ensemble, rows, first)
         self.bytes += len(self.paths[leaf].slab) + self.nodes[leaf].mean.nbytes * 3
+        self.bytes += sum(column.nbytes for column in self.tables.get(leaf, {}).values())
 
     def give(self, space: Workspace) -> Iterator[RangeResult]:
         """What was added since the last time; the histogram of all of it goes with the first."""
@@ -106,6 +108,16 @@ class Finished:
                 sketch = None
         self.leaves, self.nodes, self.paths, self.bytes = [], {}, {}, 0
 
+    def _lesions(self, leaves: list[int]) -> dict[str, Array]:
+        """The table of lesions of these leaves, no columns where none is asked for."""
+        if not self.ensemble.lesion_table:
+            return {}
+        tables = [table for leaf in leaves if (table := self.tables.pop(leaf))]
+        return {
+            name: np.concatenate([table[name] for table in tables]) if tables else np.zeros(0, column.dtype)
+            for name, column in LESIONS.items()
+        }
+
     def _result(self, leaves: list[int], sketch: Sparse | None) -> RangeResult:
         m, span, ensemble = self.kernel.module, self.span, self.ensemble
         here = slice(leaves[0] * LEAF, min((leaves[-1] + 1) * LEAF, span.count))
@@ -116,7 +128,6 @@ class Finished:
         values = self.values[here] if len(self.values) > 1 else self.values
         passed, ended, work = self.passed[here], self.ended[here], self.work[here]
         events = self.kernel.emission.semantics in ("jump", "hybrid") and m.GRID_FREE  # else the work is steps
-        cut = [3 * min(n, m.LOGS) for n in self.logged[here].tolist()] if m.LOGS else []
         weight = self._weigh(here) if self.ratio else np.empty(0)
         return RangeResult(
             first=first,
@@ -131,7 +142,7 @@ class Finished:
             paths=[self.paths[leaf] for leaf in leaves],
             nodes=tree.waiting(),
             sketch=sketch,
-            log=[row[:n].reshape(-1, 3) for row, n in zip(self.log[here], cut)] if m.LOGS else [],
+            lesions=self._lesions(leaves),
         )
 
     def _weigh(self, here: slice) -> Array:

@@ -33,6 +33,11 @@ def draw_values(seed: int, draws: Sequence[Drawn], patients: NDArray[np.int64]) 
     leaf_functions().draw_uniforms(
         np.uint64(seed).astype(np.int64), int(patients[0]), leaf_functions().DRAWS, uniforms
     )
+    return shaped(uniforms, draws)
+
+
+def shaped(uniforms: NDArray[np.float64], draws: Sequence[Drawn]) -> NDArray[np.float64]:
+    """Uniforms (n, D) as values of these distributions, by inversion."""
     columns = []
     for column, draw in zip(uniforms.T, draws, strict=True):
         if draw.dist in ("normal", "lognormal"):

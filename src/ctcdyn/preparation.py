@@ -47,6 +47,8 @@ def ensemble_of(study: Study, resolved: Resolved, resume: bool = False) -> Ensem
         count=study.count,
         times=np.ascontiguousarray(simulate.times),
         draws=resolved.draws,
+        lesion_draws=resolved.lesion_draws,
+        lesion_table=study.output.lesions,
         replicates=study.replicates,
         arms=len(study.arms),
         given=np.array(study.given, dtype=np.bool_) if study.treatment else None,
@@ -81,8 +83,8 @@ def schema_of(study: Study, linked: Linked, ensemble: Ensemble, shard: tuple[int
         "config_toml": study.text,
         "config_resolved_json": json.dumps(study.resolved(), default=str, sort_keys=True),
         "model_source": network.source_text,
-        "kernel_source": linked.source,
-        "kernel_sha256": linked.key,
+        "kernel_source": linked.text,
+        "kernel_sha256": linked.identity,
         "seed": ensemble.seed,
         "rng": RNG,
         "command": " ".join(sys.argv),
@@ -118,7 +120,7 @@ def make_schema(
     lesions: bool = False,
 ) -> Schema:
     """The schema of a result, in a file or in memory; `lesions`: with the table of lesions."""
-    rules = getattr(getattr(network, "lesion", None), "rules", ())
+    rules = network.lesion.rules if network.lesion is not None else ()
     units = {o.name: o.unit for o in network.observables}
     if emission.semantics == "moments":
         provenance = provenance | {"method_note": "; ".join(line.strip() for line in describe_moments(network))}

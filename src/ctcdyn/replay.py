@@ -132,7 +132,7 @@ def _again(stored: Results, path: str) -> tuple[Linked, Ensemble]:
     study._document = Document(path, "", data, {})
     resolved = resolve(_network(source), study)
     linked = link(resolved.network, stored.schema.method)
-    if linked.key != told["kernel_sha256"]:
+    if linked.identity != told["kernel_sha256"]:
         what = f"{path} was made by another kernel than this version of ctcdyn makes of its model"
         versions = f"ctcdyn {told.get('ctcdyn_version')}, numba {told.get('numba_version')}"
         fix = f"install the version that made it: {versions}"

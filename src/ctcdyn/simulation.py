@@ -74,6 +74,7 @@ class Model:
         times: ArrayLike,
         *,
         method: str,
+        lesion_method: str = "hybrid",
         n: int | None = None,
         parameters: Mapping[str, ArrayLike] | None = None,
         initial: Mapping[str, float] | None = None,
@@ -133,7 +134,7 @@ class Model:
             raise CtcError(told)
         if method in CHOSEN:
             method = self._choice(method, network, initial or {}, float(grid[0]), float(grid[-1]), switch[0])
-        kernel = self._kernel(method, network, initial or {}, switch[0])
+        kernel = self._kernel(method, network, initial or {}, switch[0], lesion_method)
         told += check_step(network, method, self._semantics[method], step, float(grid[-1] - grid[0]), max_steps)
         if told:
             raise CtcError(told)
@@ -155,6 +156,7 @@ class Model:
             max_steps=max_steps,
             max_events=max_events,
             sketched=bool(quantiles) and count > 1 and not network.tilts,
+            lesion_table=network.lesion is not None,
         )
         return _collect(kernel, ensemble, threads, tuple(quantiles))
 
@@ -174,7 +176,9 @@ class Model:
             self._chosen[key] = found.method
         return self._chosen[key]
 
-    def _kernel(self, method: str, network: Network, initial: Mapping[str, float], switch_up: float) -> Kernel:
+    def _kernel(
+        self, method: str, network: Network, initial: Mapping[str, float], switch_up: float, lesion_method: str
+    ) -> Kernel:
         """The compiled kernel of a method, once it is known that it can start from `network`."""
         if method not in self._semantics:
             self._semantics[method] = str(solver_facts(find("solver", method))["SEMANTICS"])
@@ -188,9 +192,9 @@ class Model:
             if wrong:
                 raise CtcError(wrong)
         fates = [f"{r}" for tilt in network.tilts for r, _ in (*tilt.drawn, (-1, 0))]
-        key = "|".join([method, *(type(s.initial).__name__ for s in network.species), *fates])
+        key = "|".join([method, lesion_method, *(type(s.initial).__name__ for s in network.species), *fates])
         if key not in self._kernels:
-            self._kernels[key] = link(network, method).compile()
+            self._kernels[key] = link(network, method, lesion_method=lesion_method).compile()
         return self._kernels[key]
 
     def _tilted(self, importance: Mapping[str, float]) -> Network:

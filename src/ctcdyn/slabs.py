@@ -6,6 +6,8 @@ next leaf. Slabs begin at a page and are whole pages long, so that they can be w
 
 from __future__ import annotations
 
+import contextlib
+import mmap
 import threading
 from typing import Any
 
@@ -52,6 +54,14 @@ def aligned(size: int, boundary: int) -> Slab:
     raw = np.zeros(size + boundary, np.uint8)
     start = -raw.__array_interface__["data"][0] % boundary
     return raw[start : start + size]
+
+
+def hollow(size: int) -> Slab:
+    """`size` bytes of which only the pages that are written to take memory: small ones, where the system has large."""
+    held = mmap.mmap(-1, max(whole_pages(size), PAGE))
+    with contextlib.suppress(AttributeError, OSError):  # a system without large pages, or that does not say
+        held.madvise(mmap.MADV_NOHUGEPAGE)
+    return np.frombuffer(held, np.uint8)[:size]
 
 
 def pages_of(data: Any) -> Slab | None:

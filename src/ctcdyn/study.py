@@ -112,6 +112,7 @@ def _stop(*running: Pilot | Ensemble) -> None:
 def _plan(study: Study, resume: bool, shard: tuple[int, int]) -> tuple[Linked, Ensemble, Schema]:
     """What happens (the model), how it is computed (the kernel), for whom (the ensemble), and what is stored."""
     resolved = resolve(load_model(study.model), study)
-    linked = link(resolved.network, choose(resolved.network, study).method, Path(study.path).parent)
+    method = choose(resolved.network, study).method
+    linked = link(resolved.network, method, Path(study.path).parent, lesion_method=study.lesion.method)
     ensemble = ensemble_of(study, resolved, resume)
     return linked, ensemble, schema_of(study, linked, ensemble, shard)

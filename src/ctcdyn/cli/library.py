@@ -54,7 +54,8 @@ def codegen(
     from ctcdyn.model.load import prepare
 
     study, resolved = prepare(study_file, overrides or ())
-    linked = link(resolved.network, choose(resolved.network, study).method, Path(study.path).parent)
+    method = choose(resolved.network, study).method
+    linked = link(resolved.network, method, Path(study.path).parent, lesion_method=study.lesion.method)
     if part is not None:
         parts = linked.emission.parts
         if part not in parts:

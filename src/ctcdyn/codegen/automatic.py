@@ -55,6 +55,8 @@ def suit(network: Network, course: Course, switch_up: float) -> tuple[str, list[
         for s, low in zip(network.species, course.states.min(axis=0), strict=True)
         if not s.continuous and s.name in felt and low < MANY
     ]
+    if network.lesion is not None:
+        few.append("lesions, each founded by one event")
     if not few:
         return "ode", [f"no species that matters has fewer than {MANY:.0f} cells: chance moves it by less than 1 %"]
     chance = f"few cells, so chance decides: {', '.join(few)}"

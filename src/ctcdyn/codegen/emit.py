@@ -28,6 +28,7 @@ ALGEBRA = tuple(
     )
 )
 LOG_CAPACITY = 64  # entries of the event log of one trajectory; more gives the status log_full
+FOUNDER_CAPACITY = 4096  # the same where lesions are founded
 
 HEAD = '''"""{title}
 
@@ -44,6 +45,7 @@ class Emission:
     parts: dict[str, str]
     observables: tuple[str, ...]  # columns of the output after the species: counters, then computed readings
     passages: tuple[str, ...]  # first passages
+    moments: tuple[str, ...]  # treatments whose first time stands behind them
     clocks: tuple[int | None, ...]  # of each the column of first times it is measured from; None: time as it is
     width: int
     rows: int  # of the work buffer, without the solver's
@@ -89,6 +91,7 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
         parts=text,
         observables=(*(c.name for c in layout.counters), *(name for name, _ in layout.readings)),
         passages=tuple(p.name for p in layout.passages),
+        moments=tuple(network.treatments[k].name for k in layout.moments),
         clocks=_clocks(layout),
         width=width,
         rows=rows.count,
@@ -105,7 +108,7 @@ def _derived(network: Network, semantics: Semantics) -> Network:
 
 def _sizes(layout: Layout, width: int) -> list[str]:
     network = layout.network
-    watched = bool(layout.passages) or bool(layout.conditions)
+    watched = bool(layout.watched) or bool(layout.conditions) or bool(layout.founders)
     reals = tuple(layout.semantics == "mixed" and not layout.is_whole(name) for name in layout.species)
     return [
         f"W = {width}  # lanes of a block; no result depends on it",
@@ -115,14 +118,20 @@ def _sizes(layout: Layout, width: int) -> list[str]:
         f"PARAMETERS = {len(network.parameters) + len(layout.extra)}  # and initial values given as numbers",
         f"REACTIONS = {len(network.reactions)}",
         f"PASSAGES = {len(layout.passages) + len(layout.moments)}  # first times that are handed over",
-        f"LOGS = {LOG_CAPACITY if network.treatments else 0}  # capacity of the event log of a trajectory",
+        f"LOGS = {log_capacity(network)}  # capacity of the event log of a trajectory",
         f"TIMED = {bool(layout.timed)}  # a rate depends smoothly on t",
+        f"NUMBERED = {network.founded}  # streams have the number in the last column of the values",
         f"GUARDED = {watched}  # a condition on the state is watched",
         f"FUSED = {layout.fused}  # a whole step or event is one loop",
         f"WHOLE = {layout.semantics in ('jump', 'mixed')}  # counts are whole numbers",
         f"REAL = {reals}  # of state rows: not even so",
         f"PARTITIONED = {layout.semantics == 'hybrid'}  # each lane says which of its species are whole numbers",
     ]
+
+
+def log_capacity(network: Network) -> int:
+    """Entries of the event log of one trajectory; more gives the status log_full."""
+    return FOUNDER_CAPACITY if network.founders else LOG_CAPACITY if network.treatments else 0
 
 
 def _clocks(layout: Layout) -> tuple[int | None, ...]:

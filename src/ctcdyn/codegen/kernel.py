@@ -16,9 +16,11 @@ from ctcdyn.codegen.emit import ALGEBRA, Emission, emit
 from ctcdyn.codegen.link import assemble
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.fluctuations import noise_problems
+from ctcdyn.model.lesion import lesion_network, lesion_problems
 from ctcdyn.model.network import Network, Semantics
 from ctcdyn.model.rates import parts_of_cells
 
+FOUNDING = ("jump", "mixed", "hybrid")  # semantics with events of single cells
 FACTS = ("SEMANTICS", "ALGEBRA", "GRID_FREE", "ORDER", "SOURCE", "WIDTHS")
 
 
@@ -30,6 +32,7 @@ class Kernel:
     emission: Emission
     source: str
     module: ModuleType
+    lesion: Kernel | None = None  # of the lesions that its firings found
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,17 @@ class Linked:
     solver: Path
     facts: Mapping[str, Any]
     emission: Emission
+    lesion: Linked | None = None  # of the lesions that its firings found
+
+    @property
+    def text(self) -> str:
+        """All that is compiled: the module, and that of its lesions behind it."""
+        return self.source if self.lesion is None else f"{self.source}\n\n{self.lesion.source}"
+
+    @cached_property
+    def identity(self) -> str:
+        """Hash of all that is compiled."""
+        return self.key if self.lesion is None else cache.key_of(self.text)
 
     @cached_property
     def source(self) -> str:
@@ -63,11 +77,17 @@ class Linked:
             what = f"the kernel of {self.solver.name} does not compile: {_reason(error)}"
             problem = Problem("S605", what, fix="run the solver file by itself on the toy model")
             raise CtcError(problem) from error
-        return Kernel(self.method, self.emission, self.source, module)
+        lesion = self.lesion.compile(say) if self.lesion is not None else None
+        return Kernel(self.method, self.emission, self.source, module, lesion)
 
 
-def link(network: Network, method: str, folder: str | Path = ".", width: int | None = None) -> Linked:
-    """Algebra of the network in the place of the contract in the solver `method` (a name, or a path to a file)."""
+def link(
+    network: Network, method: str, folder: str | Path = ".", width: int | None = None, lesion_method: str = "hybrid"
+) -> Linked:
+    """Algebra of the network in the place of the contract in the solver `method` (a name, or a path to a file).
+
+    Lesions, where the network founds any, are linked with `lesion_method`.
+    """
     solver = plugins.find("solver", method, folder)
     facts = solver_facts(solver)
     problems = noise_problems(network, method, facts["SEMANTICS"])
@@ -77,11 +97,26 @@ def link(network: Network, method: str, folder: str | Path = ".", width: int | N
         problems = parts_of_cells(network, pinned=facts["SEMANTICS"] != "jump")
         if problems:
             raise CtcError(problems)
+    lesion = None
+    if network.lesion is not None or network.founded:
+        problems = [] if facts["SEMANTICS"] in FOUNDING else [_no_founders(method, network)]
+        problems += lesion_problems(network) if network.lesion is not None else []
+        if problems:
+            raise CtcError(problems)
+    if network.lesion is not None:
+        lesion = link(lesion_network(network), lesion_method, folder)
     if width is None:
         probe = emit(network, facts["SEMANTICS"], facts["ALGEBRA"], 16)
         width = _width(facts["WIDTHS"], probe.rows)
     emission = emit(network, facts["SEMANTICS"], facts["ALGEBRA"], width)
-    return Linked(method, network, solver, facts, emission)
+    return Linked(method, network, solver, facts, emission, lesion)
+
+
+def _no_founders(method: str, network: Network) -> Problem:
+    what = f'the method "{method}" has no single cells, and lesions are founded by them'
+    key = "lesion.method" if network.founded else "simulate.method"
+    fix = "take first_order_leap, hybrid, direct, next_reaction, tau_leap or implicit_tau"
+    return Problem("M333", what, key=key, fix=fix)
 
 
 def solver_facts(solver: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ctcdyn.model.expr import Call, Expr, Name, Number, names
+from ctcdyn.model.lesion import told_times
 from ctcdyn.model.network import Network, Observable, Semantics, Treatment
 
 RISING = frozenset({">", ">="})
@@ -37,6 +38,7 @@ class Passage:
     stop: bool
     armed: tuple[str, ...] = ()
     clock: str = ""  # from whose first time it is measured; empty: the time of the run
+    late: bool = False  # of lesions: known when they have run, and watched by nobody
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Layout:
     network: Network
     semantics: Semantics
     counters: tuple[Counter, ...] = ()
+    founders: tuple[Counter, ...] = ()  # of them, those whose firings begin a lesion: always events, always logged
     rates: list[Expr] = field(default_factory=list)  # (R) with coefficients and switches as names
     noises: list[tuple[Expr | None, ...]] = field(default_factory=list)  # (variance, drift), hoisted
     coefficients: dict[Expr, str] = field(default_factory=dict)
@@ -62,6 +65,7 @@ class Layout:
             for o in network.observables
             if o.realised == "counter"
         )
+        self.founders = tuple(c for c in self.counters if c.name in dict(network.founders))
         self.extra = extra_values(network)
         self._parameters = set(network.parameter_names) | set(self.extra)
         self.rates = [
@@ -87,14 +91,16 @@ class Layout:
         options = observable.options
         clock, after = str(options.get("clock", "")), str(options.get("after", ""))
         armed = tuple(dict.fromkeys(name for name in (clock, after) if name))
-        when = self._switch(_condition(options["when"]))
-        return Passage(observable.name, when, bool(options.get("stop")), armed, clock)
+        late = "lesions" in options
+        when = Number(0.0) if late else self._switch(_condition(options["when"]))
+        return Passage(observable.name, when, bool(options.get("stop")), armed, clock, late)
 
     @property
     def moments(self) -> list[int]:
         """Treatments whose first time something else needs: a clock, an event that waits, one that comes after."""
         needed = {name for p in self.passages for name in p.armed} | {x.after for x in self.network.treatments}
         needed |= {str(name) for o in self.chances for name in _names(o.options["armed"])}
+        needed |= {source for _, source in told_times(self.network)}
         return [k for k, x in enumerate(self.network.treatments) if x.name in needed]
 
     # -- names ----------------------------------------------------------------------------------
@@ -159,13 +165,27 @@ class Layout:
         """Whether reaction r happens event by event in mixed semantics: it moves a species that is not pinned."""
         reaction = self.network.reactions[r]
         moved = [s for s, _ in reaction.change] or [s for s, _ in reaction.reactants]
-        return not all(self.network.species[s].continuous for s in moved)
+        return self.founds(r) or not all(self.network.species[s].continuous for s in moved)
 
     def may_jump(self, r: int) -> bool:
         """Whether reaction r can be a jump: in hybrid semantics not if the model pins all that it changes and takes."""
         reaction, species = self.network.reactions[r], self.network.species
         touched = [s for s, _ in (*reaction.reactants, *reaction.change)]
-        return self.semantics != "hybrid" or not touched or not all(species[s].continuous for s in touched)
+        whole = not touched or not all(species[s].continuous for s in touched)
+        return self.semantics != "hybrid" or whole or self.founds(r)
+
+    @property
+    def watched(self) -> list[Passage]:
+        """First passages of the state itself, not of lesions."""
+        return [p for p in self.passages if not p.late]
+
+    def founds(self, r: int) -> bool:
+        """Whether each firing of reaction r begins a lesion."""
+        return any(c.reaction == r for c in self.founders)
+
+    def rule(self, founder: Counter) -> int:
+        """Number of the rule by which the firings that `founder` counts begin lesions."""
+        return dict(self.network.founders)[founder.name]
 
     def flow(self, r: int) -> Expr:
         """The rate of reaction r in the drift: all of it, or in hybrid semantics only while it is no jump."""

@@ -22,6 +22,7 @@ def _leaf_entries(_module: Any) -> dict[str, Any]:
     i = types.int64
     return {
         "moments": (f2, i, i, types.float64[::1], f2, f2, f2, f2, f2),
+        "add_lesions": (f2, types.int64[::1], types.int64[::1], i, i, types.float64[::1], types.float64[::1], f2),
         "tally": (f2, i, i, types.uint32[:, :, ::1], i, i),
         "places": (f2, i, i, types.uint32[:, ::1], i, i, i),
         "narrow": (f2, types.float32[:, :, ::1], types.float32[:, :, ::1]),

@@ -200,7 +200,8 @@ class Lineage:
 
     def _goal(self, node: Node, k: int, way: Way, counting: bool) -> Node | None:
         circle = bool(way.live) and way.live[0] in self._together.get(node.what, ())
-        if way.kind == "branching" or (way.gains and (circle or not counting)):
+        founds = self.layout.founds(way.reaction)  # at a time of its own
+        if way.kind == "branching" or founds or (way.gains and (circle or not counting)):
             return Node("event", k, node.counted)
         counted = _add(node.counted, way.gains)
         if way.kind == "death":

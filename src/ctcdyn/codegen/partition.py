@@ -45,7 +45,7 @@ def _jumping(layout: Layout) -> set[str]:
     found: set[str] = set()
     for r, reaction in enumerate(network.reactions):
         touched = {s for s, _ in (*reaction.reactants, *reaction.change)}
-        if not touched or any(not network.species[s].continuous for s in touched):
+        if not touched or any(not network.species[s].continuous for s in touched) or layout.founds(r):
             found |= {layout.species[s] for s in layout.change(r)}
     return found
 
@@ -58,6 +58,7 @@ def _mask(layout: Layout) -> str:
     for r, reaction in enumerate(network.reactions):
         touched = sorted({s for s, _ in (*reaction.reactants, *reaction.change)})
         total = " + ".join(f"w[DISCRETE_{network.species[s].name} + i]" for s in touched) or "1.0"
+        total = "1.0" if layout.founds(r) else total
         lines += [
             f"w[JUMP_{r} + i] = 1.0 if {total} > 0.0 else 0.0",
             f"w[DRIFT_{r} + i] = 1.0 - w[JUMP_{r} + i]",

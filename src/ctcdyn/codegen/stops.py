@@ -29,6 +29,7 @@ def parts(layout: Layout, rows: Rows) -> dict[str, str]:
     marks += [f"HELD_{k}" for k in layout.conditions]  # 1 while its condition has held since it was applied
     marks += [f"ENDS_{k}" for k in every if treatments[k].duration is not None]  # time at which it wears off
     marks += [f"ON_{k}" for k in every if treatments[k].duration is not None]  # 1 while it works
+    marks += [f"SEEN_{c.name}" for c in layout.founders]  # firings that are in the log
     marks += [effects.kept(layout, q) for q in effects.scaled(layout) if effects.is_kept(layout, q)]
     rows.block("marks of stops", marks)
     first_times = [f"PASSED_{p.name}" for p in layout.passages] + [f"MOMENT_{k}" for k in layout.moments]
@@ -63,6 +64,7 @@ def _schedule(layout: Layout) -> str:
         if treatment.duration is not None:
             body.lines += [f"w[ENDS_{k} + i] = np.inf", f"w[ON_{k} + i] = 0.0"]
     body.lines += [f"w[HELD_{k} + i] = 0.0" for k in layout.conditions]
+    body.lines += [f"w[SEEN_{c.name} + i] = 0.0" for c in layout.founders]
     body.lines += effects.start(layout)
     body.lines += [f"w[PASSED_{p.name} + i] = np.inf" for p in layout.passages]
     body.lines += [f"w[MOMENT_{k} + i] = np.inf" for k in layout.moments]
@@ -90,14 +92,16 @@ def _upcoming(layout: Layout) -> str:
     )
 
 
-def guard(layout: Layout, name: str = "guard", reads: Collection[str] | None = None) -> str:
+def guard(
+    layout: Layout, name: str = "guard", reads: Collection[str] | None = None, founders: bool = True
+) -> str:
     """A condition that holds now and did not before; one that may fire again is released when it no longer holds.
 
-    With `reads` only conditions in which one of these species stands.
+    With `reads` only conditions in which one of these species stands. With `founders` also a lesion that is not logged.
     """
     body = Body(layout.symbol)
     fired = []
-    passages = [p for p in layout.passages if reads is None or names(p.when) & set(reads)]
+    passages = [p for p in layout.watched if reads is None or names(p.when) & set(reads)]
     for k, when in layout.conditions.items():
         if reads is not None and not names(when) & set(reads):
             continue
@@ -106,6 +110,8 @@ def guard(layout: Layout, name: str = "guard", reads: Collection[str] | None = N
             body.lines.append(f"w[HELD_{k} + i] = pick({now} > 0.0, w[HELD_{k} + i], 0.0)")
         fired.append(f"({now} > w[HELD_{k} + i])")
     fired += [f"({body.condition(passage.when)} & {_waiting(layout, passage)})" for passage in passages]
+    begun = [c.name for c in layout.founders if founders and (reads is None or c.name in reads)]
+    fired += [f"(w[X_{name} + i] > w[SEEN_{name} + i])" for name in begun]
     lines = [*body.lines, "return " + (f"pick({' | '.join(fired)}, 1.0, 0.0)" if fired else "0.0")]
     return _function(
         f"{name}(w, i, t)", "1.0 where a condition on the state of lane i has just become true.", lines
@@ -133,6 +139,10 @@ def _apply(layout: Layout) -> str:
     """What one thing brings about may bring about the next: rounds, until nothing happens in one."""
     treatments = layout.network.treatments
     lines = ["changed = 0"]
+    for c in layout.founders:
+        new, seen = f"w[X_{c.name} + i]", f"w[SEEN_{c.name} + i]"
+        lines += [f"if {new} > {seen}:"]
+        lines += [f"    log_event(book, i, t, {-1.0 - layout.rule(c)!r}, {new} - {seen})", f"    {seen} = {new}"]
     for k, name in enumerate(layout.switches.values()):
         lines += [
             f"if w[FLIP_{k} + i] <= t:",
@@ -145,7 +155,7 @@ def _apply(layout: Layout) -> str:
         lines += [f"for _ in range({rounds}):", "    more = 0", *_indent(_round(layout))]
         lines += ["    if (more == 0) | (changed & 2 != 0):", "        break"]
     else:
-        lines += [line for p in layout.passages for line in _passage(layout, p)]
+        lines += [line for p in layout.watched for line in _passage(layout, p)]
     if layout.switches or treatments:
         lines += ["if changed & 1:", "    coefficients(w, i)"]
     doc = (
@@ -157,7 +167,7 @@ def _apply(layout: Layout) -> str:
 
 def _round(layout: Layout) -> list[str]:
     treatments = layout.network.treatments
-    lines = [line for p in layout.passages for line in _passage(layout, p)]
+    lines = [line for p in layout.watched for line in _passage(layout, p)]
     if any(p.stop for p in layout.passages):  # the state at the stop is that before any treatment of the same time
         lines += ["if changed & 2:", "    break"]
     for k, when in layout.conditions.items():

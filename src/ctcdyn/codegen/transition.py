@@ -30,6 +30,7 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
         "forces": _forces(lineage, reals),
         "flow": _flow(layout, reals),
         "would": _would(layout),
+        "acknowledge": _acknowledge(layout),
     }
 
 
@@ -40,7 +41,8 @@ def _tables(lineage: Lineage, reals: list[int]) -> list[str]:
     sources = [k for k, way in enumerate(ways) if way.kind == "source"]
     kinds = {"plain": 0, "dead": 1, "grower": 2, "event": 3}
     goals = [lineage.ends(lineage.start(s)) for s in plain]
-    quick = [k for k in sources if len(ways[k].live) < 2]
+    rules = [_rule(layout, way.reaction) for way in ways]
+    quick = [k for k in sources if len(ways[k].live) + (rules[k] >= 0) < 2]
     own = [[k for k, w in enumerate(ways) if w.parent == s] for s in plain]
     births = [[k for k, w in enumerate(ways) if w.parent == g and w.kind == "birth"] for g in growers]
     deaths = [
@@ -53,7 +55,7 @@ def _tables(lineage: Lineage, reals: list[int]) -> list[str]:
         [(s, n) for s, n in sorted(layout.change(w.reaction).items()) if layout.is_whole(layout.species[s])]
         for w in ways
     ]
-    asked = set().union(*(names(e) for e in [*layout.conditions.values(), *(p.when for p in layout.passages)]))
+    asked = set().union(*(names(e) for e in [*layout.conditions.values(), *(p.when for p in layout.watched)]))
     watched = [s for s, name in enumerate(layout.species) if name in asked and layout.is_whole(name)]
     movers = _movers(lineage, reals)
     untraced = sum(cells[k] not in plain or bool(ways[k].gains) for k in quick)
@@ -67,6 +69,7 @@ def _tables(lineage: Lineage, reals: list[int]) -> list[str]:
         _table("SOURCE_MOVER", (_number(movers, k) for k in quick), "place of a source among them, or -1"),
         _table("WAY_WATCHED", map(int, moved), "1 where it moves a count that conditions depend on"),
         _table("WAY_GROWER", (_number(growers, w.parent) for w in ways), "the grower that takes it, or -1"),
+        _table("WAY_FOUNDER", rules, "number of the rule by which it founds a lesion, or -1"),
         _table("WAY_EXPORT", (int(k in met) for k in range(len(ways))), "1 where a grower meets it"),
         _table(
             "WAY_ROW",
@@ -112,6 +115,15 @@ def _tables(lineage: Lineage, reals: list[int]) -> list[str]:
     ]
 
 
+def _rule(layout: Layout, r: int) -> int:
+    return next((layout.rule(c) for c in layout.founders if c.reaction == r), -1)
+
+
+def _acknowledge(layout: Layout) -> str:
+    lines = [f"w[SEEN_{c.name} + i] = w[X_{c.name} + i]" for c in layout.founders]
+    return _function("acknowledge", "All lesions of lane i that were founded so far are in its log.", lines)
+
+
 def _number(kind: list[int], s: int | None) -> int:
     return kind.index(s) if s is not None and s in kind else -1
 
@@ -126,8 +138,10 @@ def _flags(lineage: Lineage, reals: list[int]) -> list[str]:
     moving = any(names(w.each) & pinned for w in lineage.ways)
     frozen = any(w.frozen for w in lineage.ways)
     flows = [layout.rates[r] for r in _flowing(layout, reals)]
-    guarded = bool(layout.passages) or bool(layout.conditions)
-    bursting = any(w.kind == "source" and len(w.live) > 1 for w in lineage.ways)
+    guarded = bool(layout.watched) or bool(layout.conditions) or bool(layout.founders)
+    bursting = any(
+        w.kind == "source" and len(w.live) + layout.founds(w.reaction) > 1 for w in lineage.ways
+    )
     exporting = any(lineage.exports(g) for g in lineage.growers)
     fed = any(names(e) & (set(layout.species) - pinned) for e in flows)
     simple = not (moving or frozen or fed or reals or exporting or guarded)
@@ -139,6 +153,7 @@ def _flags(lineage: Lineage, reals: list[int]) -> list[str]:
         f"PINNING = {bool(reals)}  # there are some",
         f"EXPORTING = {exporting}  # a cell that divides can meet something else",
         f"BURSTING = {bursting}  # a source sends several cells",
+        f"FOUNDING = {bool(layout.founders)}  # a reaction founds lesions",
         f"SIMPLE = {simple}  # every step goes from stop to stop",
     ]
 
@@ -222,7 +237,7 @@ def _flow(layout: Layout, reals: list[int]) -> str:
 
 def _would(layout: Layout) -> str:
     """The guard, asked of a state that may never come about: nothing is released."""
-    lines = stops.guard(layout).split("\n")
+    lines = stops.guard(layout, founders=False).split("\n")
     kept = [line for line in lines[3:] if not line.lstrip().startswith("w[HELD_")]
     doc = '    """1.0 where a condition would become true in the state of lane i, in X for once."""'
     return "\n".join(["@block", "def would(w, i, t):", doc, *kept])

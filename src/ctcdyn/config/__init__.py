@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ctcdyn.config.draws import Distribution, Population
 from ctcdyn.config.inheritance import Override, apply_overrides, read_merged
 from ctcdyn.config.problems import UNKNOWN_MODEL, validate
 from ctcdyn.config.tables import (
-    Distribution,
     Ensemble,
     Limits,
     ModelChoice,
     Output,
-    Population,
     Save,
     Simulate,
     Study,

@@ -15,6 +15,7 @@ from pydantic import AfterValidator as Check
 from pydantic import BeforeValidator as Read
 from pydantic import Field, PrivateAttr, WithJsonSchema, model_validator
 
+from ctcdyn.config.draws import Lesions, Population
 from ctcdyn.config.interventions import Arms, Events, Treatments, listed
 from ctcdyn.config.table import Days, Quantity, Table
 from ctcdyn.config.values import (
@@ -22,7 +23,6 @@ from ctcdyn.config.values import (
     NUMBER_OR_TEXT,
     bytes_of,
     kept_paths,
-    known_design,
     one_of,
     refuse,
     result_name,
@@ -31,7 +31,7 @@ from ctcdyn.config.values import (
     some_window,
     tuple_of,
 )
-from ctcdyn.errors import Place, nearest
+from ctcdyn.errors import Place
 from ctcdyn.places import Document
 
 ARMS_LIMIT = 255  # the result file numbers them in one byte
@@ -42,15 +42,6 @@ Bytes = Annotated[int, Read(bytes_of), WithJsonSchema(NUMBER_OR_TEXT)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=COUNT_LIMIT)]
-
-# what a distribution takes: all of the first, and one of the second
-DISTRIBUTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "normal": (("mean", "sd"), ()),
-    "lognormal": (("median",), ("cv", "gsd", "sigma")),
-    "uniform": (("low", "high"), ()),
-    "loguniform": (("low", "high"), ()),
-}
-
 
 class ModelChoice(Table):
     """[model]: a built-in model (`use`) or a file (`file`, relative to the study that names it)."""
@@ -69,62 +60,6 @@ class ModelChoice(Table):
     def location(self) -> str:
         """What `load_model` takes: a built-in name or a path."""
         return self.use if self.use is not None else str(self._folder / (self.file or ""))
-
-
-class Distribution(Table):
-    """One line of [population.draw]. Quantities are in the parameter's unit once resolved; cv, gsd, sigma
-    are numbers.
-
-    normal: mean, sd. lognormal: median and one of cv (sd / mean), gsd (geometric sd), sigma (sd of the
-    logarithm). uniform, loguniform: low, high.
-    """
-
-    dist: str
-    mean: Quantity | None = None
-    sd: Quantity | None = None
-    median: Quantity | None = None
-    cv: Positive | None = None
-    gsd: Annotated[float, Field(gt=1)] | None = None
-    sigma: Positive | None = None
-    low: Quantity | None = None
-    high: Quantity | None = None
-
-    @model_validator(mode="after")
-    def _keys_fit(self) -> Self:
-        if self.dist not in DISTRIBUTIONS:
-            near = nearest(self.dist, DISTRIBUTIONS)
-            fix = f'did you mean "{near}"?' if near else f"this version has {', '.join(DISTRIBUTIONS)}"
-            refuse("C115", f'unknown distribution "{self.dist[:100]}"', fix, "dist")
-        required, choice = DISTRIBUTIONS[self.dist]
-        given = {key for key in type(self).model_fields if key != "dist" and getattr(self, key) is not None}
-        form = ", ".join((*required, " or ".join(choice))) if choice else ", ".join(required)
-        if self.dist == "normal" and given & {"low", "high"}:
-            refuse(
-                "C108",
-                "truncated distributions are not in this version",
-                "remove low and high, or use lognormal, which is positive by itself",
-                min(given & {"low", "high"}),
-            )
-        for key in sorted(given - {*required, *choice}):
-            refuse("C115", f"a {self.dist} distribution has no {key}", f"it takes {form}", key)
-        for key in required:
-            if key not in given:
-                refuse("C115", f"a {self.dist} distribution needs {key}", f"it takes {form}")
-        if choice and len(given & {*choice}) != 1:
-            refuse(
-                "C115",
-                f"a {self.dist} distribution takes exactly one of {', '.join(choice)}",
-                f"it takes {form}",
-            )
-        return self
-
-
-class Population(Table):
-    """[population]: virtual patients, drawn once each and shared by their replicates and arms."""
-
-    patients: Count
-    design: Annotated[str, Check(known_design)] = "random"
-    draw: dict[str, Distribution] = Field(default_factory=dict)
 
 
 class Save(Table):
@@ -267,6 +202,7 @@ class Study(Table):
     parameters: dict[str, Quantity] = Field(default_factory=dict)
     initial: dict[str, Quantity] = Field(default_factory=dict)
     population: Population | None = None
+    lesion: Lesions = Lesions()
     treatment: Treatments = ()
     event: Events = ()
     arm: Arms = ()

@@ -18,6 +18,7 @@ from ctcdyn.kernels.contract import (
     EXPORT_WAY,
     EXPORTING,
     FORCE,
+    FOUNDING,
     GAIN_AT,
     GAIN_ROW,
     GAIN_STEP,
@@ -39,16 +40,18 @@ from ctcdyn.kernels.contract import (
     SPECIES,
     STEP_OF_AT,
     STEP_OF_WAY,
+    WAY_FOUNDER,
     W,
 )
 from ctcdyn.kernels.counts import NEGATIVE, POISSON
 from ctcdyn.kernels.descent import budget, line, meeting
-from ctcdyn.kernels.inversion import INVERTED, number, successes
+from ctcdyn.kernels.foundings import FOUNDINGS, MOST_FOUND, found
+from ctcdyn.kernels.inversion import number, successes
 from ctcdyn.kernels.lanemath import exp_, expm1_
 from ctcdyn.kernels.machine import block
 from ctcdyn.kernels.propagator import DEPTH, LEVELS, PROPAGATOR, SEEN, SQUARE
 
-NEW = INVERTED  # state at the end of the step
+NEW = FOUNDINGS  # state at the end of the step
 POLY = NEW + SPECIES * W  # rate of each source: coefficients of powers of the share of the step
 SPAN = POLY + 5 * SOURCES * W  # length of the step, days
 SLOT = SPAN + W  # draws of the step so far, of those that are numbered
@@ -115,6 +118,7 @@ def mark(w, i, node, times):
 def leave(w, i, way, rest):
     """All that a reaction leaves of its cell, onto the stack."""
     gain(w, i, way, 1.0)
+    found(w, i, way, w[SPAN + i] - rest)
     for k in range(LIVE_AT[way], LIVE_AT[way + 1]):
         push(w, i, LIVE_CELL[k], rest)
 
@@ -201,6 +205,7 @@ def grow(w, v, i, g, n, rest, spend, met):
                 way = EXPORT_WAY[k]
                 break
         gain(w, i, way, 1.0)
+        found(w, i, way, w[SPAN + i] - rest)
         n -= 1.0
         for k in range(LIVE_AT[way], LIVE_AT[way + 1]):
             if LIVE_CELL[k] == PLAINS + g:
@@ -358,6 +363,9 @@ def thin(w, v, i, rows, g, t, forward):
         else:
             met = number(u, n, -expm1_(-rate * t) * exp_(rate * t), NEGATIVE)
         w[rows + GROWER_ROW[g] * W + i] = n + (own - 1.0) * met
+        if FOUNDING and WAY_FOUNDER[way] >= 0:
+            for _ in range(int(min(met, MOST_FOUND + 1.0))):
+                found(w, i, way, (share(w, v, i) + (0.0 if forward else 1.0)) * 0.5 * w[SPAN + i])
         for x in range(GAIN_AT[way], GAIN_AT[way + 1]):
             w[rows + GAIN_ROW[x] * W + i] += GAIN_STEP[x] * met
         for x in range(LIVE_AT[way], LIVE_AT[way + 1]):

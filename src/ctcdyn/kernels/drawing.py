@@ -24,6 +24,7 @@ from ctcdyn.kernels.contract import (
     BURSTS,
     EXPORTING,
     FORCE,
+    FOUNDING,
     GAIN_AT,
     GAIN_ROW,
     GAIN_STEP,
@@ -46,11 +47,13 @@ from ctcdyn.kernels.contract import (
     SOURCES,
     SPECIES,
     UNTRACED,
+    WAY_FOUNDER,
     W,
     X,
 )
 from ctcdyn.kernels.counts import POISSON
 from ctcdyn.kernels.descent import budget
+from ctcdyn.kernels.foundings import found
 from ctcdyn.kernels.inversion import CELL, OUTCOME, cell, draw_binomial, draw_geometric, draw_poisson, number
 from ctcdyn.kernels.laws import (
     LAWS,
@@ -120,7 +123,7 @@ def draw_all(w, v):
             draw_poisson(w, u)
             u += W
             count(w, k)
-            if SOURCE_GROWER[k] >= 0:
+            if SOURCE_GROWER[k] >= 0 or (FOUNDING and WAY_FOUNDER[SOURCE_WAY[k]] >= 0):
                 for i in range(W):
                     w[cell(BROUGHT + k * NODES * W, i)] = w[OUTCOME + i]
                     w[RARE + i] += w[OUTCOME + i]
@@ -201,6 +204,9 @@ def follow(w, v, i):
                 for _ in range(int(w[BROUGHT + k * NODES * W + i])):
                     push(w, i, PLAINS + SOURCE_GROWER[k], w[SPAN + i] - enter(w, v, i, k))
                     clear(w, v, i)
+            elif FOUNDING and WAY_FOUNDER[SOURCE_WAY[k]] >= 0:
+                for _ in range(int(w[BROUGHT + k * NODES * W + i])):
+                    found(w, i, SOURCE_WAY[k], enter(w, v, i, k))
         for g in range(GROWERS):
             if EXPORTING and w[MEETS + g * W + i] > 0.0:
                 grow(w, v, i, g, w[MEETS + g * W + i], w[SPAN + i], w[SPENT + g * W + i], w[MET + i] == g)

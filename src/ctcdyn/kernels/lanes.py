@@ -29,6 +29,7 @@ from ctcdyn.kernels.contract import (
     GUARDED,
     HERE,
     LOGS,
+    NUMBERED,
     PARAMETERS,
     PARTITIONED,
     PASSAGES,
@@ -50,7 +51,7 @@ from ctcdyn.kernels.contract import (
     schedule,
     upcoming,
 )
-from ctcdyn.kernels.machine import block, kernel, lane
+from ctcdyn.kernels.machine import bits_from_float, block, kernel, lane
 
 # Rows of the work buffer w that belong to the loop
 STOP = FREE  # next stop of the lane, days
@@ -162,7 +163,10 @@ def loop(begin, prepare, sweep, reach, ready, read, arrive, dense, counted=False
         schedule(w, i, t)
         coefficients(w, i)
         bits = apply(w, book, i, t)
-        code = begin(w, v, i, uint64(task[SEED]), uint64((task[FIRST] + k) // task[ARMS]), setting)
+        number = uint64((task[FIRST] + k) // task[ARMS])
+        if NUMBERED:
+            number = bits_from_float(values[k, PARAMETERS])
+        code = begin(w, v, i, uint64(task[SEED]), number, setting)
         limit = prepare(w, v, i, t, setting, 1)
         w[STOP + i] = earliest(upcoming(w, i), limit, setting[END])
         w[NEXT + i] = w[STOP + i]

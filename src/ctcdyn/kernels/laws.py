@@ -5,26 +5,34 @@ They are made again only where the length of the step or a rate has changed.
 
 import numpy as np
 
-from ctcdyn.kernels.cells import POLY, SPAN, died, divided, exported, thin
+from ctcdyn.kernels.cells import POLY, SPAN, chance, died, divided, exported, thin
 from ctcdyn.kernels.contract import (
     BENDING,
     EXPORTING,
     FORCE,
     FROZEN,
+    GOAL_AT,
+    GOAL_NODE,
     GROWER_ROW,
     GROWERS,
     MOVING,
+    NODE_KIND,
+    NODE_WHAT,
     NODES,
+    PLAIN_ROW,
     PLAINS,
     SOURCE_PLAIN,
+    SOURCE_WAY,
     SOURCES,
+    WAY_FOUNDER,
+    WAY_GROWER,
     WAY_ROW,
     WAYS,
     W,
     X,
 )
 from ctcdyn.kernels.descent import line
-from ctcdyn.kernels.lanemath import log1p_
+from ctcdyn.kernels.lanemath import exp_, log1p_
 from ctcdyn.kernels.machine import block, lane
 from ctcdyn.kernels.pinned import PINNED
 from ctcdyn.kernels.propagator import MOMENT, propagate
@@ -54,7 +62,22 @@ def lasting(w, i):
 
 @block
 def laws(w, v, i):
-    """The laws of the step, where they are not there already."""
+    """The laws of the step, where they are not there already; what is met by splitting is drawn."""
+    fill(w, i)
+    if EXPORTING:
+        h = w[SPAN + i]
+        for g in range(GROWERS):
+            w[MASSED + g * W + i] = 0.0
+            if w[SAFE + g * W + i] * w[X + GROWER_ROW[g] * W + i] > MANY:
+                thin(w, v, i, X, g, 0.5 * h, True)
+                descend(w, i, g, 0.0, h)
+                w[MASSED + g * W + i] = 1.0
+                w[FILLED + i] = np.nan
+
+
+@block
+def fill(w, i):
+    """The laws of the step of lane i in its rows, where they are not there already."""
     h = w[SPAN + i]
     stale = not (abs(w[FILLED + i] - h) <= SAME * h)
     if w[LENT + i] > 0.0:
@@ -77,14 +100,27 @@ def laws(w, v, i):
     if stale or MOVING or FROZEN:
         for k in range(SOURCES):
             expect(w, i, k, h)
-    if EXPORTING:
-        for g in range(GROWERS):
-            w[MASSED + g * W + i] = 0.0
-            if w[SAFE + g * W + i] * w[X + GROWER_ROW[g] * W + i] > MANY:
-                thin(w, v, i, X, g, 0.5 * h, True)
-                descend(w, i, g, 0.0, h)
-                w[MASSED + g * W + i] = 1.0
-                w[FILLED + i] = np.nan
+
+
+@block
+def founders_expected(w, i):
+    """Lesions that the step of lane i is expected to found, from laws that are filled; of growers an upper bound."""
+    total = 0.0
+    for b in range(NODES):
+        if NODE_KIND[b] == 3 and WAY_FOUNDER[NODE_WHAT[b]] >= 0:
+            for p in range(PLAINS):
+                total += w[X + PLAIN_ROW[p] * W + i] * chance(w, i, 0, GOAL_NODE[GOAL_AT[p]], b)
+            for k in range(SOURCES):
+                total += w[MEAN + (k * NODES + b) * W + i]
+    for k in range(SOURCES):
+        if WAY_FOUNDER[SOURCE_WAY[k]] >= 0:
+            total += w[MISSED + k * W + i]
+    for k in range(WAYS):
+        if WAY_FOUNDER[k] >= 0 and WAY_GROWER[k] >= 0:
+            g = WAY_GROWER[k]
+            growth = max(divided(w, i, g) - died(w, i, g), 0.0) * w[SPAN + i]
+            total += w[X + GROWER_ROW[g] * W + i] * w[FORCE + k * W + i] * w[SPAN + i] * exp_(min(growth, 50.0))
+    return total
 
 
 @block

@@ -78,6 +78,26 @@ def bin_of(x, move, base, last):
 
 
 @kernel
+def add_lesions(own, of, place, size, seen, detected, times, rows):
+    """Adds lesions, own (m, T * Cl), to the rows (n, T * C) of their patients, in order: of (m,) says whose.
+
+    place (S + 1,): columns of the sums of the lesion's first S columns, and of the number whose `size`, one of these,
+    is above 0; seen: column of the number detected by a save, or -1; detected (m,) and times (T,) in days.
+    """
+    saves = times.shape[0]
+    wide, columns = own.shape[1] // saves, rows.shape[1] // saves
+    species = place.shape[0] - 1
+    for k in range(own.shape[0]):
+        row = rows[of[k]]
+        for j in range(saves):
+            for s in range(species):
+                row[j * columns + place[s]] += own[k, j * wide + s]
+            row[j * columns + place[species]] += 1.0 if own[k, j * wide + size] > 0.0 else 0.0
+            if seen >= 0 and detected[k] <= times[j]:
+                row[j * columns + seen] += 1.0
+
+
+@kernel
 def tally(rows, first, arms, counts, bits, lowest):
     """Adds rows (n, K) to the histogram counts (arms, K, B).
 

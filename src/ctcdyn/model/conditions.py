@@ -44,7 +44,7 @@ def words_of(network: Network, study: Study) -> Words:
     dimensions |= {item.name: item.dimension for item in network.parameters}
     readings = {}
     for item in network.observables:
-        if item.expr is not None:
+        if item.expr is not None and item.use is None:  # what lesions fill in is not known in time
             unit = parse_unit(item.unit)
             dimensions[item.name] = unit.dimension
             readings[item.name] = (

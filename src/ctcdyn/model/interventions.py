@@ -18,6 +18,7 @@ from ctcdyn.model.conditions import (
 )
 from ctcdyn.model.definitions import shown_unit
 from ctcdyn.model.expr import Expr, evaluate, names
+from ctcdyn.model.lesion import SEEN, Lesion
 from ctcdyn.model.network import Network, Observable, Treatment, unknown_name
 from ctcdyn.model.reader import Reader
 from ctcdyn.places import KeyPath
@@ -47,6 +48,7 @@ def read_interventions(reader: Reader, study: Study, network: Network) -> Networ
         for number, table in enumerate(study.event)
         if table.name != _STAND_IN and (event := _event(reader, number, table, words, told)) is not None
     ]
+    _refuse_late(reader, treatments, events)
     _check_circles(reader, study)
     _check_arms(reader, study, told["treatment"])
     if reader.problems:
@@ -94,11 +96,14 @@ def _treatment(
             (*path, "repeat"),
             'write every = "21 days"',
         )
-    changes = [
-        (words.network.species_names.index(name), value)
-        for name in sorted(table.set)  # a kernel does not know in which order they were written
-        if (value := _new_value(reader, (*path, "set", name), table.name, words, numbers)) is not None
-    ]
+    changes, inner = [], []
+    lesion = words.network.lesion
+    for name in sorted(table.set):  # a kernel does not know in which order they were written
+        value = _new_value(reader, (*path, "set", name), table.name, words, numbers)
+        if value is not None and lesion is not None and name in lesion.names:
+            inner.append((name, value))
+        elif value is not None:
+            changes.append((words.network.species_names.index(name), value))
     factors = [
         (words.network.parameter_names.index(name), factor)
         for name in sorted(table.scale)
@@ -119,6 +124,7 @@ def _treatment(
         repeat=table.repeat,
         stop_if=table.stop_if or "",
         numbers=tuple(numbers.items()),
+        lesion_set=tuple(inner),
     )
 
 
@@ -132,12 +138,41 @@ def _event(
         if name is not None:
             _find(reader, (*path, key), name, "treatment or event", others)
     numbers: dict[str, float] = {}
+    if words.network.lesion is not None and SEEN in str(table.when):
+        return _late_event(reader, path, table, words.network.lesion)
     when = read_expression(reader, (*path, "when"), table.when, table.name, words, words.known, numbers)
     if when is None or not may_be_waited_for(reader, (*path, "when"), when, words):
         return None
     options: dict[str, object] = {"when": when, "stop": table.stop, "numbers": tuple(numbers.items())}
     options |= {key: getattr(table, key) for key in ("clock", "after") if getattr(table, key) is not None}
     return Observable(table.name, None, "event", options, "d", "", reader.document.place(*path), "passage")
+
+
+def _late_event(reader: Reader, path: KeyPath, table: EventTable, lesion: Lesion) -> Observable | None:
+    """An event of the lesions: so many are detected."""
+    found = re.fullmatch(rf"\s*{SEEN}\s*>=\s*(\d{{1,6}})\s*", str(table.when))
+    if found is None or int(found[1]) < 1 or lesion.detection is None:
+        what = f'"{table.when}" cannot be waited for: lesions run when their patient is through'
+        fix = f'write when = "{SEEN} >= 1", or another whole number, and detection in the [lesion] of the model'
+        reader.note("C118", what, (*path, "when"), fix)
+        return None
+    for key in ("stop", "after"):
+        if getattr(table, key):
+            what = f"{key} is not for an event of the lesions, which run when their patient is through"
+            reader.note("M330", what, (*path, key), f"remove {key}")
+    options: dict[str, object] = {"lesions": int(found[1])} | ({"clock": table.clock} if table.clock else {})
+    return Observable(table.name, None, "event", options, "d", "", reader.document.place(*path), "passage")
+
+
+def _refuse_late(reader: Reader, treatments: list[Treatment], events: list[Observable]) -> None:
+    """Nothing in the patient waits for an event of its lesions."""
+    late = {o.name for o in events if "lesions" in o.options}
+    for k, x in enumerate(treatments):
+        for key, name in (("start", x.after), ("stop_if", x.stop_if)):
+            if name in late:
+                what = f"{x.name} waits for {name}, an event of the lesions, which run when their patient is through"
+                fix = "let it wait for a time, a treatment or an event of the patient"
+                reader.note("M330", what, ("treatment", k, key), fix)
 
 
 def _find(reader: Reader, path: KeyPath, name: str, kind: str, known: list[str]) -> None:
@@ -187,14 +222,19 @@ def _new_value(
 ) -> Expr | None:
     """What a species becomes, in its unit."""
     name, network = str(path[-1]), words.network
-    if name not in network.species_names:
+    inner = {x.name: x for x in network.lesion.species} if network.lesion is not None else {}
+    if name not in (*network.species_names, *inner):
         shown = ".".join(str(part) for part in path)
         place = reader.document.place(*path)
-        reader.problems.append(unknown_name("species", name, network.species_names, place, shown))
+        reader.problems.append(unknown_name("species", name, [*network.species_names, *inner], place, shown))
         return None
-    species = network.species[network.species_names.index(name)]
+    known = words.known - {"t"}
+    if name in inner:  # a lesion knows itself and the parameters
+        known = {*inner, *network.parameter_names}
+        words = replace(words, dimensions=words.dimensions | {x.name: x.dimension for x in inner.values()})
+    species = inner[name] if name in inner else network.species[network.species_names.index(name)]
     value = reader.value(path)
-    tree = read_expression(reader, path, value, owner, words, words.known - {"t"}, numbers)
+    tree = read_expression(reader, path, value, owner, words, known, numbers)
     if tree is not None and names(tree) <= numbers.keys() and not 0 <= evaluate(tree, numbers) < float("inf"):
         reader.note("C105", f"{name} is set to {value}: there cannot be so many", path, "write a number from 0 on")
         return None

@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,9 @@ from ctcdyn.errors import CtcError, Place, Problem, nearest
 from ctcdyn.model.conservation import left_null_space
 from ctcdyn.model.expr import Call, Expr, Name, Number, evaluate, names
 from ctcdyn.units import Dimension
+
+if TYPE_CHECKING:
+    from ctcdyn.model.lesion import Lesion
 
 Semantics = Literal["jump", "ode", "mixed", "langevin", "hybrid", "backward", "moments"]
 Terms = tuple[tuple[int, int], ...]  # (species index, count) pairs, in order of species
@@ -176,8 +179,9 @@ class Treatment:
     `at`: a time (days, or an expression of parameters) or a condition; None where it follows `after`, the name of
     another treatment or of an event. The first application is `delay` days later (None: at once), then one `every` so
     many days, `cycles` in all. A condition counts once, or with `repeat` each time it becomes true. `set` gives species
-    new values, `scale` multiplies parameters: for good, or for `duration` days. From `stop_if`, an event, on nothing is
-    given. `numbers` are the numbers in its expressions, by the names that stand for them there: data, as all numbers.
+    new values, and `lesion_set` species of lesions, by name; `scale` multiplies parameters: for good, or for `duration`
+    days. From `stop_if`, an event, on nothing is given. `numbers` are the numbers in its expressions, by the names that
+    stand for them there: data, as all numbers.
     """
 
     name: str
@@ -192,6 +196,7 @@ class Treatment:
     repeat: bool = False
     stop_if: str = ""
     numbers: tuple[tuple[str, float], ...] = ()
+    lesion_set: tuple[tuple[str, Expr], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +238,9 @@ class Network:
     path: str = field(default="", compare=False)
     tests: Mapping[str, object] = field(default_factory=dict, compare=False)
     units_checked: bool = True
+    founders: tuple[tuple[str, int], ...] = ()  # counters of the reactions that found a lesion, number of the rule
+    lesion: Lesion | None = None
+    founded: bool = False  # the network of a lesion, whose streams have a number of their own
     _order: list[tuple[int, ...]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property

@@ -48,6 +48,7 @@ class Resolved:
 
     network: Network
     draws: tuple[Draw, ...] = ()
+    lesion_draws: tuple[Draw, ...] = ()  # of each lesion, in the place of its patient's
 
 
 def resolve(network: Network, study: Study) -> Resolved:
@@ -77,17 +78,27 @@ def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Proble
     changed = _pin(reader, study, network.with_values(parameters, initial))
     draws = []
     for name, distribution in study.population.draw.items() if study.population is not None else ():
-        draw = _draw(reader, name, distribution, changed)
+        draw = _draw(reader, ("population", "draw", name), distribution, changed)
         if draw is not None:
             draws.append(draw)
+    of_lesions = []
+    for name, distribution in study.lesion.draw.items():
+        draw = _draw(reader, ("lesion", "draw", name), distribution, changed)
+        if draw is not None:
+            of_lesions.append(draw)
+    if reader.value(("lesion",)) is not None and network.lesion is None:
+        what = f"the model {network.name} declares no lesions"
+        fix = "remove [lesion], or declare them in the model file"
+        reader.note("M334", what, ("lesion",), fix)
     _check_derived(reader, changed, parameters)
     changed = read_interventions(reader, study, changed)
     changed = _tilted(reader, study, changed)
     _check_method(reader, study, changed)
-    if study.output.lesions and getattr(network, "lesion", None) is None:
+    if study.output.lesions and network.lesion is None:
         what = f"output.lesions: {network.name} declares no lesions, so there is no table of them"
         reader.note("C119", what, ("output", "lesions"), "leave it out, or take a model with [lesion]")
-    return Resolved(changed, tuple(sorted(draws, key=lambda draw: draw.parameter))), reader.problems
+    drawn, of_each = (tuple(sorted(x, key=lambda draw: draw.parameter)) for x in (draws, of_lesions))
+    return Resolved(changed, drawn, of_each), reader.problems
 
 
 def _tilted(reader: Reader, study: Study, network: Network) -> Network:
@@ -166,11 +177,13 @@ def _initial(reader: Reader, name: str, network: Network) -> Expr | None:
     return Number(start)
 
 
-def _draw(reader: Reader, name: str, given: Distribution, network: Network) -> Draw | None:
-    path = ("population", "draw", name)
+def _draw(
+    reader: Reader, path: tuple[str, str, str], given: Distribution, network: Network
+) -> Draw | None:
+    name = path[-1]
     place = reader.document.place(*path)
     by_name = {item.name: item for item in network.parameters}
-    shown = f"population.draw.{name}"
+    shown = ".".join(path)
     if name not in by_name:
         reader.problems.append(unknown_name("parameter", name, network.parameter_names, place, shown))
         return None

@@ -31,6 +31,7 @@ from ctcdyn.kernels.conditions import CONDITIONED, CUT, cross, meet_first, near
 from ctcdyn.kernels.contract import (
     EXPORTING,
     FORCE,
+    FOUNDING,
     FROZEN,
     GROWER_ROW,
     GROWERS,
@@ -55,6 +56,7 @@ from ctcdyn.kernels.contract import (
     guard,
 )
 from ctcdyn.kernels.drawing import ACTIVE, MET, RARE, draw_all, follow
+from ctcdyn.kernels.foundings import FEW_FOUND, FOUND, MOST_FOUND, enter_in_log
 from ctcdyn.kernels.lanemath import pow_
 from ctcdyn.kernels.lanes import (
     ATOL,
@@ -63,6 +65,7 @@ from ctcdyn.kernels.lanes import (
     FAILED,
     FIRED,
     FLAG,
+    LOG_FULL,
     LONGEST_STEP,
     NEXT,
     NOT_FINITE,
@@ -72,7 +75,7 @@ from ctcdyn.kernels.lanes import (
     WINDOW,
     loop,
 )
-from ctcdyn.kernels.laws import FILLED, LENT, MANY, USED, lasting, laws
+from ctcdyn.kernels.laws import FILLED, LENT, MANY, USED, fill, founders_expected, lasting, laws
 from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane
 from ctcdyn.kernels.pinned import BACK, ROUGH, SECOND, STRIDE, force, survey
 from ctcdyn.kernels.standing import read, ready
@@ -92,7 +95,8 @@ PIECES = ORIGIN + 4 * W  # 2**LEVEL
 NEW_WAY = ORIGIN + 5 * W  # 1 where a way begins
 SHIFT_MEAN = ORIGIN + 6 * W
 SHIFT_SQUARE = SHIFT_MEAN + WAYS * W
-ROWS = SHIFT_SQUARE + WAYS * W
+PACED = SHIFT_SQUARE + WAYS * W  # longest step in which few enough lesions are founded, days
+ROWS = PACED + W
 
 KEY, NAME = OWN_WORDS, OWN_WORDS + W  # rows of v: seed and number of the trajectory
 DEEPEST = 40  # level beyond which a step is not divided
@@ -112,6 +116,8 @@ def begin(w, v, i, seed, number, setting):
     w[SECOND + i] = 0.0
     w[STRIDE + i] = 1.0
     w[ROUGH + i] = 0.0
+    w[PACED + i] = np.inf
+    w[FOUND + i] = 0.0
     return OK
 
 
@@ -194,7 +200,7 @@ def aim(w, v, i, setting):
             w[LEVEL + i] -= 1.0
             w[INDEX + i] *= 0.5
     longest = setting[LONGEST_STEP]
-    if (FROZEN or EXPORTING or GUARDED) and free:
+    if (FROZEN or EXPORTING or GUARDED or FOUNDING) and free:
         longest = min(longest, long_enough(w, i))
     for _ in range(DEEPEST):
         h = way * 0.5 ** int(w[LEVEL + i])
@@ -237,7 +243,25 @@ def long_enough(w, i):
         survey(w, i, 0.0, 1.0, 1.0)
     if EXPORTING:
         longest = min(longest, crowd(w, i))
+    if FOUNDING:
+        longest = min(longest, w[PACED + i])
     return longest
+
+
+@block
+def pace(w, v, i, setting):
+    """Steps are halved, before anything is drawn, until FEW_FOUND lesions are to be expected; returns a status."""
+    for _ in range(DEEPEST):
+        fill(w, i)
+        many = founders_expected(w, i)
+        if many <= FEW_FOUND or w[LEVEL + i] >= DEEPEST or w[SECOND + i] > 0.0:
+            w[PACED + i] *= 2.0 if many < 0.25 * FEW_FOUND else 1.0
+            return OK
+        w[PACED + i] = 0.5 * w[SPAN + i]
+        code = aim(w, v, i, setting)
+        if code != OK:
+            return code
+    return OK
 
 
 @lane
@@ -281,6 +305,8 @@ def sweep(w, v, setting):
         filled = SIMPLE and lasting(w, i) and w[SPAN + i] <= setting[LONGEST_STEP]
         if w[ACTIVE + i] > 0.0 and not filled:
             code = aim(w, v, i, setting)
+            if FOUNDING and code == OK:
+                code = pace(w, v, i, setting)
             if code != OK:
                 w[ACTIVE + i] = 0.0
                 v[FLAG + i] = uint64(FAILED + code)
@@ -299,6 +325,9 @@ def sweep(w, v, setting):
         if w[RARE + i] > 0.0 and not follow(w, v, i):
             w[ACTIVE + i] = 0.0
             v[FLAG + i] = uint64(FAILED + EVENT_LIMIT)
+        if FOUNDING and w[FOUND + i] > MOST_FOUND:
+            w[ACTIVE + i] = 0.0
+            v[FLAG + i] = uint64(FAILED + LOG_FULL)
     for s in range(SPECIES):
         for i in range(W):
             w[X + s * W + i] = w[NEW + s * W + i]
@@ -348,6 +377,8 @@ def reach(w, v, i):
 @block
 def arrive(w, v, book, i, t):
     """Applies what is due; from a stop a new way begins."""
+    if FOUNDING:
+        enter_in_log(w, book, i)
     bits = apply(w, book, i, t)
     w[GOAL + i] = np.nan
     return bits

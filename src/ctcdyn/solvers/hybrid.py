@@ -94,7 +94,8 @@ SOURCE = "doi:10.1051/proc:2005001"
 AIM = JUMPS_END  # NEXT, while events are made
 HELD = JUMPS_END + W  # flags of lanes that make none, -1 in the others
 ROWS = JUMPS_END + 2 * W
-ROUNDS = 32  # events or hops of a sweep
+ROUNDS = 32  # runs of events, or hops, of a sweep
+RUN = 16  # events of a run
 ENOUGH = W // 4  # lanes that wait for a step before one is made: it costs about two hops of all lanes, and they idle
 
 
@@ -158,19 +159,30 @@ def plan(w, v, i, t, setting, changed):
 
 @block
 def event(w, v):
-    """One event, or one thinned candidate, of every lane without continuous species; the others seem to be stopped."""
+    """Events, or thinned candidates, of every lane without continuous species, until one of them needs service.
+
+    The other lanes seem to be stopped.
+    """
     for i in range(W):
         here = (w[PHASE + i] == STANDING) & (v[FLAG + i] == uint64(0))
         w[AIM + i] = w[NEXT + i]
         w[HELD + i] = -1.0 if here else float(v[FLAG + i])
         w[NEXT + i] = w[NEXT + i] if here else -np.inf
-    one_event(w, v)
+    for _ in range(RUN):
+        one_event(w, v)
+        turning(w)
+        needs = 0.0
+        for i in range(W):
+            flag = v[FLAG + i]
+            here = w[HELD + i] < 0.0
+            w[WORK + i] += 1.0 if here & (flag != uint64(CALLED)) else 0.0
+            needs += 1.0 if here & ((flag != uint64(0)) | (w[TURNS + i] > 0.0)) else 0.0
+        if needs > 0.0:
+            break
     for i in range(W):
         here = w[HELD + i] < 0.0
-        w[WORK + i] += 1.0 if here & (v[FLAG + i] != uint64(CALLED)) else 0.0
         v[FLAG + i] = v[FLAG + i] if here else uint64(int(w[HELD + i]))
         w[NEXT + i] = w[AIM + i]
-    turning(w)
 
 
 @block

@@ -9,6 +9,7 @@ REACTIONS = 4
 PASSAGES = 1  # first times that are handed over
 LOGS = 64  # capacity of the event log of a trajectory
 TIMED = True  # a rate depends smoothly on t
+NUMBERED = False  # streams have the number in the last column of the values
 GUARDED = True  # a condition on the state is watched
 FUSED = True  # a whole step or event is one loop
 WHOLE = True  # counts are whole numbers

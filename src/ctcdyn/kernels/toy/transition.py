@@ -17,6 +17,7 @@ REALS = 0  # pinned state rows
 PINNING = False  # there are some
 EXPORTING = False  # a cell that divides can meet something else
 BURSTING = False  # a source sends several cells
+FOUNDING = False  # a reaction founds lesions
 SIMPLE = False  # every step goes from stop to stop
 WAYS = 4
 MOVERS = 1
@@ -24,6 +25,7 @@ MOVER_WAY = np.array([0], np.int64)  # ways whose rates change along a step
 SOURCE_MOVER = np.array([0], np.int64)  # place of a source among them, or -1
 WAY_WATCHED = np.array([0, 0, 1, 1], np.int64)  # 1 where it moves a count that conditions depend on
 WAY_GROWER = np.array([-1, -1, -1, -1], np.int64)  # the grower that takes it, or -1
+WAY_FOUNDER = np.array([-1, -1, -1, -1], np.int64)  # number of the rule by which it founds a lesion, or -1
 WAY_EXPORT = np.array([0, 0, 0, 0], np.int64)  # 1 where a grower meets it
 WAY_ROW = np.array([-1, 0, 0, 1], np.int64)  # state row of the cell that takes it
 MOVE_AT = np.array([0, 1, 2, 5, 6], np.int64)
@@ -116,3 +118,9 @@ def would(w, i, t):
     detectable = w[Q_detectable + i]
     x__0 = pick((tissue >= detectable), 1.0, 0.0)
     return pick((x__0 > w[HELD_1 + i]) | ((tissue >= detectable) & (w[PASSED_detection + i] == np.inf)), 1.0, 0.0)
+
+
+@block
+def acknowledge(w, i):
+    """All lesions of lane i that were founded so far are in its log."""
+    pass

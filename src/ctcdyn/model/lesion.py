@@ -1,0 +1,355 @@
+"""Lesions as objects: what is founded, by which firings, and what becomes of one; the [lesion] of a model.
+
+A reaction of the patient, or of a lesion, that a rule names founds one lesion with each firing. A lesion is a reaction
+network of its own with the patient's parameters: it begins at its founding, reaches its patient by what it sheds alone
+(by rules of its own), and the treatments that reach the patient reach it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from ctcdyn.errors import Place, Problem
+from ctcdyn.model.expr import Call, Expr, Name, Number, dimension, names
+from ctcdyn.model.network import Network, Observable, Reaction, Species, Terms, Treatment, unknown_name
+from ctcdyn.model.reactions import read_reactions, read_species
+from ctcdyn.model.reader import Reader
+from ctcdyn.model.readings import CONDITIONS
+from ctcdyn.places import Document, KeyPath, describe
+from ctcdyn.units import Dimension, UnitError
+
+BEGINS = "lesion__begins"  # the treatment that puts the first cells where none were
+DETECTED = "lesion__detected"  # the first passage of a lesion
+ALIVE, SEEN = "lesions", "lesions_detected"  # readings of a patient
+READING = "lesion"  # `use` of what is filled in after the patient's own run
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A way to found a lesion: each firing of `reaction`, of the patient or of a lesion, begins one.
+
+    `begins` gives species of the lesion, by name, their counts: expressions of the patient's parameters.
+    """
+
+    name: str
+    reaction: str
+    organ: str
+    begins: tuple[tuple[str, Expr], ...]
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lesion:
+    """What becomes of one lesion. `size`: the species that is its size; detected when `detection` becomes true."""
+
+    species: tuple[Species, ...]
+    reactions: tuple[Reaction, ...]
+    rules: tuple[Rule, ...]
+    size: str
+    detection: Expr | None
+    place: Place | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its species."""
+        return tuple(item.name for item in self.species)
+
+
+def read_lesion(
+    reader: Reader, network: Network, taken: dict[str, str], founding: set[str], checked: bool
+) -> Network:
+    """`network` with the [lesion] of its file, and what is read of it: counters and readings.
+
+    `founding`: the patient's reactions that found lesions.
+    """
+    table = reader.table(("lesion",))
+    inside = _inside(reader)
+    inside.keys((), ("doc", "size", "detection", "species", "reaction", "founder"))
+    species = read_species(inside, taken)
+    for name in inside.table(("species",)):
+        if isinstance(table["species"][name], dict) and "initial" in table["species"][name]:
+            fix = "write it in the rule: [[lesion.founder]] begins = { ... }"
+            inside.note("C107", f"{name} begins with what its founder says", ("species", name, "initial"), fix)
+    own = {item.name: item.dimension for item in species}
+    own |= {item.name: item.dimension for item in network.parameters}
+    known = own | {item.name: item.dimension for item in network.species}
+    by_lesions: set[str] = set()
+    reactions = read_reactions(inside, species, known, checked, by_lesions)
+    both = {item.name for item in network.reactions} & {item.name for item in reactions}
+    for r, item in enumerate(reactions):
+        if item.name in both:
+            what = f'"{item.name}" is a reaction of the patient too'
+            inside.note("M301", what, ("reaction", r, "name"), "rename one of the two", word=item.name)
+    size = inside.text(("size",), default=species[0].name if species else "")
+    if species and size not in {item.name for item in species}:
+        place = reader.document.place("lesion", "size")
+        problem = unknown_name("species", size, [x.name for x in species], place, "size")
+        inside.problems.append(problem)
+    detection = _detection(inside, own, checked) if "detection" in table else None
+    order = [x.name for x in (*network.reactions, *reactions) if x.name in founding | by_lesions]
+    rules = _rules(inside, network, order, {item.name: item for item in species}, size, checked)
+    for name in (ALIVE, SEEN, *(f"lesion_{x.name}" for x in species), *(f"founded_{x.reaction}" for x in rules)):
+        if name in taken:
+            what = f'"{name}" is what a model with lesions reads off them, and here {taken[name]} has that name'
+            reader.note("M301", what, ("lesion",), f"rename the {taken[name]}", word=name)
+    reader.problems += [replace(p, key=f"lesion.{p.key}" if p.key else "lesion") for p in inside.problems]
+    reader.broken |= inside.broken
+    lesion = Lesion(species, reactions, rules, size, detection, reader.document.place("lesion"))
+    return with_lesion(network, lesion) if not inside.problems else network
+
+
+def _inside(reader: Reader) -> Reader:
+    document = reader.document
+    places = {path[1:]: place for path, place in document.places.items() if path[:1] == ("lesion",)}
+    return Reader(Document(document.path, document.text, document.data["lesion"], places))
+
+
+def _detection(inside: Reader, known: dict[str, Dimension], checked: bool) -> Expr | None:
+    tree = inside.expression(("detection",), known, "species of the lesion and parameters")
+    if tree is None:
+        return None
+    if not isinstance(tree, Call) or tree.op not in CONDITIONS:
+        inside.note("C118", "detection is not a condition", ("detection",), 'write detection = "cells >= 1e9"')
+        return None
+    try:
+        if checked and not names(tree) & inside.broken:
+            dimension(tree, known)
+    except UnitError as error:
+        inside.adopt(error, ("detection",), "make the units of both sides agree")
+        return None
+    return tree
+
+
+def _rules(
+    inside: Reader,
+    network: Network,
+    founding: list[str],
+    species: dict[str, Species],
+    size: str,
+    checked: bool,
+) -> tuple[Rule, ...]:
+    tables = inside.value(("founder",))
+    example = 'write [[lesion.founder]] with reaction = "settle" and begins = { cells = 1 }'
+    if not isinstance(tables, list | None):
+        inside.note("C104", f"founder must be a list of tables, not {describe(tables)}", ("founder",), example)
+        return ()
+    if not founding:
+        fix = 'write `lesion` behind the arrow of one: equation = "tissue -> lesion"'
+        inside.note("M309", "no reaction founds a lesion", (), fix)
+    found: list[Rule] = []
+    dimensions = {item.name: item.dimension for item in network.parameters}
+    for k, table in enumerate(tables or ()):
+        path = ("founder", k)
+        if not isinstance(table, dict):
+            inside.note("C104", f"a founder must be a table, not {describe(table)}", path, example)
+            continue
+        inside.keys(path, ("name", "reaction", "organ", "begins", "doc"))
+        reaction = inside.text((*path, "reaction"))
+        place = inside.document.place(*path)
+        if reaction not in founding:
+            problem = unknown_name("reaction", reaction, founding, place, f"founder.{k}.reaction")
+            why = "a rule is for a reaction with `lesion` behind its arrow"
+            inside.problems.append(replace(problem, why=why))
+            continue
+        if reaction in {rule.reaction for rule in found}:
+            fix = "one rule for each reaction: give the other way a reaction of its own"
+            inside.note("M301", f'two rules name the reaction "{reaction}"', (*path, "reaction"), fix, word=reaction)
+            continue
+        begins = []
+        told = inside.table((*path, "begins")) or {size: None}
+        for name, value in told.items():
+            here = (*path, "begins", name)
+            if name not in species:
+                inside.problems.append(
+                    unknown_name("species", name, species, inside.document.place(*here), f"founder.{k}.begins.{name}")
+                )
+                continue
+            tree = Number(1.0) if value is None else inside.expression(here, dimensions, "only parameters")
+            if tree is None:
+                continue
+            if isinstance(tree, Number) and not 0 <= tree.value < 2.0**53:
+                inside.note("M313", f"{name} begins with {tree.value:g}", here, "write a number from 0 on")
+            elif checked and not isinstance(tree, Number):
+                _check_unit(inside, here, tree, species[name], dimensions)
+            begins.append((name, tree))
+        name = inside.text((*path, "name"), default=reaction)
+        found.append(Rule(name, reaction, inside.text((*path, "organ")), tuple(begins), place))
+    named = {rule.reaction for rule in found}
+    found += [Rule(name, name, "", ((size, Number(1.0)),)) for name in founding if name not in named]
+    if len(found) > 255:
+        inside.note("M315", f"{len(found)} reactions found lesions", ("founder",), "write at most 255")
+    return tuple(sorted(found, key=lambda rule: founding.index(rule.reaction)))
+
+
+def _check_unit(
+    inside: Reader, path: KeyPath, tree: Expr, species: Species, known: dict[str, Dimension]
+) -> None:
+    try:
+        found = dimension(tree, known)
+    except UnitError as error:
+        inside.adopt(error, path, "make the units agree")
+        return
+    if found != species.dimension and tree != Number(0.0):
+        what = f"{species.name} begins with what is no count of {species.unit}"
+        inside.note("U205", what, path, f"give an expression in {species.declared}")
+
+
+def with_lesion(network: Network, lesion: Lesion) -> Network:
+    """`network` with lesions: counters of the firings that found them, and readings that are filled in afterwards."""
+    names_ = {item.name for item in network.reactions}
+    founders = tuple(
+        (f"founded_{rule.reaction}", k) for k, rule in enumerate(lesion.rules) if rule.reaction in names_
+    )
+    counters = tuple(
+        Observable(name, None, "flux", {"reaction": lesion.rules[k].reaction}, "1", "lesions founded so far",
+                   lesion.rules[k].place, "counter")
+        for name, k in founders
+    )  # fmt: skip
+    told = {ALIVE: ("1", "lesions with a cell"), SEEN: ("1", "lesions detected so far")} if lesion.detection else {
+        ALIVE: ("1", "lesions with a cell")
+    }  # fmt: skip
+    told |= {f"lesion_{x.name}": (x.declared, f"{x.name} of all lesions") for x in lesion.species}
+    readings = tuple(
+        Observable(name, Number(0.0), READING, {}, unit, doc, lesion.place) for name, (unit, doc) in told.items()
+    )
+    kept = tuple(o for o in network.observables if o.use != READING and o.name not in dict(founders))
+    return replace(network, observables=(*kept, *counters, *readings), founders=founders, lesion=lesion)
+
+
+def copied_species(network: Network) -> tuple[int, ...]:
+    """Species of the patient that a lesion follows by itself: on which its rates depend, and on which those do."""
+    assert network.lesion is not None
+    rates = [item.k if item.k is not None else item.rate for item in network.lesion.reactions]
+    wanted = set().union(*(names(e) for e in rates if e is not None)) & set(network.species_names)
+    found: set[int] = set()
+    while wanted:
+        s = network.species_names.index(wanted.pop())
+        found.add(s)
+        for reaction in network.reactions:
+            if s in dict(reaction.change):
+                law = reaction.propensity("ode", network)
+                wanted |= {x for x in names(law) & set(network.species_names) if network.index(x) not in found}
+    return tuple(sorted(found))
+
+
+def lesion_problems(network: Network) -> list[Problem]:
+    """Why the lesions of a network cannot run apart from their patient (M331, M332)."""
+    lesion = network.lesion
+    assert lesion is not None
+    told = []
+    noisy = {x.species for x in network.noises}
+    for s in copied_species(network):
+        item = network.species[s]
+        if not item.continuous or s in noisy:
+            what = f"a rate of a lesion depends on {item.name}, which is left to chance in the patient"
+            why = "lesions run after their patient, and see of it only parameters, time and pinned species"
+            fix = f"pin {item.name} with continuous = true, or let the rate depend on parameters and time"
+            told.append(Problem("M331", what, lesion.place, "lesion", fix, why))
+    for x in _reaching(network):
+        if x.repeat or x.stop_if:
+            key = "repeat" if x.repeat else "stop_if"
+            what = f"{x.name} reaches lesions, and they cannot follow its {key}"
+            fix = f"remove {key}, or let it change only what lesions do not depend on"
+            told.append(Problem("M332", what, lesion.place, "lesion", fix))
+    return told
+
+
+def _reaching(network: Network) -> list[Treatment]:
+    """Treatments that change something for lesions, and those that these come after."""
+    lesion = network.lesion
+    assert lesion is not None
+    copied = copied_species(network)
+    flows = [r for r in network.reactions if {s for s, _ in r.change} & set(copied)]
+    laws = [e for r in (*lesion.reactions, *flows) for e in (r.k, r.rate) if e is not None]
+    laws += [lesion.detection] if lesion.detection is not None else []
+    used = set().union(*(names(e) for e in laws))
+    for q in reversed(network.derived_order()):
+        item = network.parameters[q]
+        if item.name in used and item.expr is not None:
+            used |= names(item.expr)
+    by_name = {x.name: x for x in network.treatments}
+    found: dict[str, Treatment] = {}
+    scaled = {q for q, item in enumerate(network.parameters) if item.name in used}
+    queue = [
+        x
+        for x in network.treatments
+        if x.lesion_set or {s for s, _ in x.set} & set(copied) or set(dict(x.scale)) & scaled
+    ]
+    while queue:
+        x = queue.pop()
+        found.setdefault(x.name, x)
+        if x.after in by_name and x.after not in found:
+            queue.append(by_name[x.after])
+    return [x for x in network.treatments if x.name in found]
+
+
+def told_times(network: Network) -> tuple[tuple[str, str], ...]:
+    """Treatments that must be told their time in lesions, each with that of the patient, or the event, that says it."""
+    if network.lesion is None:
+        return ()
+    events = {o.name for o in network.observables if o.realised == "passage"}
+    return tuple((x.name, _source(x, events)) for x in _reaching(network) if _source(x, events))
+
+
+def _source(x: Treatment, events: set[str]) -> str:
+    """Whose first time in the patient says when a treatment begins; empty where the treatment knows by itself."""
+    if x.after:
+        return x.after if x.after in events else ""
+    return "" if isinstance(x.at, float | int) or x.at is None or not _is_condition(x.at) else x.name
+
+
+def _is_condition(e: Expr) -> bool:
+    return isinstance(e, Call) and e.op in CONDITIONS
+
+
+def lesion_network(network: Network) -> Network:
+    """The network of one lesion: the patient's parameters, treatments as they reach it, no cells until its founding."""
+    lesion = network.lesion
+    assert lesion is not None
+    copied = copied_species(network)
+    place = {s: len(lesion.species) + k for k, s in enumerate(copied)}
+    species = tuple(replace(x, initial=Number(0.0)) for x in lesion.species)
+    species += tuple(network.species[s] for s in copied)
+    flows = tuple(
+        replace(r, reactants=_moved(r.reactants, place), products=_moved(r.products, place))
+        for r in network.reactions
+        if {s for s, _ in r.change} & set(copied)
+    )
+    events = {o.name for o in network.observables if o.realised == "passage"}
+    begins = tuple((k, Name(f"{BEGINS}_{x.name}")) for k, x in enumerate(lesion.species))
+    numbers = tuple((f"{BEGINS}_{x.name}", 0.0) for x in lesion.species)
+    treatments = [Treatment(BEGINS, 0.0, begins, numbers=numbers)]
+    for x in _reaching(network):
+        own = tuple((lesion.names.index(name), value) for name, value in x.lesion_set)
+        changes = own + tuple((place[s], value) for s, value in x.set if s in place)
+        told = _source(x, events)
+        at = replace(x, at=0.0, after="", delay=x.delay if told != x.name else None) if told else x
+        treatments.append(replace(at, set=changes, lesion_set=()))
+    owned = {r.name for r in lesion.reactions}
+    founders = tuple((f"founded_{x.reaction}", k) for k, x in enumerate(lesion.rules) if x.reaction in owned)
+    observables = [
+        Observable(name, None, "flux", {"reaction": lesion.rules[k].reaction}, "1", realised="counter")
+        for name, k in founders
+    ]
+    if lesion.detection is not None:
+        options: dict[str, object] = {"when": lesion.detection, "stop": False}
+        observables.append(Observable(DETECTED, None, "event", options, "d", realised="passage"))
+    return replace(
+        network,
+        name=f"{network.name}_lesion",
+        species=species,
+        reactions=(*lesion.reactions, *flows),
+        observables=tuple(observables),
+        treatments=tuple(treatments),
+        noises=(),
+        tilts=(),
+        published=(),
+        founders=founders,
+        lesion=None,
+        founded=True,
+    )
+
+
+def _moved(terms: Terms, place: dict[int, int]) -> Terms:
+    return tuple((place[s], n) for s, n in terms if s in place)
+

@@ -1,0 +1,394 @@
+"""Lesions as objects: founded at their times, with the laws of their sizes, by any solver; the same bits everywhere."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from scipy.special import gamma, gammainc
+
+import ctcdyn
+from chance import assert_cdf, assert_fraction, assert_mean, cdf_size, fraction_size, seed_of
+from colonies import BIRTH_DEATH, HEAD, model, reached, success
+from ctcdyn.codegen.emit import FOUNDER_CAPACITY
+from ctcdyn.errors import CtcError, Status
+from ctcdyn.lesions import Colonies
+from ctcdyn.replay import replay
+from ctcdyn.results import Results
+from ctcdyn.simulation import Model
+from ctcdyn.store.content import content_hash
+
+SEED = {"b": 0.5, "d": 0.3, "shed": 4.0, "clear": 1.0, "out": 0.5, "stay": 0.4, "hazard": 0.02}
+CASCADE = {
+    "shed": ("-> blood", "shed"),
+    "clear": ("blood ->", "clear * blood"),
+    "leave": ("blood -> tissue", "out * blood"),
+    "die": ("tissue ->", "0.5 * stay * tissue"),
+    "settle": ("tissue -> lesion", "0.5 * stay * tissue"),
+}
+RULES = '[lesion]\nsize = "cells"\ndetection = "found >= 1"\n'
+
+
+@pytest.fixture(scope="module")
+def cascade(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """Shed, cleared or in tissue, from where a half of the cells found lesions."""
+    lesion = BIRTH_DEATH | {"detect": ("cells -> cells + found", "hazard * cells")}
+    folder, species = tmp_path_factory.mktemp("cascade"), "blood = {}\ntissue = {}"
+    return model(folder, species, SEED, CASCADE, lesion, RULES, "cells = {}\nfound = {}")
+
+
+def founders_expected(t: np.ndarray) -> np.ndarray:
+    """Mean number of lesions that the cascade has founded by t, by integrals of its exponentials."""
+    a, b, inflow, own = 1.5, 0.4, 0.5 * 4.0 / 1.5, 0.2
+    of_tissue = t / b - (1 - np.exp(-b * t)) / b**2
+    of_blood = ((1 - np.exp(-b * t)) / b - (1 - np.exp(-a * t)) / a) / (a - b)
+    return own * inflow * (of_tissue - of_blood)
+
+
+def not_detected(t: float) -> float:
+    """Chance that the line of one cell with b = 0.5, d = 0.3 and hazard 0.02 is not detected by t, science e2."""
+    low, high = np.roots([0.5, -0.82, 0.3])[::-1]
+    w = (1 - low) / (high - 1) * np.exp(-0.5 * (high - low) * t)
+    return float((low + high * w) / (1 + w))
+
+
+def test_the_closed_law_is_the_printed_one() -> None:
+    assert not_detected(10.0) == pytest.approx(0.6880655326, abs=1e-9)
+    assert not_detected(20.0) == pytest.approx(0.5631280541, abs=1e-9)
+
+
+def table_of(results: Results) -> dict[str, np.ndarray]:
+    lesions = results.lesions
+    return {name: np.asarray(lesions[name]) for name in ("trajectory_id", "founder_time", "detection_time", "size")}
+
+
+@pytest.mark.parametrize("method", ["direct", "first_order_leap", "hybrid"])
+def test_lesions_are_founded_as_a_poisson_process(cascade: Model, method: str) -> None:
+    n, t_end = 4000, 20.0
+    result = cascade.simulate([0.0, 7.0, t_end], method=method, n=n, seed=seed_of(), keep="none")
+    mean = float(founders_expected(np.array(t_end)))
+    number = np.bincount(table_of(result)["trajectory_id"], minlength=n)
+    assert_mean(number, mean, sd=mean**0.5, detect=0.25 * mean**0.5)
+    square = float(((number - mean) ** 2).sum() / mean)  # chi-square with n degrees of freedom, nearly
+    assert abs(square - n) < stats.norm.isf(5e-7) * (n * (2 + 1 / mean)) ** 0.5
+    times = np.random.default_rng(1).permutation(table_of(result)["founder_time"])[: cdf_size(0.03)]
+    assert_cdf(times, lambda t: founders_expected(np.clip(t, 0, t_end)) / mean, detect=0.03)
+    if method == "direct":  # detected by chance, T7: P(not within t) of one cell
+        table = table_of(result)
+        for t in (5.0, 10.0):
+            old = table["founder_time"] < t_end - t
+            waited = (table["detection_time"] - table["founder_time"])[old]
+            assert_fraction(~(waited <= t), not_detected(t), detect=0.05)
+    # how many are alive, and their cells, at a save and at the end
+    for save, t in ((1, 7.0), (2, t_end)):
+        s = np.linspace(0, t, 4001)
+        rate = np.gradient(founders_expected(s), s)
+        cells = np.trapezoid(rate * np.exp(0.2 * (t - s)), s)
+        grown = np.exp(0.2 * (t - s))
+        lives = np.trapezoid(rate * 0.2 * grown / (0.5 * grown - 0.3), s)  # P(alive) = (b - d) e / (b e - d)
+        for name, expected in (("lesions", lives), ("lesion_cells", cells)):
+            column = result.observable.index(name)
+            error = (result["obs_var"][0, save, column] / n) ** 0.5
+            assert abs(result["obs_mean"][0, save, column] - expected) < 5 * error, name
+
+
+PRINTED = [(3, 1, 1.872e-3), (3, 5, 0.2007), (6, 10, 0.2047), (8, 10, 0.0621), (8, 20, 0.574)]
+
+
+@pytest.mark.parametrize(("kappa", "n", "expected"), PRINTED)
+def test_a_bottleneck_lets_few_cells_through(bottleneck: Model, kappa: float, n: int, expected: float) -> None:
+    assert success(n, 1.24, kappa, 2) == pytest.approx(expected, rel=2e-3)  # science 3b as printed
+    exact = success(n, 1.24, kappa, 2)
+    detect = 0.15 * exact if exact > 0.05 else 1.0 * exact
+    patients = fraction_size(exact, detect)
+    parameters = {"kappa": float(kappa), "n": float(n)}
+    result = bottleneck.simulate([0.0, 150.0], method="direct", n=patients, seed=seed_of(), parameters=parameters)
+    table = table_of(result)
+    assert len(table["size"]) == patients  # each founded one, at once
+    assert_fraction(np.isfinite(table["detection_time"]), exact, detect=detect)
+
+
+@pytest.fixture(scope="module")
+def bottleneck(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    lesion = {"divide": ("cells -> 2 cells", "cells"),
+              "wither": ("cells ->", "cells * (1 + (kappa / max(cells, 1)) ** 2) / 1.24")}  # fmt: skip
+    more = '[lesion]\ndetection = "cells >= 400"\n[[lesion.founder]]\nreaction = "settle"\nbegins = { cells = "n" }\n'
+    reactions = {"settle": ("seed -> lesion", "100 * seed")}
+    folder = tmp_path_factory.mktemp("bottleneck")
+    return model(folder, "seed = { initial = 1 }", {"kappa": 3.0, "n": 1.0}, reactions, lesion, more)
+
+
+PRIMARY = {
+    "grow": ("tumor -> 2 tumor", "growth * tumor"),
+    "spread": ("tumor -> tumor + lesion", "seeding * tumor * where(t < surgery, 1, 0)"),
+}
+
+
+@pytest.fixture(scope="module")
+def primary(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A pinned primary from e^-18 of its size at surgery on, which sheds in proportion until then (science 3e)."""
+    numbers = {"b": 0.5, "d": 0.4, "growth": 0.12, "seeding": 0.6 / 1e4, "start": 1e4 * float(np.exp(-18))}
+    numbers |= {"again": 0.0, "surgery": 150.0}
+    lesion = BIRTH_DEATH | {"again": ("cells -> cells + lesion", "again * cells")}
+    more = '[lesion]\ndetection = "cells >= 200"\n'
+    tumor = 'tumor = { initial = "start", continuous = true }'
+    return model(tmp_path_factory.mktemp("primary"), tumor, numbers, PRIMARY, lesion, more)
+
+
+def test_survival_after_surgery_is_that_of_avanzini_and_antal(primary: Model) -> None:
+    b, d, growth, at_surgery, size = 0.5, 0.4, 0.12, 0.6, 200
+    surgery = 150.0  # 18 / growth
+    after = np.array([0.0, 5.0, 10.0, 20.0, 30.0, 50.0])
+    s = np.linspace(0.0, surgery + 50.0, 4001)
+    hit = reached(size, b, d, s)
+    exact = []
+    for x in after:
+        u = np.linspace(0.0, surgery, 3001)  # time before surgery at which a lesion was founded
+        exact.append(np.exp(-np.trapezoid(at_surgery * np.exp(-growth * u) * np.interp(u + x, s, hit), u)))
+    net, a = b - d, growth / (b - d)
+    lower = gammainc(a, net * size / b * np.exp(-net * after)) * gamma(a)
+    closed = np.exp(-(at_surgery / b) * (b / (net * size)) ** a * np.exp(growth * after) * lower)
+    assert closed == pytest.approx([0.98691, 0.97629, 0.95721, 0.86574, 0.67471, 0.42075], abs=1e-5)
+    assert np.abs(np.array(exact) - closed).max() < 0.01  # it is the limit of large sizes
+    n = max(fraction_size(p, 0.03) for p in exact)
+    days = [0.0, surgery, surgery + 50.0]
+    result = primary.simulate(days, method="first_order_leap", n=n, seed=seed_of())
+    table = table_of(result)
+    first = np.full(n, np.inf)
+    seen = np.isfinite(table["detection_time"])
+    np.minimum.at(first, table["trajectory_id"][seen], table["detection_time"][seen])
+    for x, p in zip(after, exact, strict=True):
+        assert_fraction(first > surgery + x, p, detect=0.03)
+
+
+def test_sizes_of_metastases_follow_a_power_law(primary: Model) -> None:
+    """Exponential primary, exponential metastases: the number above x falls as x^-(growth / net growth), science e4."""
+    result = primary.simulate(
+        [0.0, 150.0], method="first_order_leap", n=1000, seed=seed_of(),
+        parameters={"seeding": 4e-3},
+    )  # fmt: skip
+    sizes = np.sort(table_of(result)["size"])
+    large = sizes[sizes > 60.0]
+    assert len(large) > 2000
+    index = 1.0 / np.mean(np.log(large / 60.0))  # Hill 1975, doi:10.1214/aos/1176343247
+    slope = 0.12 / 0.1
+    # whole cells, and the limit of large sizes
+    assert abs(index - slope) < 5 * slope / len(large) ** 0.5 + 0.02 * slope
+
+
+
+
+def test_lesions_found_lesions(primary: Model) -> None:
+    """Cells of all lesions follow X' = (b - d + again) X + founders, and each that again founds is a lesion."""
+    again, t_end, n = 0.05, 40.0, 2000
+    parameters = {"again": again, "growth": 0.0, "start": 1e4, "seeding": 2e-5}  # 0.2 founders a day
+    result = primary.simulate(
+        [0.0, t_end], method="first_order_leap", n=n, seed=seed_of(), parameters=parameters
+    )
+    net = 0.1 + again
+    cells = 0.2 * (np.exp(net * t_end) - 1) / net
+    founded = 0.2 * t_end + again * (cells - 0.2 * t_end) / net
+    lesions = result.lesions
+    number = np.bincount(np.asarray(lesions["trajectory_id"]), minlength=n)
+    error = number.std() / n**0.5
+    assert error < 0.05 * founded
+    assert abs(number.mean() - founded) < 5 * error
+    column = result.observable.index("lesion_cells")
+    assert abs(result["obs_mean"][0, 1, column] - cells) < 5 * (result["obs_var"][0, 1, column] / n) ** 0.5
+    # a parent is an older lesion of the same patient, and numbers run without gaps
+    of, parent, own = (np.asarray(lesions[name]) for name in ("trajectory_id", "parent", "lesion"))
+    time = np.asarray(lesions["founder_time"])
+    place = {(i, k): at for at, (i, k) in enumerate(zip(of.tolist(), own.tolist(), strict=True))}
+    born = np.array([time[place[i, k]] if k >= 0 else 0.0 for i, k in zip(of.tolist(), parent.tolist(), strict=True)])
+    assert (parent < own).all()
+    assert (born <= time).all()
+    assert (parent >= 0).any()
+    assert (np.diff(own)[np.diff(of) == 0] == 1).all()
+
+
+STUDY = """
+schema = 1
+[model]
+file = "colonies.toml"
+[population]
+patients = 600
+[population.draw]
+shed = {{ dist = "lognormal", median = 4.0, gsd = 1.5 }}
+[lesion]
+method = "hybrid"
+[lesion.draw]
+b = {{ dist = "lognormal", median = 0.5, gsd = 1.1 }}
+[[treatment]]
+name = "drug"
+at = "tissue >= 4"
+start_of = 0
+duration = "5 days"
+scale = {{ d = {scale} }}
+[[treatment]]
+name = "radiation"
+at = "12 days"
+set = {{ cells = "cells * {rest}", blood = 0 }}
+[[arm]]
+name = "nothing"
+treatments = []
+[[arm]]
+name = "both"
+treatments = ["drug", "radiation"]
+[[event]]
+name = "relapse"
+when = "lesions_detected >= 1"
+[[event]]
+name = "second"
+when = "lesions_detected >= 2"
+[simulate]
+method = "direct"
+t_end = 20
+save = {{ every = 2 }}
+[ensemble]
+seed = 5
+[output]
+file = "{file}"
+keep = 8
+picture = false
+lesions = true
+""".replace("start_of = 0\n", "")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    lesion = BIRTH_DEATH | {"detect": ("cells -> cells + found", "hazard * cells")}
+    folder = tmp_path_factory.mktemp("study")
+    model(folder, "blood = {}\ntissue = {}", SEED, CASCADE, lesion, RULES, "cells = {}\nfound = {}")
+    return folder
+
+
+def write(folder: Path, name: str, scale: float = 2.0, rest: float = 0.0) -> Path:
+    path = folder / f"{name}.toml"
+    path.write_text(STUDY.format(scale=scale, rest=rest, file=folder / f"{name}.h5"))
+    return path
+
+
+def test_treatments_reach_lesions_and_arms_share_them(folder: Path) -> None:
+    with ctcdyn.run(write(folder, "treated")) as result:
+        sums = result["obs_mean"][:, :, result.observable.index("lesion_cells")]
+        assert (sums[0] >= sums[1]).all()
+        assert sums[1, result.time.tolist().index(12.0)] == 0.0  # a treatment of that day comes before the save
+        assert sums[1, -1] > 0.0  # founded by what was in tissue then
+        arm, of, founded = (np.asarray(result.lesions[x]) for x in ("arm_index", "patient_id", "founder_time"))
+        early = founded < 12.0
+        shared = [sorted(zip(of[early & (arm == a)], founded[early & (arm == a)], strict=True)) for a in (0, 1)]
+        # no treatment changes what the patient founds before
+        assert np.allclose(shared[0], shared[1], rtol=1e-13, atol=0)
+        seen, observed = result.event_time, result.event_observed
+        detected = np.asarray(result.lesions["detection_time"])
+        rows = np.asarray(result.lesions["trajectory_id"])
+        for k in range(0, 1200, 97):
+            times = np.sort(detected[(rows == k) & np.isfinite(detected)])
+            for e in (0, 1):
+                assert observed[k, e] == (len(times) > e)
+                assert seen[k, e] == (times[e] if len(times) > e else 20.0)
+    with ctcdyn.run(write(folder, "null", 1.0, 1.0)) as result:
+        column = result.observable.index("lesion_cells")
+        assert result.observables[0::2, :6, column].tolist() == result.observables[1::2, :6, column].tolist()
+
+
+def test_lesions_are_the_same_bits_for_threads_shards_and_resume(folder: Path) -> None:
+    study = write(folder, "whole")
+    ctcdyn.run(study, threads=1).close()
+    wanted = content_hash(folder / "whole.h5")
+    ctcdyn.run(study, threads=3, overwrite=True).close()
+    assert content_hash(folder / "whole.h5") == wanted
+    for part in ("1/2", "2/2"):
+        order = [sys.executable, "-m", "ctcdyn", "run", str(study), "--shard", part, "--progress", "none", "-o",
+                 str(folder / f"part-{part[0]}.h5")]  # fmt: skip
+        subprocess.run(order, check=True, capture_output=True)
+    parts = [str(folder / f"part-{k}.h5") for k in (1, 2)]
+    order = [sys.executable, "-m", "ctcdyn", "merge", str(folder / "merged.h5"), *parts]
+    subprocess.run(order, check=True, capture_output=True)
+    assert content_hash(folder / "merged.h5") == wanted
+    found = replay(folder / "whole.h5", 777)
+    assert found.compared
+    assert not found.differing
+
+
+@pytest.mark.parametrize("method", ["direct", "first_order_leap"])
+def test_a_full_log_is_a_status_and_no_lost_founder(cascade: Model, method: str) -> None:
+    shed = np.array([4.0, 1.5 * FOUNDER_CAPACITY])
+    result = cascade.simulate([0.0, 10.0], method=method, n=2, seed=1, parameters={"shed": shed, "b": 0.0, "d": 1.0})
+    assert result.status.tolist() == [Status.OK, Status.LOG_FULL]
+    assert np.isnan(result.final_state[1]).all()
+    assert np.isnan(result.observables[1, 1]).all()
+    assert set(np.asarray(result.lesions["trajectory_id"]).tolist()) <= {0}
+
+
+def test_a_lesion_that_fails_fails_its_patient(cascade: Model) -> None:
+    result = cascade.simulate([0.0, 20.0], method="direct", n=64, seed=3, max_events=300)
+    failed = result.status == Status.EVENT_LIMIT
+    assert failed.any()
+    assert not failed.all()
+    assert np.isnan(result.observables[failed]).all()
+    assert not np.isin(np.flatnonzero(failed), np.asarray(result.lesions["trajectory_id"])).any()
+
+
+def test_patients_without_lesions_run_no_lesion(cascade: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> None:
+        raise AssertionError("a lesion was run")
+
+    monkeypatch.setattr(Colonies, "_run", never)
+    result = cascade.simulate([0.0, 20.0], method="direct", n=300, seed=3, parameters={"out": 0.0})
+    assert result["obs_mean"][0, -1, result.observable.index("lesions")] == 0.0
+
+
+LATE = '[[treatment]]\nname = "late"\nstart = { after = "relapse" }\nscale = { b = 0.5 }\n'
+AGAIN = '[[treatment]]\nname = "again"\nat = "tissue >= 4"\nrepeat = true\nscale = { b = 0.5 }\n'
+WRONG = {
+    "M333": ("ode", ""),
+    "M330": ("direct", LATE),
+    "M332": ("direct", AGAIN),
+    "C118": ("direct", '[[event]]\nname = "burden"\nwhen = "lesions_detected > 1"\n'),
+}
+
+
+@pytest.mark.parametrize("code", WRONG)
+def test_what_lesions_cannot_do_is_refused(folder: Path, code: str) -> None:
+    method, more = WRONG[code]
+    head = 'schema = 1\n[model]\nfile = "colonies.toml"\n[[event]]\nname = "relapse"\nwhen = "lesions_detected >= 1"\n'
+    path = folder / f"wrong-{code}.toml"
+    rest = f'[simulate]\nmethod = "{method}"\nt_end = 5\n[output]\nfile = "{folder / "never.h5"}"\n'
+    path.write_text(head + more + rest)
+    with pytest.raises(CtcError) as caught:
+        ctcdyn.run(path)
+    assert [problem.code for problem in caught.value.problems] == [code]
+    assert not (folder / "never.h5").exists()
+
+
+def test_a_rate_of_a_lesion_on_what_is_left_to_chance_is_refused(tmp_path: Path) -> None:
+    lesion = {"divide": ("cells -> 2 cells", "b * cells / (1 + blood)")}
+    made = model(tmp_path, "blood = {}\ntissue = {}", SEED, CASCADE, lesion, "[lesion]\n")
+    with pytest.raises(CtcError, match="M331"):
+        made.simulate([0.0, 1.0], method="direct")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ('[[lesion.founder]]\nreaction = "clear"\n', "C102"),  # founds nothing
+        ('[[lesion.founder]]\nreaction = "settle"\nbegins = { blood = 1 }\n', "C102"),
+        ('[[lesion.founder]]\nreaction = "settle"\nbegins = { cells = -1 }\n', "M313"),
+        ('[lesion]\ndetection = "cells + 1"\n', "C118"),
+        ('[lesion]\nsize = "blood"\n', "C102"),
+        ("[lesion]\nspeed = 1\n", "C102"),
+    ],
+)
+def test_what_is_wrong_in_a_lesion_is_told_with_its_line(tmp_path: Path, text: str, code: str) -> None:
+    with pytest.raises(CtcError) as caught:
+        model(tmp_path, "blood = {}\ntissue = {}", SEED, CASCADE, BIRTH_DEATH, text)
+    (problem,) = caught.value.problems
+    assert problem.code == code
+    assert problem.key.startswith("lesion.")
+    assert problem.place is not None
+    assert problem.place.line > HEAD.count("\n")
