@@ -373,6 +373,15 @@ def test_a_rate_of_a_lesion_on_what_is_left_to_chance_is_refused(tmp_path: Path)
         made.simulate([0.0, 1.0], method="direct")
 
 
+def test_a_patient_that_depends_on_its_lesions_is_refused_with_the_reason(tmp_path: Path) -> None:
+    patient = CASCADE | {"shed": ("-> blood", "shed / (1 + lesion_cells)")}
+    with pytest.raises(CtcError) as caught:
+        model(tmp_path, "blood = {}\ntissue = {}", SEED, patient, BIRTH_DEATH, "[lesion]\n")
+    (problem,) = caught.value.problems
+    assert problem.code == "M335"
+    assert "advanced together" in problem.why
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [

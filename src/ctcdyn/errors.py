@@ -129,6 +129,7 @@ CODES: dict[str, str] = {
     "M332": "a treatment reaches lesions in a way they cannot follow",
     "M333": "the method has no single cells",
     "M334": "a study speaks of lesions, its model of none",
+    "M335": "the patient depends on its lesions",
     "X401": "not an expression",
     "X402": "a character that expressions do not have",
     "X403": "an expression is too long or too deeply nested",

@@ -92,10 +92,20 @@ def read_lesion(
         if name in taken:
             what = f'"{name}" is what a model with lesions reads off them, and here {taken[name]} has that name'
             reader.note("M301", what, ("lesion",), f"rename the {taken[name]}", word=name)
+    late = {*(x.name for x in species), ALIVE, SEEN, *(f"lesion_{x.name}" for x in species)}
+    reader.problems[:] = [_too_early(p) if p.code == "X408" and p.word in late else p for p in reader.problems]
     reader.problems += [replace(p, key=f"lesion.{p.key}" if p.key else "lesion") for p in inside.problems]
     reader.broken |= inside.broken
     lesion = Lesion(species, reactions, rules, size, detection, reader.document.place("lesion"))
     return with_lesion(network, lesion) if not inside.problems else network
+
+
+def _too_early(problem: Problem) -> Problem:
+    """A name of the lesions where the patient does not know them yet."""
+    what = f'"{problem.word}" belongs to lesions, which run when their patient is through'
+    why = "the patient and its lesions are not advanced together: they act on it by the lesions that they found"
+    fix = "let the rate depend on what the patient knows, or make the growing cells a species of the patient"
+    return replace(problem, code="M335", what=what, why=why, fix=fix)
 
 
 def _inside(reader: Reader) -> Reader:
