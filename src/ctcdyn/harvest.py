@@ -51,6 +51,7 @@ class RangeResult:
     paths: list[Paths]  # of its leaves, in order
     nodes: list[Placed]
     sketch: Sparse | None
+    log: list[NDArray[np.float64]] = field(default_factory=list)  # of each: (time, kind, value) of what happened
     weight: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))  # (n,), or none: all count alike
     lesions: Mapping[str, Array] = field(default_factory=dict)
 
@@ -128,6 +129,7 @@ class Finished:
         values = self.values[here] if len(self.values) > 1 else self.values
         passed, ended, work = self.passed[here], self.ended[here], self.work[here]
         events = self.kernel.emission.semantics in ("jump", "hybrid") and m.GRID_FREE  # else the work is steps
+        cut = [3 * min(n, m.LOGS) for n in self.logged[here].tolist()]
         weight = self._weigh(here) if self.ratio else np.empty(0)
         return RangeResult(
             first=first,
@@ -142,6 +144,7 @@ class Finished:
             paths=[self.paths[leaf] for leaf in leaves],
             nodes=tree.waiting(),
             sketch=sketch,
+            log=[row[:n].reshape(-1, 3).copy() for row, n in zip(self.log[here], cut)] if m.LOGS else [],
             lesions=self._lesions(leaves),
         )
 
