@@ -131,7 +131,7 @@ def _again(stored: Results, path: str) -> tuple[Linked, Ensemble]:
         raise CtcError(Problem("R516", what, fix=fix), Exit.OUTPUT) from None
     study._document = Document(path, "", data, {})
     resolved = resolve(_network(source), study)
-    linked = link(resolved.network, stored.schema.method)
+    linked = link(resolved.network, stored.schema.method, lesion_method=study.lesion.method)
     if linked.identity != told["kernel_sha256"]:
         what = f"{path} was made by another kernel than this version of ctcdyn makes of its model"
         versions = f"ctcdyn {told.get('ctcdyn_version')}, numba {told.get('numba_version')}"

@@ -86,7 +86,7 @@ def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Proble
         draw = _draw(reader, ("lesion", "draw", name), distribution, changed)
         if draw is not None:
             of_lesions.append(draw)
-    if reader.value(("lesion",)) is not None and network.lesion is None:
+    if study.lesion != type(study.lesion)() and network.lesion is None:
         what = f"the model {network.name} declares no lesions"
         fix = "remove [lesion], or declare them in the model file"
         reader.note("M334", what, ("lesion",), fix)
