@@ -39,6 +39,17 @@ def model(
 BIRTH_DEATH = {"divide": ("cells -> 2 cells", "b * cells"), "wither": ("cells ->", "d * cells")}
 
 
+SEED = {"b": 0.5, "d": 0.3, "shed": 4.0, "clear": 1.0, "out": 0.5, "stay": 0.4, "hazard": 0.02}
+CASCADE = {
+    "shed": ("-> blood", "shed"),
+    "clear": ("blood ->", "clear * blood"),
+    "leave": ("blood -> tissue", "out * blood"),
+    "die": ("tissue ->", "0.5 * stay * tissue"),
+    "settle": ("tissue -> lesion", "0.5 * stay * tissue"),
+}
+RULES = '[lesion]\nsize = "cells"\ndetection = "found >= 1"\n'
+
+
 def success(n: int, ratio: float, kappa: float, power: float) -> float:
     """Chance that n cells never die out where death over birth of i cells is (1 + (kappa / i)^power) / ratio."""
     i = np.arange(1, 5000)

@@ -13,24 +13,14 @@ from scipy.special import gamma, gammainc
 
 import ctcdyn
 from chance import assert_cdf, assert_fraction, assert_mean, cdf_size, fraction_size, seed_of
-from colonies import BIRTH_DEATH, HEAD, model, reached, success
+from colonies import BIRTH_DEATH, CASCADE, RULES, SEED, model, reached, success
 from ctcdyn.codegen.emit import FOUNDER_CAPACITY
-from ctcdyn.errors import CtcError, Status
+from ctcdyn.errors import Status
 from ctcdyn.lesions import Colonies
 from ctcdyn.replay import replay
 from ctcdyn.results import Results
 from ctcdyn.simulation import Model
 from ctcdyn.store.content import content_hash
-
-SEED = {"b": 0.5, "d": 0.3, "shed": 4.0, "clear": 1.0, "out": 0.5, "stay": 0.4, "hazard": 0.02}
-CASCADE = {
-    "shed": ("-> blood", "shed"),
-    "clear": ("blood ->", "clear * blood"),
-    "leave": ("blood -> tissue", "out * blood"),
-    "die": ("tissue ->", "0.5 * stay * tissue"),
-    "settle": ("tissue -> lesion", "0.5 * stay * tissue"),
-}
-RULES = '[lesion]\nsize = "cells"\ndetection = "found >= 1"\n'
 
 
 @pytest.fixture(scope="module")
@@ -341,63 +331,3 @@ def test_patients_without_lesions_run_no_lesion(cascade: Model, monkeypatch: pyt
     monkeypatch.setattr(Colonies, "_run", never)
     result = cascade.simulate([0.0, 20.0], method="direct", n=300, seed=3, parameters={"out": 0.0})
     assert result["obs_mean"][0, -1, result.observable.index("lesions")] == 0.0
-
-
-LATE = '[[treatment]]\nname = "late"\nstart = { after = "relapse" }\nscale = { b = 0.5 }\n'
-AGAIN = '[[treatment]]\nname = "again"\nat = "tissue >= 4"\nrepeat = true\nscale = { b = 0.5 }\n'
-WRONG = {
-    "M333": ("ode", ""),
-    "M330": ("direct", LATE),
-    "M332": ("direct", AGAIN),
-    "C118": ("direct", '[[event]]\nname = "burden"\nwhen = "lesions_detected > 1"\n'),
-}
-
-
-@pytest.mark.parametrize("code", WRONG)
-def test_what_lesions_cannot_do_is_refused(folder: Path, code: str) -> None:
-    method, more = WRONG[code]
-    head = 'schema = 1\n[model]\nfile = "colonies.toml"\n[[event]]\nname = "relapse"\nwhen = "lesions_detected >= 1"\n'
-    path = folder / f"wrong-{code}.toml"
-    rest = f'[simulate]\nmethod = "{method}"\nt_end = 5\n[output]\nfile = "{folder / "never.h5"}"\n'
-    path.write_text(head + more + rest)
-    with pytest.raises(CtcError) as caught:
-        ctcdyn.run(path)
-    assert [problem.code for problem in caught.value.problems] == [code]
-    assert not (folder / "never.h5").exists()
-
-
-def test_a_rate_of_a_lesion_on_what_is_left_to_chance_is_refused(tmp_path: Path) -> None:
-    lesion = {"divide": ("cells -> 2 cells", "b * cells / (1 + blood)")}
-    made = model(tmp_path, "blood = {}\ntissue = {}", SEED, CASCADE, lesion, "[lesion]\n")
-    with pytest.raises(CtcError, match="M331"):
-        made.simulate([0.0, 1.0], method="direct")
-
-
-def test_a_patient_that_depends_on_its_lesions_is_refused_with_the_reason(tmp_path: Path) -> None:
-    patient = CASCADE | {"shed": ("-> blood", "shed / (1 + lesion_cells)")}
-    with pytest.raises(CtcError) as caught:
-        model(tmp_path, "blood = {}\ntissue = {}", SEED, patient, BIRTH_DEATH, "[lesion]\n")
-    (problem,) = caught.value.problems
-    assert problem.code == "M335"
-    assert "advanced together" in problem.why
-
-
-@pytest.mark.parametrize(
-    ("text", "code"),
-    [
-        ('[[lesion.founder]]\nreaction = "clear"\n', "C102"),  # founds nothing
-        ('[[lesion.founder]]\nreaction = "settle"\nbegins = { blood = 1 }\n', "C102"),
-        ('[[lesion.founder]]\nreaction = "settle"\nbegins = { cells = -1 }\n', "M313"),
-        ('[lesion]\ndetection = "cells + 1"\n', "C118"),
-        ('[lesion]\nsize = "blood"\n', "C102"),
-        ("[lesion]\nspeed = 1\n", "C102"),
-    ],
-)
-def test_what_is_wrong_in_a_lesion_is_told_with_its_line(tmp_path: Path, text: str, code: str) -> None:
-    with pytest.raises(CtcError) as caught:
-        model(tmp_path, "blood = {}\ntissue = {}", SEED, CASCADE, BIRTH_DEATH, text)
-    (problem,) = caught.value.problems
-    assert problem.code == code
-    assert problem.key.startswith("lesion.")
-    assert problem.place is not None
-    assert problem.place.line > HEAD.count("\n")
