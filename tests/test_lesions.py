@@ -200,6 +200,7 @@ def test_lesions_found_lesions(primary: Model) -> None:
     assert (np.diff(own)[np.diff(of) == 0] == 1).all()
 
 
+BEGINS = '[[lesion.founder]]\nreaction = "settle"\nbegins = { cells = "n" }\n'
 STUDY = """
 schema = 1
 [model]
@@ -212,6 +213,7 @@ shed = {{ dist = "lognormal", median = 4.0, gsd = 1.5 }}
 method = "hybrid"
 [lesion.draw]
 b = {{ dist = "lognormal", median = 0.5, gsd = 1.1 }}
+n = {{ dist = "lognormal", median = 3, gsd = 1.5 }}
 [[treatment]]
 name = "drug"
 at = "tissue >= 4"
@@ -222,18 +224,23 @@ scale = {{ d = {scale} }}
 name = "radiation"
 at = "12 days"
 set = {{ cells = "cells * {rest}", blood = 0 }}
+[[treatment]]
+name = "later"
+start = {{ after = "drug", delay = "1 day" }}
+scale = {{ d = 1.0 }}
 [[arm]]
 name = "nothing"
 treatments = []
 [[arm]]
 name = "both"
-treatments = ["drug", "radiation"]
+treatments = ["drug", "radiation", "later"]
 [[event]]
 name = "relapse"
 when = "lesions_detected >= 1"
 [[event]]
 name = "second"
 when = "lesions_detected >= 2"
+clock = "radiation"
 [simulate]
 method = "direct"
 t_end = 20
@@ -251,8 +258,8 @@ lesions = true
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     lesion = BIRTH_DEATH | {"detect": ("cells -> cells + found", "hazard * cells")}
-    folder = tmp_path_factory.mktemp("study")
-    model(folder, "blood = {}\ntissue = {}", SEED, CASCADE, lesion, RULES, "cells = {}\nfound = {}")
+    folder, rules = tmp_path_factory.mktemp("study"), RULES + BEGINS
+    model(folder, "blood = {}\ntissue = {}", SEED | {"n": 3.0}, CASCADE, lesion, rules, "cells = {}\nfound = {}")
     return folder
 
 
@@ -278,9 +285,11 @@ def test_treatments_reach_lesions_and_arms_share_them(folder: Path) -> None:
         rows = np.asarray(result.lesions["trajectory_id"])
         for k in range(0, 1200, 97):
             times = np.sort(detected[(rows == k) & np.isfinite(detected)])
-            for e in (0, 1):
+            for e, clock in ((0, 0.0), (1, 12.0)):  # what was seen before the clock began is seen at 0
                 assert observed[k, e] == (len(times) > e)
-                assert seen[k, e] == (times[e] if len(times) > e else 20.0)
+                assert seen[k, e] == (max(times[e], clock) if len(times) > e else 20.0) - clock
+        begun = np.asarray(result.lesions["founders"])
+        assert set(np.unique(begun)) > {2.0, 3.0, 4.0}  # drawn, and whole
     with ctcdyn.run(write(folder, "null", 1.0, 1.0)) as result:
         column = result.observable.index("lesion_cells")
         assert result.observables[0::2, :6, column].tolist() == result.observables[1::2, :6, column].tolist()

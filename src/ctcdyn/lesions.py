@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 BYTES = 32 << 20  # of the rows of lesions in one worker
 LARGEST = 16  # leaves of lesions in one call of their kernel
 NUMBERS = 20  # bits of the number of a lesion
+MOST = 1 << 14  # lesions of a patient; more is the status log_full, and keeps memory bounded
 KEY = 0x6C6573696F6E7321  # what the key of the streams of lesions differs by from that of patients
 PATIENCE = 256  # looks at the halt word in one call of a kernel
+
+GOOD = [int(x) for x in Status if x.ok]
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]
@@ -81,7 +84,9 @@ class Colonies:
         self.seen = shown.index(SEEN) if SEEN in shown else -1
         self.detects = bool(kernel.emission.passages)
         late = {o.name: o.options["lesions"] for o in network.observables if "lesions" in o.options}
-        self.late = [(first_times.index(name), int(str(n))) for name, n in late.items()]
+        clocks = patient.emission.clocks
+        places = [first_times.index(name) for name in late]
+        self.late = [(at, int(str(n)), clocks[at]) for at, n in zip(places, late.values(), strict=True)]
         self.size = self.lesion.names.index(self.lesion.size)
 
     def settle(self, done: Finished, leaf: int, rows: Floats) -> bool:
@@ -92,26 +97,25 @@ class Colonies:
         ensemble, first = done.ensemble, done.span.first + leaf * LEAF
         here = slice(leaf * LEAF, leaf * LEAF + len(rows))
         status = done.status[here]
-        well = np.isin(status, [int(x) for x in Status if x.ok])
-        of, time, rule, _ = _founders(done.log[here], done.logged[here], well)
+        well = np.isin(status, GOOD)
+        of, time, rule = _founders(done.log[here], done.logged[here], well)
         counts = np.zeros(len(rows), np.int64)
         founders = _numbered(of, np.full(len(of), -1), rule, time, counts)
         tables = []
+        status[of[status[of] == Status.EXTINCT]] = int(Status.OK)  # what it founded may live
         while len(founders.time):
-            crowded = counts > 1 << NUMBERS
-            status[crowded] = int(Status.LOG_FULL)
-            founders = _kept(founders, ~crowded[founders.patient])
-            following = []
-            values = self._values(done, here, founders)
-            for chunk in self._run(ensemble, values):
+            status[well & (counts > MOST)] = int(Status.LOG_FULL)
+            founders = _kept(founders, np.isin(status, GOOD)[founders.patient])
+            following: list[tuple[Array, ...]] = [_nobody()]
+            for chunk in self._run(done, here, founders):
                 if chunk is None:
                     return False
-                table, more = self._take(ensemble, rows, founders, values, status, *chunk)
+                table, more = self._take(ensemble, rows, founders, status, *chunk)
                 tables.append(table)
                 following.append(more)
             of, parent, rule, time = (np.concatenate(x) for x in zip(*following, strict=True))
             founders = _numbered(of, parent, rule, time, counts)
-        failed = np.flatnonzero(well & ~np.isin(status, [int(x) for x in Status if x.ok]))
+        failed = np.flatnonzero(well & ~np.isin(status, GOOD))
         rows[failed], done.final[here][failed] = np.nan, np.nan
         table = _joined(tables)
         self._pass(done.passed[here], table, failed)
@@ -134,14 +138,6 @@ class Colonies:
             values[:, column] = patients[row, source]
         for column, source in self.told:
             values[:, column] = done.passed[here][of, source]
-        shown = shown_parameters(network, patients, len(patients))[row]
-        known = {item.name: shown[:, q] for q, item in enumerate(network.parameters)}
-        values[:, self.founded_at] = founders.time
-        for k, rule in enumerate(self.lesion.rules):
-            mine = np.flatnonzero(founders.rule == k)
-            for name, e in rule.begins if len(mine) else ():
-                begins = evaluate(e, {q: x[mine] for q, x in known.items()})
-                values[mine, self.begins[name]] = np.floor(np.asarray(begins) + 0.5)
         pair = (done.span.first + here.start + of) // ensemble.arms
         number = (pair << NUMBERS) + founders.number
         values[:, -1] = number.view(np.float64)
@@ -152,18 +148,29 @@ class Colonies:
             for start, stop in zip(starts.tolist(), [*starts[1:].tolist(), len(number)], strict=True):
                 library.draw_uniforms(seed, int(number[start]), library.DRAWS, uniforms[start:stop])
             values[:, [draw.parameter for draw in ensemble.lesion_draws]] = shaped(uniforms, ensemble.lesion_draws)
+        shown = shown_parameters(network, values, len(values))  # with what the lesion drew
+        known = {item.name: shown[:, q] for q, item in enumerate(network.parameters)}
+        values[:, self.founded_at] = founders.time
+        for k, rule in enumerate(self.lesion.rules):
+            mine = np.flatnonzero(founders.rule == k)
+            for name, e in rule.begins if len(mine) else ():
+                begins = evaluate(e, {q: x[mine] for q, x in known.items()})
+                values[mine, self.begins[name]] = np.floor(np.asarray(begins) + 0.5)
         return values
 
-    def _run(self, ensemble: Ensemble, values: Floats) -> Iterator[tuple[Any, ...] | None]:
-        """Lesions in pieces, in order: (first, rows, status, final, passed, log, logged); None where it was halted."""
-        m = self.kernel.module
-        most = min(self.slots, -(-len(values) // LEAF))
+    def _run(self, done: Finished, here: slice, founders: Founders) -> Iterator[tuple[Any, ...] | None]:
+        """Lesions in pieces, in order: (first, rows, values, status, final, passed, log, logged); None: halted."""
+        m, ensemble, total = self.kernel.module, done.ensemble, len(founders.time)
+        if not total:
+            return
+        most = min(self.slots, -(-total // LEAF))
         if len(self.out) < most * LEAF * self.columns:
             self.out = slabs.aligned(8 * most * LEAF * self.columns, 64).view(np.float64)
             self.log = slabs.hollow(8 * most * LEAF * m.LOGS * 3).view(np.float64)
         times, setting = np.ascontiguousarray(ensemble.times), ensemble.setting()
-        for first in range(0, len(values), most * LEAF):
-            part = np.ascontiguousarray(values[first : first + most * LEAF])
+        for first in range(0, total, most * LEAF):
+            piece = np.arange(first, min(first + most * LEAF, total))
+            part = self._values(done, here, _kept(founders, piece))
             count = len(part)
             leaves = -(-count // LEAF)
             task = np.zeros(m.PATIENCE + 1, np.int64)
@@ -191,29 +198,30 @@ class Colonies:
                         return
                     task[m.PATIENCE] = PATIENCE
             rows = self.out[: count * self.columns].reshape(count, self.columns)
-            yield first, rows, status, final, passed, log, logged
+            yield first, rows, part, status, final, passed, log, logged
 
     def _take(
-        self, ensemble: Ensemble, rows: Floats, founders: Founders, values: Floats, patients: NDArray[np.uint8],
-        first: int, own: Floats, status: NDArray[np.uint8], final: Floats, passed: Floats, log: Floats, logged: Ints,
+        self, ensemble: Ensemble, rows: Floats, founders: Founders, patients: NDArray[np.uint8],
+        first: int, own: Floats, values: Floats, status: NDArray[np.uint8], final: Floats, passed: Floats,
+        log: Floats, logged: Ints,
     ) -> tuple[dict[str, Array], tuple[Array, ...]]:  # fmt: skip
         """A piece of the table, and what its lesions found: (patient, parent, rule, time)."""
         here = slice(first, first + len(status))
         of, number = founders.patient[here], founders.number[here]
-        detected = passed[:, 0] if self.detects else np.full(len(status), np.inf)
+        detected = passed[:, 0].copy() if self.detects else np.full(len(status), np.inf)
         leaf_functions().add_lesions(
             own, of, self.place, self.size, self.seen, detected, np.ascontiguousarray(ensemble.times), rows
         )
-        well = np.isin(status, [int(x) for x in Status if x.ok])
+        well = np.isin(status, GOOD)
         patients[of[~well]] = status[~well]
-        by, time, rule, _ = _founders(log, logged, well)
+        by, time, rule = _founders(log, logged, well)
         table: dict[str, Array] = {
             "trajectory": of,
             "lesion": number.astype(np.int32),
             "parent": founders.parent[here].astype(np.int32),
             "rule": founders.rule[here].astype(np.uint8),
             "founder_time": founders.time[here],
-            "founders": values[here, self.begins[self.lesion.size]],
+            "founders": values[:, self.begins[self.lesion.size]],
             "detection_time": np.where(detected < np.inf, detected, np.nan),
             "size": final[:, self.size],
             "status": status,
@@ -221,7 +229,7 @@ class Colonies:
         return table, (of[by], number[by], rule, time)
 
     def _pass(self, passed: Floats, table: dict[str, Array], failed: Ints) -> None:
-        """First times of events of lesions: when the n-th of a patient was detected."""
+        """First times of events of lesions: when the n-th of a patient was detected, no earlier than its clock."""
         if not self.late or not table:
             return
         known = np.isfinite(table["detection_time"]) & ~np.isin(table["trajectory"], failed)
@@ -229,13 +237,19 @@ class Colonies:
         order = np.lexsort((time, of))
         of, time = of[order], time[order]
         place = _within(of)
-        for column, n in self.late:
+        for column, n, clock in self.late:
             chosen = place == n - 1
-            passed[of[chosen], column] = time[chosen]
+            began = passed[of[chosen], clock] if clock is not None else np.full(int(chosen.sum()), -np.inf)
+            passed[of[chosen], column] = np.maximum(time[chosen], began)  # inf: a clock that never began
 
 
-def _founders(log: Floats, logged: Ints, well: NDArray[np.bool_]) -> tuple[Ints, Floats, Ints, Floats]:
-    """(row, time, rule, 1.0) of every lesion that logs (n, LOGS * 3) tell of; several of one line stand one by one."""
+def _nobody() -> tuple[Ints, Ints, Ints, Floats]:
+    none = np.zeros(0, np.int64)
+    return none, none, none, np.zeros(0)
+
+
+def _founders(log: Floats, logged: Ints, well: NDArray[np.bool_]) -> tuple[Ints, Floats, Ints]:
+    """(row, time, rule) of every lesion that logs (n, LOGS * 3) tell of; several of one line stand one by one."""
     entries = log.shape[1] // 3
     counts = np.where(well, np.minimum(logged, entries), 0)
     row = np.repeat(np.arange(len(log)), counts)
@@ -244,7 +258,7 @@ def _founders(log: Floats, logged: Ints, well: NDArray[np.bool_]) -> tuple[Ints,
     row, lines = row[begins], lines[begins]
     many = lines[:, 2].astype(np.int64)
     row, lines = np.repeat(row, many), np.repeat(lines, many, axis=0)
-    return row, lines[:, 0], (-1.0 - lines[:, 1]).astype(np.int64), np.ones(len(row))
+    return row, lines[:, 0], (-1.0 - lines[:, 1]).astype(np.int64)
 
 
 def _within(groups: Ints) -> Ints:
@@ -265,7 +279,7 @@ def _numbered(of: Ints, parent: Ints, rule: Ints, time: Floats, counts: Ints) ->
     return Founders(of, number, parent, rule, time)
 
 
-def _kept(founders: Founders, which: NDArray[np.bool_]) -> Founders:
+def _kept(founders: Founders, which: NDArray[Any]) -> Founders:
     return Founders(*(getattr(founders, name)[which] for name in ("patient", "number", "parent", "rule", "time")))
 
 

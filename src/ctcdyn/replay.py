@@ -59,8 +59,9 @@ def replay(
         if not 0 <= trajectory < stored.schema.total:
             what = f"{path} has no trajectory {trajectory}: the study has 0 to {stored.schema.total - 1}"
             raise CtcError(Problem("R509", what), Exit.OUTPUT)
-        if times is not None and not linked.facts["GRID_FREE"]:
-            why = f"a path of {linked.method} depends on its save times"
+        free = [x for x in (linked, linked.lesion) if x is not None and not x.facts["GRID_FREE"]]
+        if times is not None and free:
+            why = f"a path of {free[0].method} depends on its save times"
             raise CtcError(Problem("R516", "other save times would give another path", why=why), Exit.OUTPUT)
         grid = ensemble.times if times is None else _grid(times, ensemble.times)
         ensemble = replace(ensemble, times=grid, keep=ensemble.count, sketched=False)

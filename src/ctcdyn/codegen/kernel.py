@@ -16,11 +16,10 @@ from ctcdyn.codegen.emit import ALGEBRA, Emission, emit
 from ctcdyn.codegen.link import assemble
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.fluctuations import noise_problems
-from ctcdyn.model.lesion import lesion_network, lesion_problems
+from ctcdyn.model.lesion import FOUNDING, lesion_network, lesion_problems, no_founders
 from ctcdyn.model.network import Network, Semantics
 from ctcdyn.model.rates import parts_of_cells
 
-FOUNDING = ("jump", "mixed", "hybrid")  # semantics with events of single cells
 FACTS = ("SEMANTICS", "ALGEBRA", "GRID_FREE", "ORDER", "SOURCE", "WIDTHS")
 
 
@@ -99,8 +98,11 @@ def link(
             raise CtcError(problems)
     lesion = None
     if network.lesion is not None or network.founded:
-        problems = [] if facts["SEMANTICS"] in FOUNDING else [_no_founders(method, network)]
-        problems += lesion_problems(network) if network.lesion is not None else []
+        key = "lesion.method" if network.founded else "simulate.method"
+        problems = [] if facts["SEMANTICS"] in FOUNDING else [no_founders(method, key)]
+        if network.lesion is not None:
+            inner = solver_facts(plugins.find("solver", lesion_method, folder))["SEMANTICS"]
+            problems += lesion_problems(network, (facts["SEMANTICS"], inner))
         if problems:
             raise CtcError(problems)
     if network.lesion is not None:
@@ -110,13 +112,6 @@ def link(
         width = _width(facts["WIDTHS"], probe.rows)
     emission = emit(network, facts["SEMANTICS"], facts["ALGEBRA"], width)
     return Linked(method, network, solver, facts, emission, lesion)
-
-
-def _no_founders(method: str, network: Network) -> Problem:
-    what = f'the method "{method}" has no single cells, and lesions are founded by them'
-    key = "lesion.method" if network.founded else "simulate.method"
-    fix = "take first_order_leap, hybrid, direct, next_reaction, tau_leap or implicit_tau"
-    return Problem("M333", what, key=key, fix=fix)
 
 
 def solver_facts(solver: Path) -> dict[str, Any]:

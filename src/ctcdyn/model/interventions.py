@@ -18,7 +18,7 @@ from ctcdyn.model.conditions import (
 )
 from ctcdyn.model.definitions import shown_unit
 from ctcdyn.model.expr import Expr, evaluate, names
-from ctcdyn.model.lesion import SEEN, Lesion
+from ctcdyn.model.lesion import ALIVE, SEEN, Lesion
 from ctcdyn.model.network import Network, Observable, Treatment, unknown_name
 from ctcdyn.model.reader import Reader
 from ctcdyn.places import KeyPath
@@ -138,8 +138,11 @@ def _event(
         if name is not None:
             _find(reader, (*path, key), name, "treatment or event", others)
     numbers: dict[str, float] = {}
-    if words.network.lesion is not None and SEEN in str(table.when):
-        return _late_event(reader, path, table, words.network.lesion)
+    lesion = words.network.lesion
+    late = {ALIVE, SEEN, *(f"lesion_{name}" for name in lesion.names)} if lesion is not None else set()
+    if late & set(re.findall(r"\w+", str(table.when))):
+        assert lesion is not None
+        return _late_event(reader, path, table, lesion)
     when = read_expression(reader, (*path, "when"), table.when, table.name, words, words.known, numbers)
     if when is None or not may_be_waited_for(reader, (*path, "when"), when, words):
         return None

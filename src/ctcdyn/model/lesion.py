@@ -7,6 +7,7 @@ network of its own with the patient's parameters: it begins at its founding, rea
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ctcdyn.errors import Place, Problem
@@ -20,6 +21,7 @@ from ctcdyn.units import Dimension, UnitError
 
 BEGINS = "lesion__begins"  # the treatment that puts the first cells where none were
 DETECTED = "lesion__detected"  # the first passage of a lesion
+FOUNDING = ("jump", "mixed", "hybrid")  # semantics with events of single cells
 ALIVE, SEEN = "lesions", "lesions_detected"  # readings of a patient
 READING = "lesion"  # `use` of what is filled in after the patient's own run
 
@@ -96,6 +98,13 @@ def read_lesion(
     reader.problems[:] = [_too_early(p) if p.code == "X408" and p.word in late else p for p in reader.problems]
     reader.problems += [replace(p, key=f"lesion.{p.key}" if p.key else "lesion") for p in inside.problems]
     reader.broken |= inside.broken
+    used = {name for r in reactions for e in (r.k, r.rate) if e is not None for name in names(e)}
+    for k, noise in enumerate(reader.document.data.get("noise", ())):
+        target = noise.get("parameter") if isinstance(noise, dict) else None
+        if target in used:
+            what = f"{target} fluctuates in the patient, and lesions run with its mean"
+            fix = "let rates of lesions use another parameter, or leave the noise out"
+            reader.note("M331", what, ("noise", k, "parameter"), fix)
     lesion = Lesion(species, reactions, rules, size, detection, reader.document.place("lesion"))
     return with_lesion(network, lesion) if not inside.problems else network
 
@@ -177,8 +186,10 @@ def _rules(
             tree = Number(1.0) if value is None else inside.expression(here, dimensions, "only parameters")
             if tree is None:
                 continue
-            if isinstance(tree, Number) and not 0 <= tree.value < 2.0**53:
-                inside.note("M313", f"{name} begins with {tree.value:g}", here, "write a number from 0 on")
+            least = 1.0 if name == size else 0.0
+            if isinstance(tree, Number) and not (least <= tree.value < 2.0**53 and tree.value.is_integer()):
+                fix = f"write a whole number from {least:g} on"
+                inside.note("M313", f"{name} begins with {tree.value:g}", here, fix)
             elif checked and not isinstance(tree, Number):
                 _check_unit(inside, here, tree, species[name], dimensions)
             begins.append((name, tree))
@@ -242,13 +253,40 @@ def copied_species(network: Network) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def lesion_problems(network: Network) -> list[Problem]:
-    """Why the lesions of a network cannot run apart from their patient (M331, M332)."""
+def no_founders(method: str, key: str, place: Place | None = None) -> Problem:
+    """The problem of a method that cannot found lesions, or run them."""
+    what = f'the method "{method}" has no single cells, and lesions are founded by them'
+    fix = "take first_order_leap, hybrid, direct, next_reaction, tau_leap or implicit_tau"
+    return Problem("M333", what, place, key, fix)
+
+
+def lesion_problems(network: Network, semantics: Sequence[str] = ()) -> list[Problem]:
+    """Why the lesions of a network cannot run apart from their patient (M330, M331, M332).
+
+    `semantics`: of the patient's and the lesions' method, as far as they are known.
+    """
     lesion = network.lesion
     assert lesion is not None
     told = []
     noisy = {x.species for x in network.noises}
-    for s in copied_species(network):
+    copied = copied_species(network)
+    if copied and "jump" in semantics:
+        shown = ", ".join(network.species[s].name for s in copied)
+        what = f"a rate of a lesion depends on {shown}, and a method that takes all species as counts does not pin it"
+        fix = "take first_order_leap or hybrid for the patient, and for the lesions"
+        told.append(Problem("M331", what, lesion.place, "lesion", fix))
+    for o in network.observables:
+        if o.options.get("stop"):
+            what = f"{o.name} ends the patient, and its lesions, which run afterwards, would not end with it"
+            fix = "remove stop: what came later can be left out by its time"
+            told.append(Problem("M330", what, o.place, o.name, fix))
+    own = {*network.species_names} - {network.species[s].name for s in copied}
+    for x in network.treatments:
+        felt = {n for s, e in x.set if s in copied for n in names(e) & own}
+        if felt:
+            what = f"{x.name} sets what lesions follow from {min(felt)}, which they do not know"
+            told.append(Problem("M332", what, lesion.place, "lesion", "set it from parameters and pinned species"))
+    for s in copied:
         item = network.species[s]
         if not item.continuous or s in noisy:
             what = f"a rate of a lesion depends on {item.name}, which is left to chance in the patient"

@@ -122,6 +122,9 @@ def _read(reader: Reader) -> Network | None:
     _check_head(reader)
     checked = _units_checked(reader)
     taken: dict[str, str] = {}
+    founding: set[str] | None = set() if reader.table(("lesion",)) else None
+    if founding is not None:
+        taken[LESION] = "word of equations"
     species = read_species(reader, taken)
     parameters = read_parameters(reader, taken, checked)
     for name in reader.table(("observables",)):
@@ -130,9 +133,6 @@ def _read(reader: Reader) -> Network | None:
     dimensions |= {item.name: item.dimension for item in parameters}
     for item in species if checked else ():
         check_initial_unit(reader, ("species", item.name, "initial"), item.initial, item, dimensions)
-    founding: set[str] | None = set() if reader.table(("lesion",)) else None
-    if founding is not None:
-        taken[LESION] = "word of equations"
     reactions = read_reactions(reader, species, dimensions, checked, founding)
     observables = read_observables(reader, dimensions, checked, [item.name for item in reactions])
     published = read_published(reader, (*(item.name for item in species), *reader.table(("observables",))))

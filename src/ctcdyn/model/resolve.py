@@ -16,6 +16,7 @@ from ctcdyn.model.expr import Expr, Number, derivative, evaluate
 from ctcdyn.model.fluctuations import noise_problems
 from ctcdyn.model.importance import method_problems, read_tilted, share_problems
 from ctcdyn.model.interventions import read_interventions
+from ctcdyn.model.lesion import FOUNDING, lesion_problems, no_founders
 from ctcdyn.model.network import Network, Parameter, derived_is_fixed, unknown_name
 from ctcdyn.model.rates import parts_of_cells
 from ctcdyn.model.reader import Reader
@@ -94,6 +95,8 @@ def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Proble
     changed = read_interventions(reader, study, changed)
     changed = _tilted(reader, study, changed)
     _check_method(reader, study, changed)
+    if changed.lesion is not None:
+        _check_lesions(reader, study, changed)
     if study.output.lesions and network.lesion is None:
         what = f"output.lesions: {network.name} declares no lesions, so there is no table of them"
         reader.note("C119", what, ("output", "lesions"), "leave it out, or take a model with [lesion]")
@@ -299,6 +302,25 @@ def semantics_of(study: Study, method: str = "") -> str:
         return "ode"
     solver = plugins.find("solver", method, Path(study.path).parent)
     return str(plugins.constants(solver, ("SEMANTICS",))["SEMANTICS"])
+
+
+def _check_lesions(reader: Reader, study: Study, network: Network) -> None:
+    """Methods that have single cells, and lesions that can run apart from their patient."""
+    known = []
+    for table, method in (("simulate", study.simulate.method), ("lesion", study.lesion.method)):
+        place, key = reader.document.place(table, "method"), f"{table}.method"
+        if method == "auto" and table == "simulate":
+            continue
+        try:
+            semantics = "ode" if method in ("ode", "auto") else semantics_of(study, method)
+        except CtcError as error:
+            if table == "lesion":  # of the patient's it is told already
+                reader.problems += [p.at(place, key) if p.place is None else p for p in error.problems]
+            continue
+        if semantics not in FOUNDING:
+            reader.problems.append(no_founders(method, key, place))
+        known.append(semantics)
+    reader.problems += lesion_problems(network, known)
 
 
 def _check_method(reader: Reader, study: Study, network: Network) -> None:

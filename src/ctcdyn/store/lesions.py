@@ -212,7 +212,11 @@ class Lesions(Mapping[str, Array]):
 
     def to_pandas(self) -> Any:
         """A pandas.DataFrame with one row a lesion; arm, rule, organ and status are categories."""
-        import pandas as pd
+        try:
+            import pandas as pd
+        except ImportError:
+            fix = "python -m pip install pandas"
+            raise CtcError(Problem("R509", "this needs pandas, which is not installed", fix=fix), Exit.USAGE) from None
 
         columns: dict[str, Any] = {}
         for name in self:
