@@ -20,8 +20,9 @@ from ctcdyn.codegen.kernel import Kernel
 from ctcdyn.codegen.layout import extra_values
 from ctcdyn.codegen.leaves import leaf_functions
 from ctcdyn.errors import Status
+from ctcdyn.model.colony import lesion_network, told_times
 from ctcdyn.model.expr import evaluate
-from ctcdyn.model.lesion import ALIVE, BEGINS, SEEN, lesion_network, told_times
+from ctcdyn.model.lesion import ALIVE, BEGINS, SEEN
 from ctcdyn.patients import shaped, shown_parameters
 from ctcdyn.reduction import LEAF
 

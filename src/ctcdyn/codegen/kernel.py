@@ -15,8 +15,8 @@ from ctcdyn.codegen import cache
 from ctcdyn.codegen.emit import ALGEBRA, Emission, emit
 from ctcdyn.codegen.link import assemble
 from ctcdyn.errors import CtcError, Problem
+from ctcdyn.model.colony import FOUNDING, lesion_network, lesion_problems, no_founders
 from ctcdyn.model.fluctuations import noise_problems
-from ctcdyn.model.lesion import FOUNDING, lesion_network, lesion_problems, no_founders
 from ctcdyn.model.network import Network, Semantics
 from ctcdyn.model.rates import parts_of_cells
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ctcdyn.model.colony import told_times
 from ctcdyn.model.expr import Call, Expr, Name, Number, names
-from ctcdyn.model.lesion import told_times
 from ctcdyn.model.network import Network, Observable, Semantics, Treatment
 
 RISING = frozenset({">", ">="})

@@ -14,10 +14,11 @@ from pathlib import Path
 from ctcdyn import plugins
 from ctcdyn.config import UNKNOWN_MODEL, ModelChoice, Override, Study, read_study
 from ctcdyn.errors import CtcError, Problem
+from ctcdyn.model.colony import lesion_network
 from ctcdyn.model.definitions import check_initial_unit, read_parameters, read_tests
 from ctcdyn.model.expr import names
 from ctcdyn.model.fluctuations import read_noises
-from ctcdyn.model.lesion import lesion_network, read_lesion
+from ctcdyn.model.lesion import read_lesion
 from ctcdyn.model.network import Network, Parameter
 from ctcdyn.model.rates import check_rates, rate_problems, vanishing_problems
 from ctcdyn.model.reactions import LESION, read_reactions, read_species

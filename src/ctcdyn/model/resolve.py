@@ -11,12 +11,12 @@ from ctcdyn import plugins
 from ctcdyn.config import Distribution, Study
 from ctcdyn.config.tables import QUANTILES
 from ctcdyn.errors import CtcError, Place, Problem
+from ctcdyn.model.colony import FOUNDING, lesion_problems, no_founders
 from ctcdyn.model.definitions import check_initial_unit, in_base, read_parameter_value, shown_unit
 from ctcdyn.model.expr import Expr, Number, derivative, evaluate
 from ctcdyn.model.fluctuations import noise_problems
 from ctcdyn.model.importance import method_problems, read_tilted, share_problems
 from ctcdyn.model.interventions import read_interventions
-from ctcdyn.model.lesion import FOUNDING, lesion_problems, no_founders
 from ctcdyn.model.network import Network, Parameter, derived_is_fixed, unknown_name
 from ctcdyn.model.rates import parts_of_cells
 from ctcdyn.model.reader import Reader
