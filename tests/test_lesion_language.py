@@ -8,7 +8,9 @@ import pytest
 
 import ctcdyn
 from colonies import BIRTH_DEATH, CASCADE, HEAD, RULES, SEED, model
+from ctcdyn.cli.explain import explain_study
 from ctcdyn.errors import CtcError
+from ctcdyn.model.load import prepare
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +91,17 @@ def test_what_is_wrong_in_a_lesion_is_told_with_its_line(tmp_path: Path, text: s
     assert problem.key.startswith("lesion.")
     assert problem.place is not None
     assert problem.place.line > HEAD.count("\n")
+
+
+def test_check_explains_lesions(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "told.toml"
+    draw = '[lesion.draw]\nb = { dist = "uniform", low = 0.4, high = 0.5 }\n'
+    head = f'schema = 1\n[model]\nfile = "colonies.toml"\n{draw}'
+    more = '[[treatment]]\nname = "drug"\nat = "3 days"\nscale = { d = 2 }\n[simulate]\nmethod = "direct"\nt_end = 5\n'
+    path.write_text(head + more)
+    study, resolved = prepare(path)
+    explain_study(resolved, study)
+    told = capsys.readouterr().out
+    for part in ("lesions are founded by", "1 cells", "wither", "d * cells", "detected:   when found >= 1",
+                 "drawn for each lesion", "each run with hybrid", "reach them: drug", "of the lesions: "):  # fmt: skip
+        assert part in told, part

@@ -6,13 +6,15 @@ import math
 from typing import TYPE_CHECKING
 
 from ctcdyn.cli.screen import number, show_table
+from ctcdyn.model.colony import lesion_network
 from ctcdyn.model.expr import Expr, Number, text
+from ctcdyn.model.lesion import READING
 
 if TYPE_CHECKING:
     from ctcdyn.config import Study
     from ctcdyn.config.interventions import Event, Treatment
     from ctcdyn.model.load import Draw, Resolved
-    from ctcdyn.model.network import Network, Parameter
+    from ctcdyn.model.network import Network, Observable, Parameter
 
 
 def explain_model(network: Network) -> None:
@@ -45,8 +47,9 @@ def explain_model(network: Network) -> None:
         show_table(
             "observables",
             ("name", "reading", "unit"),
-            [(o.name, text(o.expr) if o.expr is not None else o.use, o.unit) for o in network.observables],
+            [(o.name, _reading(o), o.unit) for o in network.observables],
         )
+    explain_lesions(network)
     laws = network.conservation()
     for law in laws:
         print("conserved:  " + " + ".join(f"{c} {s}" if c != 1 else s for s, c in law.items()))
@@ -54,6 +57,28 @@ def explain_model(network: Network) -> None:
         print("conserved:  nothing")
     if not network.units_checked:
         print('units:      not checked (the model says units = "none")')
+
+
+def explain_lesions(network: Network) -> None:
+    """Print what founds lesions, what they begin with, and what happens in one."""
+    lesion = network.lesion
+    if lesion is None:
+        return
+    rules = [
+        (x.name, x.organ or "-", ", ".join(f"{text(e)} {name}" for name, e in x.begins)) for x in lesion.rules
+    ]
+    show_table("lesions are founded by", ("reaction", "organ", "with"), rules)
+    inner = lesion_network(network)
+    reactions = [(r.name, r.equation, text(r.propensity("jump", inner))) for r in inner.reactions]
+    show_table("reactions in each lesion", ("name", "equation", "propensity (1/d)"), reactions)
+    if lesion.detection is not None:
+        print(f"detected:   when {text(lesion.detection)}")
+
+
+def _reading(observable: Observable) -> str:
+    if observable.use == READING:
+        return f"of the lesions: {observable.doc}"
+    return text(observable.expr) if observable.expr is not None else str(observable.use)
 
 
 def explain_study(resolved: Resolved, study: Study) -> None:
@@ -67,6 +92,12 @@ def explain_study(resolved: Resolved, study: Study) -> None:
         show_table(
             "drawn for each patient", ("name", "law", "unit"), [(p.name, _law(d), p.unit) for p, d in rows]
         )
+    if network.lesion is not None:
+        if resolved.lesion_draws:
+            rows = [(network.parameters[d.parameter], d) for d in resolved.lesion_draws]
+            show_table("drawn for each lesion", ("name", "law", "unit"), [(p.name, _law(d), p.unit) for p, d in rows])
+        reaching = ", ".join(x.name for x in lesion_network(network).treatments[1:])
+        print(f"lesions:    each run with {study.lesion.method}; treatments that reach them: {reaching or 'none'}")
     explain_interventions(study)
     explain_importance(network)
     choice = choose(network, study)
