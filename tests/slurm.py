@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from needs import absent
+
 SCRIPT = Path(__file__).with_name("slurm_node.sh")
 DAEMONS = ("slurmctld", "slurmd", "munged")
 
@@ -53,7 +55,7 @@ def node(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFacto
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"], "/usr/sbin", "/sbin"])
     missing = [name for name in DAEMONS if shutil.which(name, path=path) is None]
     if missing:
-        pytest.skip(f"no SLURM here ({', '.join(missing)} not found): apt-get install slurm-wlm munge")
+        absent("slurm", f"{', '.join(missing)} not found: apt-get install slurm-wlm munge")
     folder = tmp_path_factory.mktemp("slurm")
     monkeypatch.setenv("PATH", path)
     try:

@@ -8,6 +8,7 @@ import pytest
 
 import ctcdyn
 from colonies import BIRTH_DEATH, CASCADE, HEAD, RULES, SEED, model
+from ctcdyn.cli import app
 from ctcdyn.cli.explain import explain_study
 from ctcdyn.errors import CtcError
 from ctcdyn.model.load import prepare
@@ -91,6 +92,33 @@ def test_what_is_wrong_in_a_lesion_is_told_with_its_line(tmp_path: Path, text: s
     assert problem.key.startswith("lesion.")
     assert problem.place is not None
     assert problem.place.line > HEAD.count("\n")
+
+
+@pytest.mark.parametrize(("text", "codes"), [("[lesion]\n", {"M309"}), ("lesion = 3\n", {"C104"})])
+def test_a_table_of_lesions_that_says_nothing_is_told(tmp_path: Path, text: str, codes: set[str]) -> None:
+    head, _, rest = HEAD.partition("units")
+    path = tmp_path / "empty.toml"
+    body = '[species]\ncells = {}\n[[reaction]]\nname = "die"\nequation = "cells ->"\nk = "1"\n'
+    top, bottom = ("", text) if text.startswith("[") else (text, "")
+    path.write_text(f"{head}{top}units{rest}{body}{bottom}")
+    with pytest.raises(CtcError) as caught:
+        ctcdyn.load_model(path)
+    told = [problem.code for problem in caught.value.problems]
+    assert codes <= set(told)
+    assert len(told) == len({(problem.code, problem.what) for problem in caught.value.problems})
+
+
+def test_both_kernels_are_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = folder / "printed.toml"
+    path.write_text('schema = 1\n[model]\nfile = "colonies.toml"\n[simulate]\nmethod = "direct"\nt_end = 5\n')
+    with pytest.raises(SystemExit) as ended:
+        app(["codegen", str(path)])
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    assert told.count("NUMBERED = ") == 2
+    with pytest.raises(SystemExit):
+        app(["codegen", str(path), "--part", "lesion.guard_jump"])
+    assert "def guard_jump(w, i, t)" in capsys.readouterr().out
 
 
 def test_check_explains_lesions(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ import ctcdyn
 from commands import command
 from ctcdyn.store.merging import merge
 from founded import Patients
+from needs import absent
 
 PAGE = (Path(__file__).parents[1] / "docs" / "readers.md").read_text(encoding="utf-8")
 STUDY = """schema = 1
@@ -125,10 +126,17 @@ def test_blocks_of_r(results: dict[str, Path], which: str, package: str) -> None
         np.testing.assert_allclose(numbers[8], ours.params[:, ours.parameter.index("birth")].sum(), rtol=1e-12)
 
 
-def test_blocks_about_the_table_of_lesions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a made-up result; those of R where R is there."""
-    patients = Patients(np.random.default_rng(5))
-    patients.write(tmp_path / "cohort.h5")
+@pytest.fixture
+def patients(tmp_path: Path) -> Patients:
+    """A made-up result with a table of lesions, cohort.h5 in the folder of the test."""
+    made = Patients(np.random.default_rng(5))
+    made.write(tmp_path / "cohort.h5")
+    return made
+
+
+def test_python_reads_the_table_of_lesions(
+    patients: Patients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     ids, size = patients.table["trajectory"], patients.table["size"]
     found: dict[str, Any] = {}
@@ -138,6 +146,9 @@ def test_blocks_about_the_table_of_lesions(tmp_path: Path, monkeypatch: pytest.M
     np.testing.assert_array_equal(found["largest"], expected)
     np.testing.assert_array_equal(found["rows"]["size"].values, size)
     assert found["by_organ"].sum() == len(size)
+
+
+def test_r_reads_the_table_of_lesions(patients: Patients, tmp_path: Path) -> None:
     (block,) = blocks("r", of_lesions=True)
     tell = 'cat(sprintf("%.17g", sum(lesions$founders)), sum(lesions$organ == "bone marrow"), sep = "\\n")'
     numbers = by_r("hdf5r", f"{block}\n{tell}", tmp_path)
@@ -147,10 +158,10 @@ def test_blocks_about_the_table_of_lesions(tmp_path: Path, monkeypatch: pytest.M
 def by_r(package: str, program: str, folder: Path) -> list[float]:
     """The numbers that a program of R prints; the test ends here where R or the package is missing."""
     if shutil.which("Rscript") is None:
-        pytest.skip("R is not installed")
+        absent("r", "R is not installed")
     ask = ["Rscript", "-e", f"quit(status = !requireNamespace('{package}', quietly = TRUE))"]
     if subprocess.run(ask, capture_output=True, check=False).returncode:
-        pytest.skip(f"the R package {package} is not installed")
+        absent("r", f"the R package {package} is not installed")
     done = subprocess.run(["Rscript", "-e", program], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return [float(line) for line in done.stdout.split()]

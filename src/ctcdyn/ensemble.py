@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctcdyn import slabs
+from ctcdyn.batch import Batch, Lanes, aligned
 from ctcdyn.codegen.kernel import Kernel
 from ctcdyn.codegen.layout import extra_values
 from ctcdyn.codegen.leaves import leaf_functions
@@ -28,11 +28,7 @@ from ctcdyn.reduction import LEAF, Histogram, Sparse, Tree, bins, sketch_bits
 OPEN_BYTES = 64 << 20  # of open leaves in one worker
 HELD_BYTES = 64 << 20  # of finished leaves that wait to be given
 LARGEST_RANGE = 32  # leaves: more take 1 % of memory for each doubling, and no less time
-# Days over which a bound of time-dependent rates holds; assumed: finer than a daily rhythm.
-SLICE = (
-    256  # looks at the halt word in one call of a kernel: tens of milliseconds, in which no Ctrl-C is seen
-)
-DEFAULT_WINDOW = 1.0 / 16.0
+DEFAULT_WINDOW = 1.0 / 16.0  # days over which a bound of time-dependent rates holds; assumed: finer than a daily rhythm
 
 Array = NDArray[Any]
 
@@ -90,6 +86,11 @@ class Ensemble:
         """Whether it was asked to stop."""
         return bool(self.halt[0])
 
+    @property
+    def caps(self) -> tuple[int, int]:
+        """Steps and events at which a trajectory ends."""
+        return self.max_steps, self.max_events
+
     def setting(self) -> NDArray[np.float64]:
         """What a kernel reads as its setting: see `kernels.lanes`."""
         return np.array(
@@ -124,10 +125,7 @@ class Workspace:
         self.columns = len(ensemble.times) * (m.SPECIES + m.READINGS)
         leaf = LEAF * self.columns
         self.slots = max(1, min(LARGEST_RANGE, ensemble.leaves, OPEN_BYTES // max(8 * leaf, 1)))
-        self.w = aligned(m.ROWS, np.float64)
-        self.v = aligned(m.WORDS, np.uint64)
-        self.n = np.full(m.NOTES, -1, np.int64)
-        self.book = np.zeros(m.W * (1 + 3 * m.LOGS))
+        self.lanes = Lanes(m)
         self.out = aligned(self.slots * leaf, np.float64)
         self.bits = sketch_bits(ensemble.arms * self.columns)
         shape = (ensemble.arms, self.columns)
@@ -138,15 +136,7 @@ class Workspace:
         self.sums = [np.zeros(shape) for _ in range(5)]
         self.leaves = leaf_functions()
         self.colonies = Colonies(kernel.lesion, kernel, ensemble) if kernel.lesion is not None else None
-        self.log = np.empty(0)
         self.scratch = aligned(6 * self.leaves.BLOCK, np.float64)
-
-    def logs(self, count: int) -> NDArray[np.float64]:
-        """Logs of `count` trajectories, (count, LOGS * 3): what is beyond the entries of each is anything."""
-        wide = self.kernel.module.LOGS * 3
-        if len(self.log) < count * wide:
-            self.log = slabs.hollow(8 * count * wide).view(np.float64)
-        return self.log[: count * wide].reshape(count, wide)
 
     def drain(self) -> Sparse:
         """What was counted since the last time."""
@@ -157,11 +147,6 @@ class Workspace:
         found = Sparse(index.astype(np.uint32), flat[index])
         flat[index] = 0
         return found
-
-
-def aligned(size: int, dtype: type[np.generic]) -> Array:
-    """Zeros at a multiple of 64 bytes: a vector that straddles two cache lines costs two loads (7 % of a run)."""
-    return slabs.aligned(8 * size, 64).view(dtype)
 
 
 def plan(ensemble: Ensemble, threads: int, leaves: NDArray[np.int64] | None = None) -> list[Range]:
@@ -196,47 +181,29 @@ def run_range(
     """
     m, space = kernel.module, ensemble.workspace(kernel)
     values, times = _values(ensemble, span), np.ascontiguousarray(ensemble.times)
-    leaves = -(-span.count // LEAF)
-    slots = min(space.slots, leaves)
-    task = np.zeros(m.PATIENCE + 1, np.int64)
-    task[m.COUNT], task[m.FIRST], task[m.ARMS] = span.count, span.first, ensemble.arms
-    task[m.SEED] = np.uint64(ensemble.seed).astype(np.int64)
-    task[m.IDLE], task[m.SLOTS], task[m.PATIENCE] = m.W, slots, SLICE
-    task[m.STEP_CAP], task[m.EVENT_CAP] = ensemble.max_steps, ensemble.max_events
-    setting = ensemble.setting()
-    slot = np.full(leaves, -1, np.int64)
-    left = np.minimum(LEAF, span.count - LEAF * np.arange(leaves))
-    left_before = left.copy()
-    free = np.arange(slots, dtype=np.int64)[::-1].copy()
-    status = np.full(span.count, 255, np.uint8)
-    work, logged = np.zeros(span.count, np.int64), np.zeros(span.count, np.int64)
+    slots = min(space.slots, -(-span.count // LEAF))
     reported = m.SPECIES if ensemble.network.tilts else m.SHOWN  # weights need hidden counters
-    final, ended = np.zeros((span.count, reported)), np.zeros(span.count)
-    passed, log = np.zeros((span.count, m.PASSAGES)), space.logs(span.count)
-    done = Finished(kernel, ensemble, span, values, status, work, final, passed, ended, log, logged)
-    space.n[:] = -1
-    space.w[m.NEXT : m.NEXT + m.W] = -np.inf
+    batch = Batch(
+        space.lanes, ensemble.setting(), ensemble.caps, ensemble.seed, span.count, slots, reported,
+        span.first, ensemble.arms,
+    )  # fmt: skip
+    done = Finished(kernel, ensemble, span, values, *batch.ends)
+    left_before = batch.left.copy()
     code = -1
     while code != m.DONE:
-        code = m.run(
-            space.w, space.v, space.n, space.book, task, setting, values, times, space.out, slot, left, free,
-            status, work, final, passed, ended, log, logged, ensemble.halt,
-        )  # fmt: skip
-        for leaf in np.flatnonzero((left == 0) & (left_before > 0)).tolist():
+        code = batch.advance(values, times, space.out, ensemble.halt)
+        for leaf in np.flatnonzero((batch.left == 0) & (left_before > 0)).tolist():
             left_before[leaf] = 0
             rows = min(LEAF, span.count - leaf * LEAF)
-            start = slot[leaf] * LEAF * space.columns
+            start = batch.slot[leaf] * LEAF * space.columns
             found = space.out[start : start + rows * space.columns].reshape(rows, space.columns)
             if space.colonies is not None and not space.colonies.settle(done, leaf, found):
                 yield from done.give(space)
                 return
             done.add(space, leaf, found)
-            free[task[m.SLOTS]] = slot[leaf]
-            task[m.SLOTS] += 1
-        if code == m.HALTED:  # the halt word, or only the end of a slice, in which Python can see a signal
-            if ensemble.halt[0]:
-                break
-            task[m.PATIENCE] = SLICE
+            batch.give_back(leaf)
+        if code == m.HALTED and ensemble.halted:
+            break
         if done.bytes > HELD_BYTES or (done.leaves and due()):
             yield from done.give(space)
     yield from done.give(space)

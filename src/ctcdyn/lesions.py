@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ctcdyn import slabs
+from ctcdyn.batch import Batch, Lanes, aligned
 from ctcdyn.codegen.kernel import Kernel
 from ctcdyn.codegen.layout import extra_values
 from ctcdyn.codegen.leaves import leaf_functions
@@ -35,7 +35,6 @@ LARGEST = 16  # leaves of lesions in one call of their kernel
 NUMBERS = 20  # bits of the number of a lesion
 MOST = 1 << 14  # lesions of a patient; more is the status log_full, and keeps memory bounded
 KEY = 0x6C6573696F6E7321  # what the key of the streams of lesions differs by from that of patients
-PATIENCE = 256  # looks at the halt word in one call of a kernel
 
 GOOD = [int(x) for x in Status if x.ok]
 
@@ -66,11 +65,7 @@ class Colonies:
         self.network = lesion_network(network)
         self.columns = len(ensemble.times) * (m.SPECIES + m.READINGS)
         self.slots = max(1, min(LARGEST, BYTES // max(8 * LEAF * self.columns, 1)))
-        self.w = slabs.aligned(8 * m.ROWS, 64).view(np.float64)
-        self.v = slabs.aligned(8 * m.WORDS, 64).view(np.uint64)
-        self.n = np.full(m.NOTES, -1, np.int64)
-        self.book = np.zeros(m.W * (1 + 3 * m.LOGS))
-        self.out, self.log = np.empty(0), np.empty(0)
+        self.lanes, self.out = Lanes(m), np.empty(0)
         known = {name: len(network.parameters) + k for k, name in enumerate(extra_values(network))}
         own = {name: len(network.parameters) + k for k, name in enumerate(extra_values(self.network))}
         self.shared = [(q, known[name]) for name, q in own.items() if name in known]
@@ -159,63 +154,47 @@ class Colonies:
                 values[mine, self.begins[name]] = np.floor(np.asarray(begins) + 0.5)
         return values
 
-    def _run(self, done: Finished, here: slice, founders: Founders) -> Iterator[tuple[Any, ...] | None]:
-        """Lesions in pieces, in order: (first, rows, values, status, final, passed, log, logged); None: halted."""
+    def _run(
+        self, done: Finished, here: slice, founders: Founders
+    ) -> Iterator[tuple[int, Floats, Floats, Batch] | None]:
+        """Lesions in pieces, in order: (first, rows, values, what became of them); None where it was halted."""
         m, ensemble, total = self.kernel.module, done.ensemble, len(founders.time)
         if not total:
             return
         most = min(self.slots, -(-total // LEAF))
         if len(self.out) < most * LEAF * self.columns:
-            self.out = slabs.aligned(8 * most * LEAF * self.columns, 64).view(np.float64)
-            self.log = slabs.hollow(8 * most * LEAF * m.LOGS * 3).view(np.float64)
-        times, setting = np.ascontiguousarray(ensemble.times), ensemble.setting()
+            self.out = aligned(most * LEAF * self.columns, np.float64)
+        times = np.ascontiguousarray(ensemble.times)
         for first in range(0, total, most * LEAF):
             piece = np.arange(first, min(first + most * LEAF, total))
-            part = self._values(done, here, _kept(founders, piece))
-            count = len(part)
-            leaves = -(-count // LEAF)
-            task = np.zeros(m.PATIENCE + 1, np.int64)
-            task[m.COUNT], task[m.ARMS] = count, 1
-            task[m.SEED] = np.uint64(ensemble.seed ^ KEY).astype(np.int64)
-            task[m.IDLE], task[m.SLOTS], task[m.PATIENCE] = m.W, leaves, PATIENCE
-            task[m.STEP_CAP], task[m.EVENT_CAP] = ensemble.max_steps, ensemble.max_events
-            slot, free = np.full(leaves, -1, np.int64), np.arange(leaves, dtype=np.int64)[::-1].copy()
-            left = np.minimum(LEAF, count - LEAF * np.arange(leaves))
-            status, work = np.full(count, 255, np.uint8), np.zeros(count, np.int64)
-            final, ended = np.zeros((count, m.SHOWN)), np.zeros(count)
-            passed, log = np.zeros((count, m.PASSAGES)), self.log[: count * m.LOGS * 3].reshape(count, m.LOGS * 3)
-            logged = np.zeros(count, np.int64)
-            self.n[:] = -1
-            self.w[m.NEXT : m.NEXT + m.W] = -np.inf
+            values = self._values(done, here, _kept(founders, piece))
+            leaves = -(-len(piece) // LEAF)  # a buffer for each, so that rows stand in order
+            batch = Batch(
+                self.lanes, ensemble.setting(), ensemble.caps, ensemble.seed ^ KEY, len(piece), leaves, m.SHOWN
+            )
             code = -1
             while code != m.DONE:
-                code = m.run(
-                    self.w, self.v, self.n, self.book, task, setting, part, times, self.out, slot, left, free,
-                    status, work, final, passed, ended, log, logged, ensemble.halt,
-                )  # fmt: skip
-                if code == m.HALTED:
-                    if ensemble.halt[0]:
-                        yield None
-                        return
-                    task[m.PATIENCE] = PATIENCE
-            rows = self.out[: count * self.columns].reshape(count, self.columns)
-            yield first, rows, part, status, final, passed, log, logged
+                code = batch.advance(values, times, self.out, ensemble.halt)
+                if code == m.HALTED and ensemble.halted:
+                    yield None
+                    return
+            yield first, self.out[: len(piece) * self.columns].reshape(len(piece), self.columns), values, batch
 
     def _take(
         self, ensemble: Ensemble, rows: Floats, founders: Founders, patients: NDArray[np.uint8],
-        first: int, own: Floats, values: Floats, status: NDArray[np.uint8], final: Floats, passed: Floats,
-        log: Floats, logged: Ints,
+        first: int, own: Floats, values: Floats, batch: Batch,
     ) -> tuple[dict[str, Array], tuple[Array, ...]]:  # fmt: skip
         """A piece of the table, and what its lesions found: (patient, parent, rule, time)."""
+        status = batch.status
         here = slice(first, first + len(status))
         of, number = founders.patient[here], founders.number[here]
-        detected = passed[:, 0].copy() if self.detects else np.full(len(status), np.inf)
+        detected = batch.passed[:, 0].copy() if self.detects else np.full(len(status), np.inf)
         leaf_functions().add_lesions(
             own, of, self.place, self.size, self.seen, detected, np.ascontiguousarray(ensemble.times), rows
         )
         well = np.isin(status, GOOD)
         patients[of[~well]] = status[~well]
-        by, time, rule = _founders(log, logged, well)
+        by, time, rule = _founders(batch.log, batch.logged, well)
         table: dict[str, Array] = {
             "trajectory": of,
             "lesion": number.astype(np.int32),
@@ -224,7 +203,7 @@ class Colonies:
             "founder_time": founders.time[here],
             "founders": values[:, self.begins[self.lesion.size]],
             "detection_time": np.where(detected < np.inf, detected, np.nan),
-            "size": final[:, self.size],
+            "size": batch.final[:, self.size],
             "status": status,
         }
         return table, (of[by], number[by], rule, time)

@@ -40,14 +40,14 @@ def codegen(
     study_file: StudyFile,
     overrides: Overrides = None,
     part: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only this part.", show_default=False)
+        str | None, typer.Option(metavar="NAME", help="Only this part; of lesions lesion.NAME.", show_default=False)
     ] = None,
     vectors: Annotated[
         bool, typer.Option("--vectors", help="Count packed instructions for each lane loop.")
     ] = False,
     path: Annotated[bool, typer.Option("--path", help="Print where the module is cached.")] = False,
 ) -> None:
-    """Print the generated kernel of a study."""
+    """Print the generated kernel of a study, and that of its lesions behind it."""
     from ctcdyn.codegen import cache
     from ctcdyn.codegen.choose import choose
     from ctcdyn.codegen.kernel import link
@@ -56,20 +56,25 @@ def codegen(
     study, resolved = prepare(study_file, overrides or ())
     method = choose(resolved.network, study).method
     linked = link(resolved.network, method, Path(study.path).parent, lesion_method=study.lesion.method)
+    kernels = [linked] if linked.lesion is None else [linked, linked.lesion]
     if part is not None:
-        parts = linked.emission.parts
+        parts = dict(linked.emission.parts)
+        if linked.lesion is not None:
+            parts |= {f"lesion.{name}": text for name, text in linked.lesion.emission.parts.items()}
         if part not in parts:
             raise typer.BadParameter(f"{part!r} is none of {', '.join(parts)}", param_hint="--part")
         print(parts[part])
     elif path:
-        module = cache.cache_folder() / linked.key / cache.MODULE
-        print(module)
-        if not module.exists():
-            print("not compiled yet: the first run of this model and solver writes it", file=sys.stderr)
+        for one in kernels:
+            module = cache.cache_folder() / one.key / cache.MODULE
+            print(module)
+            if not module.exists():
+                print("not compiled yet: the first run of this model and solver writes it", file=sys.stderr)
     elif vectors:
-        _show_vectors(linked.source)
+        for one in kernels:
+            _show_vectors(one.source)
     else:
-        print(linked.source, end="")
+        print(linked.text, end="")
 
 
 def _show_vectors(source: str) -> None:

@@ -87,6 +87,7 @@ def _reaching(network: Network) -> list[Treatment]:
     flows = [r for r in network.reactions if {s for s, _ in r.change} & set(copied)]
     laws = [e for r in (*lesion.reactions, *flows) for e in (r.k, r.rate) if e is not None]
     laws += [lesion.detection] if lesion.detection is not None else []
+    laws += [e for x in network.treatments for _, e in x.lesion_set]
     used = set().union(*(names(e) for e in laws))
     for q in reversed(network.derived_order()):
         item = network.parameters[q]

@@ -97,7 +97,8 @@ def read_lesion(
     reader.problems += [replace(p, key=f"lesion.{p.key}" if p.key else "lesion") for p in inside.problems]
     reader.broken |= inside.broken
     used = {name for r in reactions for e in (r.k, r.rate) if e is not None for name in names(e)}
-    for k, noise in enumerate(reader.document.data.get("noise", ())):
+    noises = reader.value(("noise",))
+    for k, noise in enumerate(noises if isinstance(noises, list) else ()):
         target = noise.get("parameter") if isinstance(noise, dict) else None
         if target in used:
             what = f"{target} fluctuates in the patient, and lesions run with its mean"

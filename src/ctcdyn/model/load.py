@@ -123,7 +123,9 @@ def _read(reader: Reader) -> Network | None:
     _check_head(reader)
     checked = _units_checked(reader)
     taken: dict[str, str] = {}
-    founding: set[str] | None = set() if reader.table(("lesion",)) else None
+    founding: set[str] | None = set() if isinstance(reader.value(("lesion",)), dict) else None
+    if founding is None:
+        reader.table(("lesion",))  # tells what else stands there
     if founding is not None:
         taken[LESION] = "word of equations"
     species = read_species(reader, taken)
