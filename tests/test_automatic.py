@@ -24,6 +24,7 @@ from networks import dimers, network
         ("ctc_linear", 100.0, "first_order_leap", "growing: divides"),
         ("experimental_metastasis", 14.0, "first_order_leap", "cells are independent of one another"),
         ("human_breast_min", 3652.5, "first_order_leap", "tumor: pinned: an ODE"),
+        ("human_breast_lesions", 3652.5, "first_order_leap", "lesions, each founded by one event"),
         ("de_pillis_2005", 40.0, "hybrid", "rates for each cell depend on counts (cd8, nk, tumor)"),
         ("ctc_five", 3650.0, "hybrid", "tumor: pinned: rate equations"),
         ("kuznetsov_1994", 1000.0, "tsit5", "no species that matters has fewer than 10000 cells"),
