@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import ctcdyn
 from colonies import BIRTH_DEATH, CASCADE, HEAD, RULES, SEED, model
 from ctcdyn.cli import app
 from ctcdyn.cli.explain import explain_study
+from ctcdyn.codegen import cache
+from ctcdyn.codegen.kernel import link
 from ctcdyn.errors import CtcError
 from ctcdyn.model.load import prepare
 
@@ -45,6 +48,25 @@ def test_what_lesions_cannot_do_is_refused(folder: Path, code: str) -> None:
         ctcdyn.run(path)
     assert [problem.code for problem in caught.value.problems] == [code[:4]]
     assert not (folder / "never.h5").exists()
+
+
+def test_what_lesions_follow_is_set_from_what_they_know(tmp_path: Path) -> None:
+    """The dose of a drug that lesions follow may depend on parameters, not on cells that only the patient counts."""
+    lesion = {"divide": ("cells -> 2 cells", "b * cells"), "die": ("cells ->", "drug * cells")}
+    patient = {"clear": ("drug ->", "0.1 * drug"), "settle": ("tissue -> lesion", "stay * tissue")}
+    made = model(tmp_path, "drug = { continuous = true }\ntissue = {}", SEED, patient, lesion, "[lesion]\n")
+    study = 'schema = 1\n[model]\nfile = "colonies.toml"\n[[treatment]]\nname = "dose"\nat = "1 day"\n'
+    rest = '[simulate]\nmethod = "first_order_leap"\nt_end = 5\n'
+    path = tmp_path / "dose.toml"
+    path.write_text(f'{study}set = {{ drug = "stay" }}\n{rest}')
+    link(prepare(path)[1].network, "first_order_leap", lesion_method="hybrid")
+    path.write_text(f'{study}set = {{ drug = "stay * tissue" }}\n{rest}')
+    with pytest.raises(CtcError) as caught:
+        ctcdyn.run(path)
+    (problem,) = caught.value.problems
+    assert problem.code == "M332"
+    assert problem.what == "dose sets what lesions follow from tissue, which they do not know"
+    assert made.network.lesion is not None
 
 
 def test_a_rate_of_a_lesion_on_what_is_left_to_chance_is_refused(tmp_path: Path) -> None:
@@ -94,6 +116,35 @@ def test_what_is_wrong_in_a_lesion_is_told_with_its_line(tmp_path: Path, text: s
     assert problem.place.line > HEAD.count("\n")
 
 
+def test_a_rule_for_a_reaction_that_founds_nothing_says_so_and_not_that_it_is_unknown(tmp_path: Path) -> None:
+    told = {}
+    for name in ("clear", "setle"):
+        text = f'[[lesion.founder]]\nreaction = "{name}"\n'
+        with pytest.raises(CtcError) as caught:
+            model(tmp_path, "blood = {}\ntissue = {}", SEED, CASCADE, BIRTH_DEATH, text)
+        (told[name],) = caught.value.problems
+    assert told["clear"].what == 'the reaction "clear" founds no lesion'
+    assert "`lesion` behind its arrow" in told["clear"].fix
+    assert told["setle"].what == 'unknown reaction "setle"'
+    assert told["setle"].fix == 'did you mean "settle"?'
+    assert {problem.place.text for problem in told.values() if problem.place} == {
+        f'reaction = "{name}"' for name in told
+    }  # the line of the name, not of its table
+
+
+def test_lesion_in_an_equation_of_a_model_without_lesions_says_where_to_declare_them(tmp_path: Path) -> None:
+    path = tmp_path / "none.toml"
+    path.write_text(
+        'schema = 1\nname = "none"\nunits = "none"\n[species]\ncells = {}\n'
+        '[[reaction]]\nname = "settle"\nequation = "cells -> lesion"\nk = "1"\n'
+    )
+    with pytest.raises(CtcError) as caught:
+        ctcdyn.load_model(path)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.word) == ("M302", "lesion")
+    assert "[lesion]" in problem.fix
+
+
 @pytest.mark.parametrize(("text", "codes"), [("[lesion]\n", {"M309"}), ("lesion = 3\n", {"C104"})])
 def test_a_table_of_lesions_that_says_nothing_is_told(tmp_path: Path, text: str, codes: set[str]) -> None:
     head, _, rest = HEAD.partition("units")
@@ -119,6 +170,18 @@ def test_both_kernels_are_printed(folder: Path, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit):
         app(["codegen", str(path), "--part", "lesion.guard_jump"])
     assert "def guard_jump(w, i, t)" in capsys.readouterr().out
+
+
+def test_both_kernels_are_named_while_they_are_compiled(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = folder / "named.toml"
+    path.write_text('schema = 1\n[model]\nfile = "colonies.toml"\n[simulate]\nmethod = "direct"\nt_end = 5\n')
+    network, told = prepare(path)[1].network, []
+    monkeypatch.setattr(cache, "load", lambda _text, _entries, say, _key: say(False))
+    link(network, "direct").compile(lambda _cached, kernel: told.append(kernel))
+    link(replace(network, lesion=None, founders=(), observables=()), "direct").compile(
+        lambda _cached, kernel: told.append(kernel)
+    )
+    assert told == ["kernel of the patient", "kernel of a lesion", ""]
 
 
 def test_check_explains_lesions(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

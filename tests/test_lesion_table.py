@@ -31,7 +31,7 @@ from ctcdyn.store.merging import merge
 from ctcdyn.store.segments import parse, read_checked
 from ctcdyn.store.verification import Unfinished, verify
 from founded import COUNT, PLAN, Patients, commit, leaves, root
-from synthetic import schema, seeded
+from synthetic import Cohort, schema, seeded
 
 
 @pytest.fixture
@@ -67,6 +67,16 @@ def test_rows_come_back_with_what_follows_from_them(tmp_path: Path, rng: np.rand
             rows = table.of(one)
             for name, values in table.items():
                 np.testing.assert_array_equal(rows[name], values[ids == one])
+
+
+def test_only_a_group_without_a_table_is_marked_as_reserved(tmp_path: Path, rng: np.random.Generator) -> None:
+    patients = Patients(rng, count=LEAF, keep=0)
+    with h5py.File(patients.write(tmp_path / "a.h5")) as file:
+        assert "reserved" not in file["lesions"].attrs
+        assert file["lesions"].attrs["long_name"] == "one row a lesion"
+        assert "reserved" in file["events_log"].attrs
+    with h5py.File(Cohort(schema(count=LEAF, keep=0), rng).write(tmp_path / "b.h5")) as file:
+        assert "reserved" in file["lesions"].attrs
 
 
 def test_results_in_memory_carry_the_same_table(tmp_path: Path, rng: np.random.Generator) -> None:

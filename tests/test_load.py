@@ -152,6 +152,14 @@ def test_equations(equation: str, reactants: object, products: object) -> None:
     assert parse_equation(equation, {"A": 0, "B": 1, "C": 2}, None, "") == (reactants, products)
 
 
+@pytest.mark.parametrize("equation", ["D -> 2 D", "D + A -> D + E + D", "D = D + E"])
+def test_a_name_that_is_wrong_on_both_sides_is_told_once(equation: str) -> None:
+    with pytest.raises(CtcError) as caught:
+        parse_equation(equation, {"A": 0}, None, "")
+    words = [problem.word for problem in caught.value.problems if problem.code == "M302"]
+    assert words == sorted(set(words))
+
+
 def test_draws_are_in_base_units_and_in_order(toy: Path) -> None:
     _, resolved = prepare(toy)
     growth, death, capacity = resolved.draws

@@ -64,6 +64,24 @@ def test_compile_time_is_told_apart_from_run_time() -> None:
     assert stream.getvalue().splitlines() == ["compiling kernel … (cached next time)", "compiled in 6.2 s"]
 
 
+def test_each_of_two_kernels_has_a_name_and_a_time() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = progress.Plain(stream, clock)
+    for kernel, seconds in (("kernel of the patient", 6.2), ("kernel of a lesion", 3.0)):
+        reporter.compiling(False, kernel)
+        clock.now += seconds
+    reporter.start(10)
+    assert stream.getvalue().splitlines() == [
+        "compiling kernel of the patient … (cached next time)",
+        "compiled in 6.2 s",
+        "compiling kernel of a lesion … (cached next time)",
+        "compiled in 3.0 s",
+    ]
+    portal = io.StringIO()
+    progress.JsonLines(portal, clock).compiling(False, "kernel of a lesion")
+    assert json.loads(portal.getvalue())["kernel"] == "kernel of a lesion"
+
+
 def test_a_cached_kernel_needs_no_word() -> None:
     stream = io.StringIO()
     reporter = progress.Plain(stream, Clock())

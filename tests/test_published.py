@@ -184,7 +184,7 @@ def test_table_of_human_breast_sizes(tmp_path: Path) -> None:
         "ctc_per_tube",
         "shed_cells",
         "dormant_expected",
-        "metastases_founded",
+        "metastases_expected",
     )
     printed = [
         (1.03e7, 1.99e3, 55, 11.0, 0.083, 2.24e5, 22, 0.0034),

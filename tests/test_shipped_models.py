@@ -118,7 +118,7 @@ def test_human_breast_sizes() -> None:
         assert got["shed_per_day"] == pytest.approx(row["shed"], rel=1e-6)
         closed = {"tumor": "N", "blood": "blood", "dormant": "dormant", "shed_cells": "total"}
         assert_allclose([state[name] for name in closed], [row[name] for name in closed.values()], rtol=2e-6)
-        names = ("ctc_per_litre", "ctc_per_tube", "dormant_expected", "metastases_founded")
+        names = ("ctc_per_litre", "ctc_per_tube", "dormant_expected", "metastases_expected")
         assert_allclose([got[name] for name in names], figures, rtol=0.02)
 
 

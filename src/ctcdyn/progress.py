@@ -28,8 +28,8 @@ class Progress(Protocol):
     def note(self, text: str) -> None:
         """One line worth reading: estimate, seed, a warning."""
 
-    def compiling(self, cached: bool) -> None:
-        """The kernel is now being compiled, or loaded from the cache."""
+    def compiling(self, cached: bool, kernel: str = "") -> None:
+        """A kernel is now being compiled, or loaded from the cache; `kernel`: which, where there are several."""
 
     def start(self, total: int) -> None:
         """The kernel is ready and `total` trajectories begin."""
@@ -45,10 +45,30 @@ class Silent:
     """Shows nothing."""
 
     def note(self, text: str) -> None: ...
-    def compiling(self, cached: bool) -> None: ...
+    def compiling(self, cached: bool, kernel: str = "") -> None: ...
     def start(self, total: int) -> None: ...
     def advance(self, done: int, failed: int) -> None: ...
     def finish(self) -> None: ...
+
+
+class _Compiling:
+    """What lines in a log and a bar say of kernels: which is compiled, and how long each took."""
+
+    def __init__(self, note: Callable[[str], None], clock: Callable[[], float]) -> None:
+        self._note, self._clock = note, clock
+        self._since: float | None = None
+
+    def begin(self, cached: bool, kernel: str) -> None:
+        self.end()
+        if not cached:
+            self._since = self._clock()
+            self._note(f"compiling {kernel or 'kernel'} … (cached next time)")
+
+    def end(self) -> None:
+        """What was being compiled is ready."""
+        if self._since is not None:
+            self._note(f"compiled in {self._clock() - self._since:.1f} s")
+            self._since = None
 
 
 class Plain:
@@ -59,22 +79,18 @@ class Plain:
         self._clock = clock
         self._total = self._done = self._failed = 0
         self._began = self._last = clock()
-        self._compiling_since: float | None = None
+        self._kernels = _Compiling(self.note, clock)
         self._passed = 0  # how many of SHARES lie behind
 
     def note(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
 
-    def compiling(self, cached: bool) -> None:
-        if not cached:
-            self._compiling_since = self._clock()
-            self.note("compiling kernel … (cached next time)")
+    def compiling(self, cached: bool, kernel: str = "") -> None:
+        self._kernels.begin(cached, kernel)
 
     def start(self, total: int) -> None:
+        self._kernels.end()
         now = self._clock()
-        if self._compiling_since is not None:
-            self.note(f"compiled in {now - self._compiling_since:.1f} s")
-            self._compiling_since = None
         self._total, self._done, self._failed, self._passed = total, 0, 0, 0
         self._began = self._last = now
 
@@ -120,8 +136,8 @@ class JsonLines:
     def note(self, text: str) -> None:
         self._say("note", text=text)
 
-    def compiling(self, cached: bool) -> None:
-        self._say("compiling", cached=cached)
+    def compiling(self, cached: bool, kernel: str = "") -> None:
+        self._say("compiling", cached=cached, **({"kernel": kernel} if kernel else {}))
 
     def start(self, total: int) -> None:
         self._total, self._done, self._failed = total, 0, 0
@@ -144,25 +160,21 @@ class Bar:
 
         self._console = Console(stderr=True, highlight=False)
         self._bar: RichProgress | None = None
-        self._compiling_since: float | None = None
+        self._kernels = _Compiling(self.note, time.monotonic)
         self._began = 0.0
         self._done = self._failed = 0
 
     def note(self, text: str) -> None:
         self._console.print(text, markup=False, soft_wrap=True)
 
-    def compiling(self, cached: bool) -> None:
-        if not cached:
-            self._compiling_since = time.monotonic()
-            self.note("compiling kernel … (cached next time)")
+    def compiling(self, cached: bool, kernel: str = "") -> None:
+        self._kernels.begin(cached, kernel)
 
     def start(self, total: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
 
-        if self._compiling_since is not None:
-            self.note(f"compiled in {time.monotonic() - self._compiling_since:.1f} s")
-            self._compiling_since = None
+        self._kernels.end()
         self._bar = RichProgress(
             TextColumn("running"),
             BarColumn(),

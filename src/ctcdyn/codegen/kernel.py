@@ -65,11 +65,13 @@ class Linked:
         """Hash of what the kernel does, and its place in the cache."""
         return cache.key_of(self.source)
 
-    def compile(self, say: Callable[[bool], None] | None = None) -> Kernel:
-        """Compiled, or loaded from the cache; `say(cached)` is called before. CtcError for a file of the user's
-        that numba refuses."""
+    def compile(self, say: Callable[[bool, str], None] | None = None) -> Kernel:
+        """Compiled, or loaded from the cache; `say(cached, kernel)` is called before, `kernel`: which, where there are
+        two. CtcError for a file of the user's that numba refuses."""
+        kernel = "kernel of a lesion" if self.network.founded else "kernel of the patient" if self.lesion else ""
+        told = None if say is None else lambda cached: say(cached, kernel)
         try:
-            module = cache.load(self.source, entries, say, self.key)
+            module = cache.load(self.source, entries, told, self.key)
         except Exception as error:
             if plugins.is_built_in(self.solver):
                 raise

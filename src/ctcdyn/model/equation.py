@@ -5,7 +5,7 @@ arrows.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ctcdyn.errors import CtcError, Place, Problem, did_you_mean
 
@@ -24,6 +24,7 @@ _ARROWS = {
     "<-": 'write "->", reactants on its left',
     "=": 'write "->"',
 }
+_ADD = {"lesion": "say in [lesion] what becomes of one: [lesion.species] and [[lesion.reaction]]"}
 
 Terms = tuple[tuple[int, int], ...]
 
@@ -44,7 +45,7 @@ def parse_equation(
             beside: list[Problem] = []
             for side in text.split(arrow):
                 _side(side, species, place, key, beside)
-            raise CtcError([*wrong, *(problem for problem in beside if problem.code == "M302")])
+            raise CtcError([*wrong, *_once(problem for problem in beside if problem.code == "M302")])
     if len(sides) != 2:
         many = "has more than one arrow" if len(sides) > 2 else 'has no "->"'
         raise CtcError(Problem("M303", f'equation "{text[:100]}" {many}', place, key, example))
@@ -66,8 +67,13 @@ def parse_equation(
             )
         )
     if problems:
-        raise CtcError(problems)
+        raise CtcError(_once(problems))
     return tuple(sorted(left.items())), tuple(sorted(right.items()))
+
+
+def _once(problems: Iterable[Problem]) -> list[Problem]:
+    """A name that is wrong on both sides of an arrow is wrong once."""
+    return list({(problem.code, problem.what): problem for problem in problems}.values())
 
 
 def _side(
@@ -95,7 +101,7 @@ def _side(
             match.group(2),
         )
         if name not in species:
-            fix = did_you_mean(name, species) or f"add {name} to [species]"
+            fix = did_you_mean(name, species) or _ADD.get(name, f"add {name} to [species]")
             problems.append(
                 Problem("M302", f'unknown species "{name}" in the equation', place, key, fix, word=name)
             )

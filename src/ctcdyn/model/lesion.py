@@ -86,8 +86,9 @@ def read_lesion(
         problem = unknown_name("species", size, [x.name for x in species], place, "size")
         inside.problems.append(problem)
     detection = _detection(inside, own, checked) if "detection" in table else None
-    order = [x.name for x in (*network.reactions, *reactions) if x.name in founding | by_lesions]
-    rules = _rules(inside, network, order, {item.name: item for item in species}, size, checked)
+    everything = [x.name for x in (*network.reactions, *reactions)]
+    order = [name for name in everything if name in founding | by_lesions]
+    rules = _rules(inside, network, order, everything, {item.name: item for item in species}, size, checked)
     for name in (ALIVE, SEEN, *(f"lesion_{x.name}" for x in species), *(f"founded_{x.reaction}" for x in rules)):
         if name in taken:
             what = f'"{name}" is what a model with lesions reads off them, and here {taken[name]} has that name'
@@ -142,10 +143,12 @@ def _rules(
     inside: Reader,
     network: Network,
     founding: list[str],
+    everything: list[str],
     species: dict[str, Species],
     size: str,
     checked: bool,
 ) -> tuple[Rule, ...]:
+    """The rules, one for each of the reactions `founding`, in their order; `everything`: names of all reactions."""
     tables = inside.value(("founder",))
     example = 'write [[lesion.founder]] with reaction = "settle" and begins = { cells = 1 }'
     if not isinstance(tables, list | None):
@@ -165,9 +168,7 @@ def _rules(
         reaction = inside.text((*path, "reaction"))
         place = inside.document.place(*path)
         if reaction not in founding:
-            problem = unknown_name("reaction", reaction, founding, place, f"founder.{k}.reaction")
-            why = "a rule is for a reaction with `lesion` behind its arrow"
-            inside.problems.append(replace(problem, why=why))
+            inside.problems.append(_founds_nothing(inside, (*path, "reaction"), reaction, founding, everything))
             continue
         if reaction in {rule.reaction for rule in found}:
             fix = "one rule for each reaction: give the other way a reaction of its own"
@@ -199,6 +200,17 @@ def _rules(
     if len(found) > 255:
         inside.note("M315", f"{len(found)} reactions found lesions", ("founder",), "write at most 255")
     return tuple(sorted(found, key=lambda rule: founding.index(rule.reaction)))
+
+
+def _founds_nothing(
+    inside: Reader, path: KeyPath, reaction: str, founding: list[str], everything: list[str]
+) -> Problem:
+    """The problem of a rule for a reaction that is not there, or is there and founds no lesion."""
+    place, key = inside.document.place(*path), ".".join(map(str, path))
+    if reaction not in everything:
+        return unknown_name("reaction", reaction, founding, place, key)
+    fix = f"write `lesion` behind its arrow, or name one that founds: {', '.join(founding)}"
+    return Problem("C102", f'the reaction "{reaction}" founds no lesion', place, key, fix, word=reaction)
 
 
 def _check_unit(

@@ -329,10 +329,10 @@ def _variables(empty: frozenset[str], low: bool, weighted: bool, state_dtype: st
     }
 
 
-# Groups that schema 1.0 reserves; their tables are written by the mechanisms that fill them.
+# Groups of schema 1.0 beside the root, empty and marked as reserved where a result has no such table.
 RESERVED: dict[str, str] = {
     "fates": "how cells ended: arm, reaction, time",
-    "lesions": "one row a lesion, where the study asks for it",
+    "lesions": "one row a lesion",
     "events_log": "one row an event: trajectory, time, kind, value",
 }
 

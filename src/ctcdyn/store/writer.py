@@ -38,6 +38,7 @@ from ctcdyn.store.layout import (
     Schema,
     Variable,
 )
+from ctcdyn.store.lesions import GROUP as LESION_GROUP
 from ctcdyn.store.lesions import Table
 from ctcdyn.store.paths import Key, Packed, PathCoder, chunk_shape
 from ctcdyn.store.summary import Counts, Moments, relative_error, summarise
@@ -231,7 +232,8 @@ class Store:
         for name, variable in schema.variables().items():
             self._create(name, variable)
         for name, meaning in RESERVED.items():
-            file.create_group(name).attrs["reserved"] = meaning
+            written = schema.lesions and name == LESION_GROUP
+            file.create_group(name).attrs["long_name" if written else "reserved"] = meaning
         if schema.lesions:
             self._lesions = Table(file, schema, lesions, self._write_columns)
         file.create_group("summary_state")
