@@ -17,7 +17,7 @@ from ctcdyn.model.network import Network
 
 ROOT = Path(__file__).parents[1]
 MODELS = sorted(path.stem for path in (ROOT / "src/ctcdyn/models").glob("*.toml"))
-STUDIES = sorted(path.name for path in (ROOT / "configs").glob("*.toml"))
+STUDIES = sorted(str(path.relative_to(ROOT / "configs")) for path in (ROOT / "configs").rglob("*.toml"))
 Vector = NDArray[np.float64]
 
 
