@@ -13,10 +13,10 @@ import pytest
 from ctcdyn import plugins
 from ctcdyn.config import load_study
 from ctcdyn.errors import CtcError
+from ctcdyn.model.drawing import support
 from ctcdyn.model.equation import parse_equation
 from ctcdyn.model.expr import evaluate, text
 from ctcdyn.model.load import check_rates, load_model, prepare, resolve
-from ctcdyn.model.resolve import support
 from test_wrong_input import write
 from wrong_inputs import CLEAR, MODEL, STUDY
 

@@ -195,7 +195,7 @@ STUDY_KEYS: list[Case] = [
     ("quantiles text", "study", "[0.05, 0.5, 0.95]", '"0.5"', "C104", "quantiles"),
     ("picture text", "study", "picture = false", 'picture = "no"', "C104", "picture"),
     ("picture zero", "study", "picture = false", "picture = 0", "C104", "picture"),
-    ("mechanisms", "study", "[limits]", "[mechanisms]\nnk_cells = true\n[limits]", "C108", "[mechanisms]"),
+    ("nothing to act on", "study", "[limits]", "[mechanisms]\nnk_cells = true\n[limits]", "M341", "nk_cells = true"),
     ("sweep", "study", "[limits]", "[sweep]\nbase = 4\n[limits]", "C108", "[sweep]"),
     ("sensitivity", "study", "[limits]", "[sensitivity]\n[limits]", "C108", "[sensitivity]"),
     ("cluster", "study", "[limits]", "[cluster]\nshards = 4\n[limits]", "C108", "[cluster]"),

@@ -130,6 +130,8 @@ CODES: dict[str, str] = {
     "M333": "the method has no single cells",
     "M334": "a study speaks of lesions, its model of none",
     "M335": "the patient depends on its lesions",
+    "M340": "a rate of cells that carry flags",
+    "M341": "a mechanism has nothing to act on",
     "X401": "not an expression",
     "X402": "a character that expressions do not have",
     "X403": "an expression is too long or too deeply nested",

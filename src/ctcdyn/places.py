@@ -8,6 +8,7 @@ in lists.
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 import unicodedata
@@ -30,6 +31,7 @@ _TOKEN = re.compile(
     r"|\#[^\n]*|\n|[\[\]{}=,.]|[A-Za-z0-9_+:-]+|[^\S\n]+|.",
     re.DOTALL,
 )
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _CURLY = "\u201c\u201d\u201e\u2018\u2019\u201a"  # what word processors put for quotes
 _AT = re.compile(r" \(at line (\d+), column (\d+)\)$| \(at end of document\)$")
 
@@ -146,6 +148,20 @@ def describe(value: Any) -> str:
     if isinstance(value, (int, float)):
         return f"{value}"
     return f"a {type(value).__name__}"
+
+
+def toml_key(key: str) -> str:
+    """A key as TOML writes it."""
+    return key if _BARE_KEY.fullmatch(key) else toml_value(key)
+
+
+def toml_value(value: Any) -> str:
+    """A value as TOML writes it in one line."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{toml_key(key)} = {toml_value(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def index_lines(text: str) -> dict[KeyPath, int]:

@@ -98,9 +98,11 @@ def find(
     raise CtcError(Problem("C112", f'there is no {kind} "{text[:200]}"', place, key, fix, word=text[:200]))
 
 
-def constants(path: Path, needs: Iterable[str]) -> dict[str, Any]:
-    """Literal constants at the top level of a .py plug-in, read without running it. C113 if one is missing."""
-    wanted, found = tuple(needs), {}
+def constants(path: Path, needs: Iterable[str], also: Iterable[str] = ()) -> dict[str, Any]:
+    """Literal constants at the top level of a .py plug-in, read without running it: those that it `needs`, and of
+    `also` those that it has. C113 if one is missing."""
+    needs = tuple(needs)
+    wanted, found = {*needs, *also}, {}
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
         for node in tree.body:
@@ -115,7 +117,7 @@ def constants(path: Path, needs: Iterable[str]) -> dict[str, Any]:
         raise CtcError(
             Problem("C113", what, Place(str(path), 1), fix="constants must be literals")
         ) from error
-    missing = [name for name in wanted if name not in found]
+    missing = [name for name in needs if name not in found]
     if missing:
         what = f"plug-in {path.name} does not define {', '.join(missing)}"
         raise CtcError(

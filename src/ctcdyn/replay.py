@@ -33,7 +33,7 @@ from ctcdyn.store.lesions import Lesions
 from ctcdyn.units import TIME, parse_quantity
 
 MOST_SAVES = 10_000_000
-_ASIDE = ("arms", "count", "kept")  # of a resolved study: they follow from the rest
+_ASIDE = ("arms", "count", "kept", "mechanisms")  # of a resolved study: they follow from the rest
 
 
 @dataclass(frozen=True)

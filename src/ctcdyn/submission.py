@@ -25,6 +25,7 @@ from ctcdyn import __version__, plugins
 from ctcdyn.config import Study
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.model.resolve import Resolved
+from ctcdyn.places import toml_key, toml_value
 from ctcdyn.store.lock import holder, is_dead
 from ctcdyn.store.merging import ranges
 from ctcdyn.store.reader import FileArrays
@@ -35,7 +36,6 @@ STUDY = "study.toml"
 ABOUT = "submission.json"
 JOBS = "jobs"  # ids of the arrays that submit.sh handed over, one a line
 _TEMPLATES = Path(__file__).parent / "templates" / "cluster"
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 STATES = ("done", "running", "waiting", "unfinished", "not begun", "damaged")
 _TO_SUBMIT = ("unfinished", "not begun", "damaged")
 
@@ -222,24 +222,12 @@ def _script(name: str, values: dict[str, str]) -> str:
 def _tables(data: dict[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
     for key, value in data.items():
         if not isinstance(value, dict):
-            lines.append(f"{_key(key)} = {_value(value)}")
+            lines.append(f"{toml_key(key)} = {toml_value(value)}")
     for key, value in data.items():
         if isinstance(value, dict):
             here = (*path, key)
-            lines.append(f"\n[{'.'.join(map(_key, here))}]")
+            lines.append(f"\n[{'.'.join(map(toml_key, here))}]")
             _tables(value, here, lines)
-
-
-def _key(key: str) -> str:
-    return key if _BARE_KEY.fullmatch(key) else _value(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_key(key)} = {_value(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _about(folder: Path) -> dict[str, Any]:

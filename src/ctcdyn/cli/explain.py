@@ -21,6 +21,8 @@ def explain_model(network: Network) -> None:
     """Print species, parameters, reactions, observables and conservation laws of a model."""
     if network.title:
         print(network.title)
+    for line in network.notes:
+        print(line)
     values = network.initial_values()
     show_table(
         "species",

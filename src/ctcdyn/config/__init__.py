@@ -78,6 +78,8 @@ def read_study(
         study._document = document
         file = study.place("model", "file").file
         study.model._folder = Path(file if Path(file).suffix else path).parent
+        study.model._mechanisms = dict(study.mechanisms)
+        study.model._places = {name: study.place("mechanisms", name) for name in study.mechanisms}
     order = list(dict.fromkeys(problem.place.file for problem in more if problem.place is not None))
     more.sort(key=lambda p: (order.index(p.place.file), p.place.line) if p.place is not None else (-1, 0))
     return study, problems + more

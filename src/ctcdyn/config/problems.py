@@ -18,7 +18,6 @@ from ctcdyn.errors import Problem, nearest
 from ctcdyn.places import Document, KeyPath, describe
 
 LATER: dict[KeyPath, str] = {
-    ("mechanisms",): "mechanisms",
     ("sweep",): "parameter sweeps",
     ("sensitivity",): "sensitivity analysis",
     ("cluster",): "cluster jobs",

@@ -50,6 +50,8 @@ class ModelChoice(Table):
     file: Annotated[str, Field(min_length=1, max_length=4000)] | None = None
 
     _folder: Path = PrivateAttr(default=Path())
+    _mechanisms: dict[str, Any] = PrivateAttr(default_factory=dict)  # of the study, which the model is composed with
+    _places: dict[str, Place] = PrivateAttr(default_factory=dict)
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -60,6 +62,16 @@ class ModelChoice(Table):
     def location(self) -> str:
         """What `load_model` takes: a built-in name or a path."""
         return self.use if self.use is not None else str(self._folder / (self.file or ""))
+
+    @property
+    def mechanisms(self) -> dict[str, Any]:
+        """[mechanisms] of the study: name -> true, false, a path or a table of settings."""
+        return self._mechanisms
+
+    @property
+    def places(self) -> dict[str, Place]:
+        """Where each of them stands."""
+        return self._places
 
 
 class Save(Table):
@@ -199,6 +211,7 @@ class Study(Table):
 
     schema_: Annotated[int, Field(alias="schema")]
     model: ModelChoice
+    mechanisms: dict[str, bool | str | dict[str, Any]] = Field(default_factory=dict)
     parameters: dict[str, Quantity] = Field(default_factory=dict)
     initial: dict[str, Quantity] = Field(default_factory=dict)
     population: Population | None = None

@@ -17,9 +17,9 @@ from ctcdyn.model.conditions import (
     words_of,
 )
 from ctcdyn.model.definitions import shown_unit
-from ctcdyn.model.expr import Expr, evaluate, names
+from ctcdyn.model.expr import Call, Expr, Name, Number, evaluate, names
 from ctcdyn.model.lesion import ALIVE, SEEN, Lesion
-from ctcdyn.model.network import Network, Observable, Treatment, unknown_name
+from ctcdyn.model.network import Network, Observable, Treatment, first_of_group, unknown_name
 from ctcdyn.model.reader import Reader
 from ctcdyn.places import KeyPath
 from ctcdyn.units import DIMENSIONLESS, TIME, UnitError, parse_quantity
@@ -98,7 +98,11 @@ def _treatment(
         )
     changes, inner = [], []
     lesion = words.network.lesion
+    groups = {x.group for x in words.network.species if x.group}
     for name in sorted(table.set):  # a kernel does not know in which order they were written
+        if name in groups:
+            changes += _new_values(reader, (*path, "set", name), table.name, words, numbers)
+            continue
         value = _new_value(reader, (*path, "set", name), table.name, words, numbers)
         if value is not None and lesion is not None and name in lesion.names:
             inner.append((name, value))
@@ -249,6 +253,24 @@ def _new_value(
     what = f"{name} is set to what has {shown_unit(found)}, and {shown_unit(species.dimension)} is needed"
     reader.note("U205", what, path, f"multiply or divide by what makes it {species.dimension}")
     return None
+
+
+def _new_values(
+    reader: Reader, path: KeyPath, owner: str, words: Words, numbers: dict[str, float]
+) -> list[tuple[int, Expr]]:
+    """What each species of a group becomes: its share of the new sum, all of it the first's where there was none."""
+    network, group = words.network, str(path[-1])
+    first = replace(network.species[network.index(first_of_group(group, network))], name=group)
+    outer = replace(words, network=replace(network, species=(*network.species, first)))
+    value = _new_value(reader, path, owner, outer, numbers)
+    if value is None:
+        return []
+    members = [(s, x.name) for s, x in enumerate(network.species) if x.group == group]
+    whole = words.readings[group]
+    return [
+        (s, Call("where", (Call(">", (whole, Number(0.0))), Call("/", (Call("*", (value, Name(name))), whole)), rest)))
+        for (s, name), rest in zip(members, (value, *(Number(0.0) for _ in members[1:])), strict=True)
+    ]
 
 
 def _factor(

@@ -15,16 +15,18 @@ from ctcdyn import plugins
 from ctcdyn.config import UNKNOWN_MODEL, ModelChoice, Override, Study, read_study
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.colony import lesion_network
+from ctcdyn.model.composed import Composition, compose, is_composed
 from ctcdyn.model.definitions import check_initial_unit, read_parameters, read_tests
+from ctcdyn.model.drawing import Draw
 from ctcdyn.model.expr import names
 from ctcdyn.model.fluctuations import read_noises
 from ctcdyn.model.lesion import read_lesion
 from ctcdyn.model.network import Network, Parameter
 from ctcdyn.model.rates import check_rates, rate_problems, vanishing_problems
-from ctcdyn.model.reactions import LESION, read_reactions, read_species
+from ctcdyn.model.reactions import LESION, read_groups, read_reactions, read_species
 from ctcdyn.model.reader import Reader
-from ctcdyn.model.readings import read_observables, read_published
-from ctcdyn.model.resolve import Draw, Resolved, read_resolved, resolve
+from ctcdyn.model.readings import group_readings, read_observables, read_published
+from ctcdyn.model.resolve import Resolved, read_resolved, resolve
 from ctcdyn.places import describe, read_document
 
 __all__ = ["Draw", "Resolved", "check_rates", "load_model", "prepare", "read_model", "resolve"]
@@ -52,7 +54,7 @@ _KEYS = (
     "published",
     "test",
 )
-_LATER = ("mechanisms", "treatment", "event")
+_LATER = ("treatment", "event")
 _TITLE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
@@ -75,11 +77,17 @@ def read_model(model: str | Path | ModelChoice) -> tuple[Network | None, list[Pr
     """
     try:
         path = plugins.find("model", model.location if isinstance(model, ModelChoice) else model)
-        document = read_document(path)
+        document, given = read_document(path), model.mechanisms if isinstance(model, ModelChoice) else {}
     except CtcError as error:
         return None, list(error.problems)
-    reader = Reader(document)
+    composition: Composition | None = None
+    wrong: list[Problem] = []
+    if is_composed(document, given):
+        document, composition, wrong = compose(document, given, model.places if isinstance(model, ModelChoice) else {})
+    reader = Reader(document, wrong)
     network = _read(reader)
+    if network is not None and composition is not None:
+        network = replace(network, notes=composition.told())
     problems = reader.problems
     if network is not None:
         problems += vanishing_problems(_sound_part(network, reader)) if problems else _rate_problems(network)
@@ -129,6 +137,7 @@ def _read(reader: Reader) -> Network | None:
     if founding is not None:
         taken[LESION] = "word of equations"
     species = read_species(reader, taken)
+    read_groups(reader, species, taken)
     parameters = read_parameters(reader, taken, checked)
     for name in reader.table(("observables",)):
         reader.name(name, ("observables", name), taken, "observable")
@@ -138,7 +147,9 @@ def _read(reader: Reader) -> Network | None:
         check_initial_unit(reader, ("species", item.name, "initial"), item.initial, item, dimensions)
     reactions = read_reactions(reader, species, dimensions, checked, founding)
     observables = read_observables(reader, dimensions, checked, [item.name for item in reactions])
-    published = read_published(reader, (*(item.name for item in species), *reader.table(("observables",))))
+    observables = (*group_readings(reader, species), *observables)
+    readable = (*(item.name for item in species), *reader.groups, *reader.table(("observables",)))
+    published = read_published(reader, readable)
     stem = Path(reader.document.path).name.split(".")[0]
     network = Network(
         name=reader.text(("name",), default=stem),

@@ -15,8 +15,7 @@ Mass action has one meaning with two faces, for a reaction that takes m_s of eac
   factor x - j becomes x - j * x__whole, where x__whole is 1 while x is discrete and 0 while it is not.
 
 All carry 1/m!, so that the ODE is the large-number limit of the jump process for the same `k` (Kurtz 1972,
-doi:10.1063/1.1678692; Gillespie 1977, doi:10.1021/j100540a008). A textbook rate law `k x^2` is `rate = "k *
-x * x"`, or `k` doubled.
+doi:10.1063/1.1678692; Gillespie 1977, doi:10.1021/j100540a008). A law `k x^2` is `rate = "k * x * x"` or `k` doubled.
 """
 
 from __future__ import annotations
@@ -56,6 +55,9 @@ class Species:
     doc: str = ""
     declared: str = "1"
     place: Place | None = field(default=None, compare=False)
+    stage: str = ""  # where its cells are: what hazards and flags of mechanisms act on
+    group: str = ""  # species of one group are variants of one kind of cell; the group's name means their sum
+    cells: int = 1  # cells in one of it: 5 for a cluster of five
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """One kind of event: reactants -> products, with either a mass-action coefficient `k` or a propensity
-    `rate`.
-    """
+    """One kind of event: reactants -> products, with either a mass-action coefficient `k` or a propensity `rate`."""
 
     name: str
     equation: str
@@ -93,6 +93,7 @@ class Reaction:
     rate: Expr | None
     doc: str = ""
     place: Place | None = field(default=None, compare=False)
+    fate: str = ""  # what becomes of the cells that it takes: reactions of one fate are counted together
 
     @property
     def change(self) -> Terms:
@@ -238,6 +239,7 @@ class Network:
     path: str = field(default="", compare=False)
     tests: Mapping[str, object] = field(default_factory=dict, compare=False)
     units_checked: bool = True
+    notes: tuple[str, ...] = field(default=(), compare=False)  # how its mechanisms were written out, for people
     founders: tuple[tuple[str, int], ...] = ()  # counters of the reactions that found a lesion, number of the rule
     lesion: Lesion | None = None
     founded: bool = False  # the network of a lesion, whose streams have a number of their own
@@ -275,9 +277,7 @@ class Network:
         return matrix
 
     def conservation(self) -> list[dict[str, int]]:
-        """Integer combinations of species that no reaction changes: a basis, exact, non-negative where that
-        is easy.
-
+        """Integer combinations of species that no reaction changes: a basis, exact, non-negative where that is easy.
         A species that no reaction changes is a law of its own, `{name: 1}`.
         """
         laws = left_null_space(self.stoichiometry().tolist())
@@ -337,6 +337,11 @@ class Network:
         return [unknown_name("species", name, known) for name in given if name not in known]
 
 
+def first_of_group(name: str, network: Network) -> str:
+    """The first species of a group, the one without flags: where new cells of the group go; else the name itself."""
+    return next((item.name for item in network.species if item.group == name), name)
+
+
 def unknown_name(
     kind: str, name: str, known: Iterable[str], place: Place | None = None, key: str = ""
 ) -> Problem:
@@ -351,9 +356,7 @@ def unknown_name(
 def derived_is_fixed(
     item: Parameter, by_name: Mapping[str, Parameter], place: Place | None = None, key: str = ""
 ) -> Problem:
-    """The problem of setting or drawing a parameter that the model computes; names the inputs to change
-    instead.
-    """
+    """The problem of setting or drawing a parameter that the model computes; names the inputs to change."""
     inputs: set[str] = set()
     open_names = [item.name]
     while open_names:

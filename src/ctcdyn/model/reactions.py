@@ -8,10 +8,10 @@ from dataclasses import replace
 from ctcdyn.errors import CtcError
 from ctcdyn.model.definitions import shown_unit
 from ctcdyn.model.equation import parse_equation
-from ctcdyn.model.expr import Expr, Number, dimension, names
+from ctcdyn.model.expr import Call, Expr, Name, Number, dimension, names
 from ctcdyn.model.network import Reaction, Species
 from ctcdyn.model.reader import Reader
-from ctcdyn.places import describe
+from ctcdyn.places import KeyPath, describe
 from ctcdyn.units import DIMENSIONLESS, TIME, Dimension, Unit, UnitError
 
 LESION = "lesion"  # in an equation: a lesion is founded
@@ -31,7 +31,7 @@ def read_species(reader: Reader, taken: dict[str, str]) -> tuple[Species, ...]:
             reader.note("C104", f"species {name} must be a table, not {describe(table[name])}", path, fix)
             reader.broken.add(name)
             continue
-        reader.keys(path, ("unit", "initial", "continuous", "doc"))
+        reader.keys(path, ("unit", "initial", "continuous", "stage", "group", "cells", "doc"))
         unit = reader.unit((*path, "unit"))
         if unit is None and "unit" in table[name]:
             reader.broken.add(name)
@@ -47,9 +47,47 @@ def read_species(reader: Reader, taken: dict[str, str]) -> tuple[Species, ...]:
                 doc=reader.text((*path, "doc")),
                 declared=unit.text if unit is not None else "1",
                 place=reader.document.place(*path),
+                stage=_word(reader, (*path, "stage")),
+                group=_word(reader, (*path, "group")),
+                cells=_cells(reader, (*path, "cells")),
             )
         )
     return tuple(found)
+
+
+def read_groups(reader: Reader, species: tuple[Species, ...], taken: dict[str, str]) -> None:
+    """Lets the reader of expressions know the groups of species: the name of one means the sum of its species."""
+    for item in species:
+        if item.group and item.group not in reader.groups:
+            reader.name(item.group, ("species", item.name, "group"), taken, "group of species")
+        if item.group:
+            before = reader.groups.get(item.group)
+            reader.groups[item.group] = Name(item.name) if before is None else Call("+", (before, Name(item.name)))
+            units = {x.dimension for x in species if x.group == item.group}
+            if len(units) > 1 and before is None:
+                fix = "give all species of a group one unit"
+                reader.note("U204", f"species of group {item.group} have several units", ("species", item.name), fix)
+
+
+def _word(reader: Reader, path: KeyPath) -> str:
+    """A name that is a key's value; empty where there is none."""
+    value = reader.text(path)
+    if value and not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]{0,63}", value):
+        fix = "use letters, digits and _, beginning with a letter"
+        reader.note("M307", f'"{value[:80]}" cannot be the name of a {path[-1]}', path, fix)
+        return ""
+    return value
+
+
+def _cells(reader: Reader, path: KeyPath) -> int:
+    value = reader.value(path)
+    if value is None:
+        return 1
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1000:
+        what = f"cells must be a whole number from 1 to 1000, not {describe(value)}"
+        reader.note("C105", what, path, "write cells = 5")
+        return 1
+    return value
 
 
 def _initial(reader: Reader, path: tuple[str, ...], parameters: set[str], unit: Unit | None) -> Expr:
@@ -130,7 +168,7 @@ def _reaction(
     dimensions: dict[str, Dimension],
 ) -> Reaction | None:
     table = reader.value(path)
-    reader.keys(path, ("name", "equation", "k", "rate", "doc"))
+    reader.keys(path, ("name", "equation", "k", "rate", "fate", "doc"))
     name = reader.text((*path, "name"))
     shown = f'reaction "{name[:60]}"' if name else f"reaction {path[1] + 1}"
     if "name" not in table or not name.strip():
@@ -170,9 +208,8 @@ def _reaction(
         return None
     reactants, products = terms
     k, rate = (tree, None) if key == "k" else (None, tree)
-    return Reaction(
-        name, table["equation"], reactants, products, k, rate, doc, reader.document.place(*path, key)
-    )
+    place, fate = reader.document.place(*path, key), _word(reader, (*path, "fate"))
+    return Reaction(name, table["equation"], reactants, products, k, rate, doc, place, fate)
 
 
 def _check_rate_unit(

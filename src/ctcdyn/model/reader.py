@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ctcdyn.errors import CtcError, Problem, nearest
-from ctcdyn.model.expr import RESERVED, Expr, names, parse
+from ctcdyn.model.expr import RESERVED, Expr, names, parse, substitute
 from ctcdyn.places import Document, KeyPath, describe
 from ctcdyn.units import Unit, UnitError, parse_quantity, parse_unit
 
@@ -27,6 +27,7 @@ class Reader:
     broken: set[str] = field(
         default_factory=set
     )  # names whose unit is not known for certain: not checked further
+    groups: dict[str, Expr] = field(default_factory=dict)  # names that stand for the sum of their species
 
     def note(
         self, code: str, what: str, path: KeyPath, fix: str, why: str = "", word: str | None = None
@@ -162,6 +163,8 @@ class Reader:
             self.adopt(error, path, "see the section on expressions in docs/language.md")
             return None
         known = set(known)
+        mine = {name: sum_ for name, sum_ in self.groups.items() if names(sum_) <= known}
+        tree = substitute(tree, mine) if mine else tree
         unknown = sorted(names(tree) - known)
         for name in unknown:
             near = nearest(name, known)

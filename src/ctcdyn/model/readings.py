@@ -11,7 +11,7 @@ from pathlib import Path
 from ctcdyn import plugins
 from ctcdyn.errors import CtcError
 from ctcdyn.model.expr import Call, Expr, Number, dimension, names
-from ctcdyn.model.network import Observable, Published, unknown_name
+from ctcdyn.model.network import Observable, Published, Species, unknown_name
 from ctcdyn.model.reader import Reader
 from ctcdyn.places import describe
 from ctcdyn.units import DIMENSIONLESS, TIME, Dimension, Unit, UnitError
@@ -55,6 +55,15 @@ def read_observables(
             tree = _in_unit(reader, (*path, "expr"), tree, unit, dimensions)
         found.append(Observable(name, tree, None, {}, shown, doc, place))
     return tuple(found)
+
+
+def group_readings(reader: Reader, species: Iterable[Species]) -> tuple[Observable, ...]:
+    """The sum of each group of species, under the name of the group."""
+    first = {item.group: item for item in reversed(tuple(species)) if item.group}
+    return tuple(
+        Observable(name, tree, None, {}, first[name].declared, f"all of {name}", first[name].place)
+        for name, tree in reader.groups.items()
+    )
 
 
 def _use(

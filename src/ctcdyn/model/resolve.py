@@ -5,42 +5,22 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from ctcdyn import plugins
-from ctcdyn.config import Distribution, Study
+from ctcdyn.config import Study
 from ctcdyn.config.tables import QUANTILES
 from ctcdyn.errors import CtcError, Place, Problem
 from ctcdyn.model.colony import FOUNDING, lesion_problems, no_founders
-from ctcdyn.model.definitions import check_initial_unit, in_base, read_parameter_value, shown_unit
+from ctcdyn.model.definitions import check_initial_unit, read_parameter_value, shown_unit
+from ctcdyn.model.drawing import Draw, read_draw
 from ctcdyn.model.expr import Expr, Number, derivative, evaluate
 from ctcdyn.model.fluctuations import noise_problems
 from ctcdyn.model.importance import method_problems, read_tilted, share_problems
 from ctcdyn.model.interventions import read_interventions
-from ctcdyn.model.network import Network, Parameter, derived_is_fixed, unknown_name
+from ctcdyn.model.network import Network, first_of_group, unknown_name
 from ctcdyn.model.rates import parts_of_cells
 from ctcdyn.model.reader import Reader
 from ctcdyn.units import UnitError, parse_quantity, parse_unit
-
-Dist = Literal["normal", "lognormal", "uniform", "loguniform"]
-
-# No draw is further out than this many standard deviations: by inversion of a 53-bit uniform the largest is
-# 8.29, by the polar method sqrt(2 log 2^53) = 8.57. Bounds that hold this much hold every draw there will be.
-FARTHEST = 8.6
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """How a parameter differs from patient to patient, in base units.
-
-    a, b: normal mean, sd; lognormal mean and sd of the logarithm; uniform low, high; loguniform log low,
-    log high.
-    """
-
-    parameter: int
-    dist: Dist
-    a: float
-    b: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +55,16 @@ def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Proble
     for name in study.initial:
         tree = _initial(reader, name, network)
         if tree is not None:
-            initial[name] = tree
+            initial[first_of_group(name, network)] = tree
     changed = _pin(reader, study, network.with_values(parameters, initial))
     draws = []
     for name, distribution in study.population.draw.items() if study.population is not None else ():
-        draw = _draw(reader, ("population", "draw", name), distribution, changed)
+        draw = read_draw(reader, ("population", "draw", name), distribution, changed)
         if draw is not None:
             draws.append(draw)
     of_lesions = []
     for name, distribution in study.lesion.draw.items():
-        draw = _draw(reader, ("lesion", "draw", name), distribution, changed)
+        draw = read_draw(reader, ("lesion", "draw", name), distribution, changed)
         if draw is not None:
             of_lesions.append(draw)
     if study.lesion != type(study.lesion)() and network.lesion is None:
@@ -139,6 +119,7 @@ def _pin(reader: Reader, study: Study, network: Network) -> Network:
 
 def _initial(reader: Reader, name: str, network: Network) -> Expr | None:
     path = ("initial", name)
+    name = first_of_group(name, network)
     if name not in network.species_names:
         place = reader.document.place(*path)
         reader.problems.append(unknown_name("species", name, network.species_names, place, f"initial.{name}"))
@@ -178,109 +159,6 @@ def _initial(reader: Reader, name: str, network: Network) -> Expr | None:
         )
         return None
     return Number(start)
-
-
-def _draw(
-    reader: Reader, path: tuple[str, str, str], given: Distribution, network: Network
-) -> Draw | None:
-    name = path[-1]
-    place = reader.document.place(*path)
-    by_name = {item.name: item for item in network.parameters}
-    shown = ".".join(path)
-    if name not in by_name:
-        reader.problems.append(unknown_name("parameter", name, network.parameter_names, place, shown))
-        return None
-    item = by_name[name]
-    if item.expr is not None:
-        reader.problems.append(derived_is_fixed(item, by_name, place, shown))
-        return None
-    values: dict[str, float] = {}
-    for key in ("mean", "sd", "median", "low", "high"):
-        if getattr(given, key) is None:
-            continue
-        quantity = reader.quantity((*path, key))
-        value = in_base(reader, (*path, key), quantity, item) if quantity is not None else None
-        if value is not None:
-            values[key] = value
-    if any(
-        getattr(given, key) is not None and key not in values
-        for key in ("mean", "sd", "median", "low", "high")
-    ):
-        return None
-    draw = _parameters_of(reader, path, given, values, network.index(name))
-    return draw if draw is not None and _within(reader, path, draw, item) else None
-
-
-def _parameters_of(
-    reader: Reader, path: tuple[str, str, str], given: Distribution, values: dict[str, float], position: int
-) -> Draw | None:
-    if given.dist == "normal":
-        if values["sd"] <= 0:
-            reader.note(
-                "C115", f"sd must be above 0, not {values['sd']:g}", (*path, "sd"), "write a positive sd"
-            )
-            return None
-        return Draw(position, "normal", values["mean"], values["sd"])
-    if given.dist == "lognormal":
-        if values["median"] <= 0:
-            fix = "a lognormal is positive: write a positive median"
-            reader.note("C115", f"median must be above 0, not {values['median']:g}", (*path, "median"), fix)
-            return None
-        return Draw(position, "lognormal", math.log(values["median"]), _sigma(given))
-    low, high = values["low"], values["high"]
-    if not low < high:
-        reader.note("C115", f"low ({low:g}) must be below high ({high:g})", (*path, "high"), "swap them")
-        return None
-    if given.dist == "uniform":
-        return Draw(position, "uniform", low, high)
-    if low <= 0:
-        fix = "a loguniform is positive: write a low above 0"
-        reader.note("C115", f"low must be above 0, not {low:g}", (*path, "low"), fix)
-        return None
-    return Draw(position, "loguniform", math.log(low), math.log(high))
-
-
-def _sigma(given: Distribution) -> float:
-    if given.sigma is not None:
-        return given.sigma
-    if given.gsd is not None:
-        return math.log(given.gsd)
-    assert given.cv is not None
-    return math.sqrt(math.log1p(given.cv * given.cv))  # cv^2 = exp(sigma^2) - 1
-
-
-def support(draw: Draw) -> tuple[float, float]:
-    """Smallest and largest value that a draw can give, in base units."""
-    if draw.dist == "uniform":
-        return draw.a, draw.b
-    if draw.dist == "normal":
-        return draw.a - FARTHEST * draw.b, draw.a + FARTHEST * draw.b
-    reach = FARTHEST * draw.b if draw.dist == "lognormal" else 0.0
-    low, high = draw.a - reach, draw.a + reach if draw.dist == "lognormal" else draw.b
-    # exp(log(x)) may miss x by rounding: a bound that is touched is not left
-    return math.exp(low), math.exp(high) if high < 709.0 else math.inf
-
-
-def _within(reader: Reader, path: tuple[str, str, str], draw: Draw, item: Parameter) -> bool:
-    low, high = support(draw)
-    if not math.isfinite(high):
-        reader.note("C115", f"draws of {item.name} can overflow", path, "choose a smaller spread")
-        return False
-    if item.bounds is None:
-        return True
-    slack = 1e-12 * max(abs(low), abs(high)) if draw.dist == "loguniform" else 0.0
-    if item.bounds[0] <= low + slack and high - slack <= item.bounds[1]:
-        return True
-    what = (
-        f"draws of {item.name} reach from {low:.4g} to {high:.4g} {item.unit}, "
-        f"outside its bounds {item.bounds[0]:g} to {item.bounds[1]:g}"
-    )
-    where = f" ({item.place.file}:{item.place.line})" if item.place is not None else ""
-    fix = f"draw from a narrower range, or widen the bounds in the model{where}"
-    if draw.dist == "normal" and item.bounds[0] >= 0 > low:
-        fix = f"use a lognormal, which is positive, or {fix}"
-    reader.note("M306", what, path, fix)
-    return False
 
 
 def _check_derived(reader: Reader, network: Network, given: dict[str, float]) -> None:

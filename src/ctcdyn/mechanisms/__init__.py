@@ -1,0 +1,1 @@
+"""Mechanisms of metastasis, one file each: biology that adds to a model or changes its rates."""
