@@ -13,8 +13,8 @@ import h5py
 import numpy as np
 import pytest
 
+from ctcdyn.comparison import comparison_data, comparison_text
 from ctcdyn.errors import CtcError
-from ctcdyn.inspection import comparison_data, comparison_text
 from ctcdyn.store.content import compare, content_hash
 from ctcdyn.store.verification import verify
 from synthetic import Cohort, schema, seeded

@@ -44,7 +44,7 @@ def test_files_of_every_kind_are_the_same_bytes_twice(
 def test_panels_units_and_legend(results: Results) -> None:
     figure = draw(results)
     labels = [axes.get_ylabel() for axes in figure.axes]
-    assert labels == ["tumor (cells)", "ctc (cells)", "drug (nmol mL$^{-1}$)", "burden (mL$^{-1}$)"]
+    assert labels == ["burden (mL$^{-1}$)", "tumor (cells)", "ctc (cells)", "drug (nmol mL$^{-1}$)"]
     assert [axes.get_xlabel() for axes in figure.axes] == ["", "", "time (days)", "time (days)"]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == [

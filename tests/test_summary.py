@@ -13,7 +13,8 @@ import pytest
 from ctcdyn.errors import CtcError, Status
 from ctcdyn.results import Results
 from ctcdyn.store.layout import Schema
-from ctcdyn.summary import compare, plain, summary, with_error
+from ctcdyn.summary import compare, summary
+from ctcdyn.wording import plain, with_error
 
 TIMES = np.array([0.0, 3.0, 13.0])
 N = 400
@@ -113,7 +114,7 @@ def test_the_block_says_what_set_a_rate_and_what_is_predicted() -> None:
 
 def test_the_end_shows_mean_error_band_and_the_share_of_zeros() -> None:
     text = summary(results(), SimpleNamespace(published=()))
-    end, reading = text.splitlines()[-2:]
+    reading, end = text.splitlines()[-2:]
     assert reading.split() == ["share", "0.02"]
     assert end.split() == ["blood", "(cells)", "12.00", "0.15", "5", "to", "21", "12.5", "%"]
     assert "on day 13" in text
@@ -174,7 +175,8 @@ def test_equal_trajectories_have_no_monte_carlo_error() -> None:
     items = [published("left", "share", 3.0, 0.80, "prediction")]
     text = summary(of_an_ode(np.full((N, 1), 2.0), 1e-6), SimpleNamespace(published=items))
     blood = next(line for line in text.splitlines() if "blood (cells)" in line)
-    assert blood.split() == ["blood", "(cells)", "12", "12.5", "%"]
+    assert blood.split() == ["blood", "(cells)", "12"]
+    assert "MC error" not in text  # of a number that is computed once there is none, and no column for it
     left = next(line for line in text.splitlines() if line.startswith("  left"))
     assert left.split() == ["left", "3", "0.8", "0.79", "predicted"]
 
@@ -219,7 +221,7 @@ def test_the_last_time_is_told_in_a_unit_that_fits(end: float, words: str) -> No
     assert words in text
 
 
-def test_observables_stand_below_the_species_with_their_units() -> None:
+def test_observables_stand_above_the_species_with_their_units() -> None:
     whole = results()
     made = dataclasses.replace(whole.schema, observable_units=("1/mL",))
     kept = ("status", "mean", "var", "obs_var", "n_valid", "p_extinct", "quantiles")
@@ -227,4 +229,4 @@ def test_observables_stand_below_the_species_with_their_units() -> None:
     arrays |= {"obs_mean": np.full((1, 3, 1), 0.25), "obs_var": np.full((1, 3, 1), 0.04)}
     arrays["obs_quantiles"] = np.array([0.1, 0.2, 0.9]).reshape(3, 1, 1, 1).repeat(3, axis=2)
     text = summary(Results.from_arrays(made, arrays), SimpleNamespace(published=()))
-    assert text.splitlines()[-1].split() == ["share", "(1/mL)", "0.250", "0.010", "0.1", "to", "0.9"]
+    assert text.splitlines()[-2].split() == ["share", "(1/mL)", "0.250", "0.010", "0.1", "to", "0.9"]

@@ -18,16 +18,22 @@ from numpy.typing import NDArray
 from ctcdyn.errors import CtcError, Exit, Problem, Status, did_you_mean
 from ctcdyn.rarity import Chance, mean_weight
 from ctcdyn.rarity import chance as chance_of
+from ctcdyn.store.layout import LEAF
 from ctcdyn.store.summary import quantiles_from_counts, relative_error
 
 if TYPE_CHECKING:
     from ctcdyn.results import Results
 
+BAND = (0.025, 0.975)  # the central 95 %
+
 __all__ = [
+    "Computed",
     "Difference",
     "Estimate",
     "arm_index",
     "clocks",
+    "computed_chance",
+    "computed_difference",
     "event_chance",
     "event_difference",
     "event_index",
@@ -75,6 +81,22 @@ class Difference:
     def gain(self) -> float:
         """Variance of an unpaired difference to that of the paired one; infinite where no pair differs."""
         return (self.unpaired / self.error) ** 2 if self.error > 0 else math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A mean over `n` patients of what was computed for each, or of the difference between two arms.
+
+    `error`: of the mean, from which patients were drawn. `low` to `high`: the central 95 % of patients. `gain`: the
+    variance of a difference between other patients in each arm to that of the paired one.
+    """
+
+    value: float
+    error: float
+    low: float
+    high: float
+    n: int
+    gain: float = math.nan
 
 
 def save_index(results: Results, time: float) -> int:
@@ -217,6 +239,64 @@ def event_difference(results: Results, event: str, arm: str, against: str | None
     error = math.sqrt(float((one - other).var(ddof=1)) / n)
     unpaired = math.sqrt((float(one.var(ddof=1)) + float(other.var(ddof=1))) / n)
     return Difference(float((one - other).mean()), error, unpaired, n)
+
+
+def computed_chance(results: Results, column: str, arm: str | None = None) -> Computed:
+    """Mean over the patients of an arm (default: the first) of a column `chance_...` at the end of the run.
+
+    `error` is that of the mean, from which patients were drawn; each patient's chance is computed and has none. `low`
+    and `high` hold the central 95 % of patients: exact where all paths are kept, else from bins, NaN where there are no
+    such quantiles.
+    """
+    a = arm_index(results, arm)
+    found = mean(results, column, float(results.time[-1]), results.arm[a])
+    values = _last(results, column)
+    if values is not None:
+        values = values[(results["arm_index"] == a) & np.isin(results.status, [int(s) for s in Status if s.ok])]
+        low, high = np.quantile(values, BAND) if len(values) else (math.nan, math.nan)
+    else:
+        levels = np.round(results.quantile, 6).tolist()
+        ends = [levels.index(q) if q in levels else -1 for q in BAND]
+        c = results.find(column)[1]
+        low, high = (math.nan if q < 0 else float(results["obs_quantiles"][q, a, -1, c]) for q in ends)
+    return Computed(found.value, found.error, float(low), float(high), found.n)
+
+
+def computed_difference(results: Results, column: str, arm: str, against: str | None = None) -> Computed:
+    """Chance in `arm` minus that in `against` (default: the first arm), patient by patient, as `computed_chance`.
+
+    Exact, as both are; error, band and gain need the paths of all patients, and are NaN without. Where patients failed
+    and paths were not kept, all is NaN: the means would be of different patients.
+    """
+    a, b = arm_index(results, arm), arm_index(results, against)
+    values, arms = _last(results, column), len(results.arm)
+    good = np.isin(results.status, [int(s) for s in Status if s.ok])
+    if values is None:
+        c, valid = results.find(column)[1], results.n_valid[:, -1]
+        whole = bool(good.all()) and valid[a] == valid[b]
+        value = float(results["obs_mean"][a, -1, c] - results["obs_mean"][b, -1, c]) if whole else math.nan
+        return Computed(value, math.nan, math.nan, math.nan, int(valid[a]) if whole else 0)
+    skip = -results.schema.first % arms
+    pairs = max(results.schema.count - skip, 0) // arms
+    table = np.where(good, values, np.nan)[skip : skip + pairs * arms].reshape(pairs, arms)[:, [a, b]]
+    one, other = table[~np.isnan(table).any(axis=1)].T
+    step, n = one - other, len(one)
+    if n < 2:
+        return Computed(float(step.mean()) if n else math.nan, math.nan, math.nan, math.nan, n)
+    variance, apart = float(step.var(ddof=1)), float(one.var(ddof=1) + other.var(ddof=1))
+    low, high = np.quantile(step, BAND)
+    gain = apart / variance if variance > 0 else math.inf
+    return Computed(float(step.mean()), math.sqrt(variance / n), float(low), float(high), n, gain)
+
+
+def _last(results: Results, column: str) -> NDArray[np.float64] | None:
+    """An observable of every trajectory at the last save, where all paths are kept."""
+    if results.schema.kept < results.schema.count or "observables" not in results:
+        return None
+    c, count = results.find(column)[1], results.schema.count
+    steps = range(0, count, 16 * LEAF)
+    parts = [results.rows("observables", start, min(start + 16 * LEAF, count))[:, -1, c] for start in steps]
+    return np.concatenate(parts).astype(np.float64)
 
 
 def _followed(results: Results, event: str) -> NDArray[np.bool_]:

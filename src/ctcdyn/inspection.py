@@ -1,10 +1,7 @@
-"""What is in a result file, and how two differ, as text for people and as plain data for programs."""
+"""What is in a result file, as text for people and as plain data for programs."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import math
 import os
 import textwrap
 from pathlib import Path
@@ -12,16 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from ctcdyn.analysis import event_difference, event_share, low_shares, weights
+from ctcdyn.analysis import (
+    computed_chance,
+    computed_difference,
+    event_difference,
+    event_share,
+    low_shares,
+    weights,
+)
+from ctcdyn.columns import chances
 from ctcdyn.errors import Status
 from ctcdyn.results import Results, open_results
-from ctcdyn.store.content import Comparison
 from ctcdyn.store.layout import BLOCK, COORDINATES, SCHEMA_VERSION, VARIABLES
-from ctcdyn.store.lock import holder, is_dead
-from ctcdyn.store.verification import Whole, verify
-from ctcdyn.store.verification import unfinished as halfway
+from ctcdyn.wording import SHOWN, grouped, or_none, size
 
-_SHOWN = 200  # characters of a provenance entry that the text form shows
 _NOT_CONTENT = ("species_units", "observable_units", "parameter_units")
 
 
@@ -60,7 +61,8 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
             "parameters": _parameters(results),
             "event_kinds": list(schema.event_kinds),
             "events": _events(results),
-            "weights": {key: _plain(value) for key, value in weights(results).items()},
+            "chances": _chances(results),
+            "weights": {key: or_none(value) for key, value in weights(results).items()},
             "time": {
                 "saves": len(schema.times),
                 "start": float(schema.times[0]) if len(schema.times) else None,
@@ -89,77 +91,32 @@ def _events(results: Results) -> list[dict[str, Any]]:
         for number, arm in enumerate(results.arm):
             share = event_share(results, event, arm)
             entry: dict[str, Any] = {"event": event, "arm": arm, "n": share.n}
-            entry |= {"share": _plain(share.value), "error": _plain(share.error)}
+            entry |= {"share": or_none(share.value), "error": or_none(share.error)}
             if number:
                 difference = event_difference(results, event, arm)
                 entry |= {
-                    "difference": _plain(difference.value),
-                    "difference_error": _plain(difference.error),
-                    "unpaired_error": _plain(difference.unpaired),
+                    "difference": or_none(difference.value),
+                    "difference_error": or_none(difference.error),
+                    "unpaired_error": or_none(difference.unpaired),
                 }
             found.append(entry)
     return found
 
 
-def unfinished(path: str | os.PathLike[str]) -> dict[str, Any] | None:
-    """What is known of an unfinished run into `path`, as plain data; None where the result is there or nothing is."""
-    found = None if Path(path).is_file() else halfway(path, check=False)
-    if found is None:
-        return None
-    schema: Any = found.header["schema"]
-    held = holder(found.folder)
-    return {
-        "folder": str(found.folder),
-        "title": schema["title"],
-        "method": schema["method"],
-        "committed": found.rows,
-        "count": found.count,
-        "segments": found.segments,
-        "bytes": found.size,
-        "damaged": list(found.damaged),
-        "seed": schema["provenance"].get("seed"),
-        "begun": schema["provenance"].get("start"),
-        "running": None if held is None or is_dead(held) else {"pid": held.get("pid"), "host": held.get("host")},
-    }
-
-
-def unfinished_text(found: dict[str, Any]) -> str:
-    """The form of `unfinished` for people."""
-    share = 100 * found["committed"] / found["count"]
-    running = found["running"]
-    state = f"being written by process {running['pid']} on {running['host']}" if running else "not running"
-    lines = [
-        f"{found['folder']}: UNFINISHED, {state}",
-        f"{found['title']}, method {found['method']}, seed {found['seed']}, begun {found['begun']}",
-        f"{_grouped(found['committed'])} of {_grouped(found['count'])} trajectories are committed ({share:.1f} %)",
-        f"{found['segments']} segments, {found['bytes'] / 1e6:.3g} MB",
-        *(f"DAMAGED: {name}" for name in found["damaged"]),
-    ]
-    return "\n".join(lines if running else [*lines, "ctcdyn run STUDY.toml --resume goes on"])
-
-
-def verification(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `ctcdyn verify --json` prints."""
-    found = verify(path)
-    if isinstance(found, Whole):
-        return {"file": str(found.path), "complete": True, "count": found.count, "hash": found.hash, "damaged": []}
-    return {
-        "file": str(found.folder),
-        "complete": False,
-        "count": found.count,
-        "committed": found.rows,
-        "segments": found.segments,
-        "damaged": list(found.damaged),
-    }
-
-
-def verification_text(found: dict[str, Any]) -> str:
-    """The form of `verification` for people."""
-    if found["complete"]:
-        return f"whole  {found['file']}: {_grouped(found['count'])} trajectories, content {found['hash']}"
-    damaged = [f"DAMAGED  {name}: --resume sets it aside and computes it again" for name in found["damaged"]]
-    whole = f"{found['segments']} whole segments, {_grouped(found['committed'])} of {_grouped(found['count'])}"
-    return "\n".join([f"unfinished  {found['file']}: {whole} trajectories", *damaged])
+def _chances(results: Results) -> list[dict[str, Any]]:
+    """Chance of each event by the end that was computed, mean over the patients of each arm, and the difference to the
+    first arm; errors: from which patients were drawn."""
+    found = []
+    for event, columns in chances(results).items():
+        for number, arm in enumerate(results.arm):
+            one = computed_chance(results, columns[""], arm)
+            entry: dict[str, Any] = {"event": event, "arm": arm, "patients": one.n}
+            entry |= {"chance": or_none(one.value), "error": or_none(one.error)}
+            if number:
+                change = computed_difference(results, columns[""], arm)
+                entry |= {"difference": or_none(change.value), "difference_error": or_none(change.error)}
+            found.append(entry)
+    return found
 
 
 def _parameters(results: Results) -> dict[str, dict[str, Any]]:
@@ -172,7 +129,7 @@ def _parameters(results: Results) -> dict[str, dict[str, Any]]:
             rows = results.rows("params", start, start + 16 * BLOCK)
             low, high = np.fmin(low, np.fmin.reduce(rows)), np.fmax(high, np.fmax.reduce(rows))
     return {
-        name: {"units": unit, "min": _plain(low[k]), "max": _plain(high[k])}
+        name: {"units": unit, "min": or_none(low[k]), "max": or_none(high[k])}
         for k, (name, unit) in enumerate(zip(schema.parameters, schema.parameter_units))
     }
 
@@ -192,7 +149,7 @@ def failures(path: str | os.PathLike[str], limit: int = 20) -> dict[str, Any]:
                     "trajectory": first + row,
                     "status": Status(int(status[row])).meaning,
                     "n_steps": int(results.rows("n_steps", row, row + 1)[0]),
-                    "parameters": dict(zip(results.parameter, map(_plain, values))),
+                    "parameters": dict(zip(results.parameter, map(or_none, values))),
                 }
             )
         return {"file": str(path), "failed": int(bad.sum()), "trajectories": listed}
@@ -202,8 +159,8 @@ def inspection_text(found: dict[str, Any]) -> str:
     """The form of `inspect` for people."""
     ids, time, made = found["trajectories"], found["time"], found["provenance"]
     complete = "complete" if ids["run"] == ids["count"] else "INCOMPLETE"
-    part = "" if ids["count"] == ids["total"] else f", a part of {_grouped(ids['total'])}"
-    ways = ", ".join(f"{meaning} {_grouped(number)}" for meaning, number in ids["status"].items())
+    part = "" if ids["count"] == ids["total"] else f", a part of {grouped(ids['total'])}"
+    ways = ", ".join(f"{meaning} {grouped(number)}" for meaning, number in ids["status"].items())
     saves = f"{time['saves']} from day {time['start']:g} to {time['end']:g}" if time["saves"] else "none"
     drawn = [name for name, entry in found["parameters"].items() if entry["min"] != entry["max"]]
     contents = [
@@ -212,20 +169,20 @@ def inspection_text(found: dict[str, Any]) -> str:
         if name not in COORDINATES and name not in _NOT_CONTENT
     ]
     lines = [
-        ("file", f"{found['file']}   {_size(found['bytes'])}, schema {found['schema']}"),
+        ("file", f"{found['file']}   {size(found['bytes'])}, schema {found['schema']}"),
         ("title", found["title"]),
         (
             "method",
             f"{found['method']}, seed {made.get('seed', '?')}, ctcdyn {made.get('ctcdyn_version', '?')}",
         ),
-        ("ids", f"{complete}: {_grouped(ids['run'])} of {_grouped(ids['count'])}{part} ({ways or 'none'})"),
+        ("ids", f"{complete}: {grouped(ids['run'])} of {grouped(ids['count'])}{part} ({ways or 'none'})"),
         ("arms", " · ".join(found["arms"])),
         ("times", saves),
         ("species", ", ".join(_with_unit(name, unit) for name, unit in found["species"].items())),
         ("observables", ", ".join(_with_unit(name, unit) for name, unit in found["observables"].items())),
         ("weights", _weighed(found["weights"])),
         ("events", _passages(found["event_kinds"])),
-        ("by the end", _shares(found["events"])),
+        ("by the end", ", ".join(filter(None, (_shares(found["events"]), _computed(found["chances"]))))),
         ("too few", _too_few(found["low_count"], found["below_low_count"])),
         ("parameters", f"{len(found['parameters'])}, drawn: {', '.join(drawn) or 'none'}"),
         ("contents", " ".join(contents).rstrip(",")),
@@ -253,7 +210,7 @@ def _too_few(count: float, shares: dict[str, float]) -> str:
 
 
 def _lesions(table: dict[str, Any] | None) -> str:
-    return f"{_grouped(table['rows'])} rows of {', '.join(table['columns'])}" if table else ""
+    return f"{grouped(table['rows'])} rows of {', '.join(table['columns'])}" if table else ""
 
 
 def _shards(listed: list[dict[str, Any]]) -> str:
@@ -269,7 +226,7 @@ def failures_text(found: dict[str, Any]) -> str:
     """The form of `failures` for people."""
     if not found["failed"]:
         return "no trajectory failed"
-    lines = [f"{_grouped(found['failed'])} failed"]
+    lines = [f"{grouped(found['failed'])} failed"]
     for entry in found["trajectories"]:
         values = ", ".join(
             f"{name} {value:.6g}" for name, value in entry["parameters"].items() if value is not None
@@ -278,76 +235,8 @@ def failures_text(found: dict[str, Any]) -> str:
             f"  {entry['trajectory']:>10}  {entry['status']:<14}  {entry['n_steps']:>9} steps  {values}"
         )
     if found["failed"] > len(found["trajectories"]):
-        lines.append(f"  ... and {_grouped(found['failed'] - len(found['trajectories']))} more")
+        lines.append(f"  ... and {grouped(found['failed'] - len(found['trajectories']))} more")
     return "\n".join(lines)
-
-
-def comparison_data(comparison: Comparison) -> dict[str, Any]:
-    """Everything `ctcdyn compare --json` prints."""
-    return {
-        "first": str(comparison.first),
-        "second": str(comparison.second),
-        "same": comparison.same,
-        "sha256": [comparison.first_hash, comparison.second_hash],
-        "differences": [
-            {key: _plain(value) if isinstance(value, float) else value for key, value in entry.items()}
-            for entry in map(dataclasses.asdict, comparison.differences)
-        ],
-        "provenance": {name: list(pair) for name, pair in comparison.provenance.items()},
-    }
-
-
-def comparison_text(comparison: Comparison) -> str:
-    """The form of a comparison for people; its first word is "same" or "different"."""
-    lines = ["same content" if comparison.same else "different content"]
-    lines += [
-        f"  {comparison.first_hash}  {comparison.first}",
-        f"  {comparison.second_hash}  {comparison.second}",
-    ]
-    for entry in comparison.differences:
-        line = f"  {entry.path:<18}{entry.what}"
-        if entry.elements:
-            line += f": {_grouped(entry.elements)} of {_grouped(entry.size)}"
-        if entry.absolute:
-            line += f", at most {entry.absolute:.3g} absolute, {entry.relative:.3g} relative"
-        lines.append(line)
-    if comparison.provenance:
-        lines.append("made differently (no part of the content):")
-        rows = [row for name, pair in comparison.provenance.items() for row in _changes(name, *pair)]
-        width = max(18, *(len(name) + 2 for name, _ in rows))
-        lines += [f"  {name:<{width}}{text}" for name, text in rows]
-    return "\n".join(lines)
-
-
-def _changes(name: str, before: str | float | None, after: str | float | None) -> list[tuple[str, str]]:
-    """(name, both values) of an entry that differs; of a table in JSON one for each key that does."""
-    if name.endswith("_json"):
-        try:
-            first, second = _flat(json.loads(str(before))), _flat(json.loads(str(after)))
-        except ValueError:
-            pass
-        else:
-            keys = [key for key in {**first, **second} if first.get(key) != second.get(key)]
-            return [(name, ""), *((f"  {key}", f"{first.get(key, '-')}  |  {second.get(key, '-')}") for key in keys)]
-    return [(name, f"{_brief(before)}  |  {_brief(after)}")]
-
-
-def _flat(value: Any, key: str = "") -> dict[str, str]:
-    """Dotted keys of nested tables, each with its value as JSON."""
-    if not isinstance(value, dict):
-        return {key: json.dumps(value)}
-    inner = (_flat(item, f"{key}.{name}" if key else name).items() for name, item in value.items())
-    return {name: text for items in inner for name, text in items}
-
-
-def _brief(value: str | float | None) -> str:
-    if value is None:
-        return "-"
-    text = str(value)
-    if "\n" in text or len(text) > _SHOWN // 2:
-        lines = len(text.splitlines())
-        return f"{lines} line{'s' if lines != 1 else ''}, {len(text)} characters"
-    return text
 
 
 def _passages(names: list[str]) -> str:
@@ -366,31 +255,21 @@ def _shares(events: list[dict[str, Any]]) -> str:
     )
 
 
+def _computed(entries: list[dict[str, Any]]) -> str:
+    """Chances that were computed."""
+    several = len({entry["arm"] for entry in entries}) > 1
+    known = [entry for entry in entries if entry["chance"] is not None]
+    return ", ".join(f"{x['event']} {x['chance']:.4g}" + (f" ({x['arm']})" if several else "") for x in known)
+
+
 def _made(made: dict[str, Any]) -> str:
     parts = [
         f"{name} {made[name]}"
         for name in ("start", "end", "host", "cpu_name", "threads", "command")
-        if name in made and len(str(made[name])) <= _SHOWN
+        if name in made and len(str(made[name])) <= SHOWN
     ]
     return ", ".join(parts)
 
 
 def _with_unit(name: str, unit: str) -> str:
     return name if unit == "1" else f"{name} ({unit})"
-
-
-def _grouped(number: int) -> str:
-    return f"{number:,}".replace(",", " ")
-
-
-def _size(number: float) -> str:
-    for unit in ("bytes", "kB", "MB"):
-        if number < 1000:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} GB"
-
-
-def _plain(value: float) -> float | None:
-    """JSON has no NaN and no infinity."""
-    return float(value) if math.isfinite(value) else None

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ctcdyn.columns import in_order
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.results import Results
 from ctcdyn.scales import choose_scale, time_unit, write_unit
@@ -99,8 +100,8 @@ def plot(
     """Draw results to a file, PNG, SVG or PDF by its suffix, and give its path.
 
     `kind` "bands" shows quantiles over all trajectories, "paths" single kept trajectories. `species` names
-    species and observables (default: all, species first). `reference` holds `Reference`s or tuples like
-    them.
+    species and observables (default: the first 12, what the study is about before species). `reference` holds
+    `Reference`s or tuples like them.
 
         plot(results, species=["ctc"], output="ctc.pdf", reference=[(14, 0.02, "Luzzi 1998", "ctc")])
     """
@@ -162,12 +163,16 @@ def draw(
         elif number + columns < len(panels):
             axes.set_xlabel("")
     figure.align_ylabels()
-    _legend(figure, entries | {_sample(results, kind): _key(linestyle="none")}, width)
+    told = [_sample(results, kind)]
+    columns = len(results.species) + len(results.observable)
+    if not species and columns > PANELS:
+        told.append(f"{PANELS} of {columns} columns")
+    _legend(figure, entries | {text: _key(linestyle="none") for text in told}, width)
     return figure
 
 
 def _panels(results: Results, names: Sequence[str] | None, references: list[Reference]) -> list[_Panel]:
-    chosen = list(names) if names else [*results.species, *results.observable][:PANELS]
+    chosen = list(names) if names else in_order(results)[:PANELS]
     for name in [*chosen, *(reference.name for reference in references)]:
         results.find(name)
     _, scale = time_unit(float(results.time[-1]) if len(results.time) else 0.0)

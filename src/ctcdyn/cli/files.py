@@ -20,11 +20,11 @@ def inspect(
     ] = False,
 ) -> None:
     """Show what is in a result file and how it was made."""
-    from ctcdyn import inspection
+    from ctcdyn import inspection, remains
 
-    halfway = inspection.unfinished(file)
+    halfway = remains.unfinished(file)
     if halfway is not None:
-        print(json.dumps(halfway, indent=2) if as_json else inspection.unfinished_text(halfway))
+        print(json.dumps(halfway, indent=2) if as_json else remains.unfinished_text(halfway))
         return
     found = inspection.failures(file) if failures else inspection.inspect(file)
     if as_json:
@@ -40,11 +40,11 @@ def verify(
     as_json: AsJson = False,
 ) -> None:
     """Prove what is there: read all of a result, or every segment of an unfinished run."""
-    from ctcdyn import inspection
+    from ctcdyn import remains
     from ctcdyn.errors import Exit
 
-    found = inspection.verification(file)
-    print(json.dumps(found, indent=2) if as_json else inspection.verification_text(found))
+    found = remains.verification(file)
+    print(json.dumps(found, indent=2) if as_json else remains.verification_text(found))
     if found["damaged"]:
         raise typer.Exit(int(Exit.NO))
 
@@ -102,8 +102,8 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Tell whether two results are the same, byte for byte."""
+    from ctcdyn.comparison import comparison_data, comparison_text
     from ctcdyn.errors import Exit
-    from ctcdyn.inspection import comparison_data, comparison_text
     from ctcdyn.store.content import compare as compare_content
 
     found = compare_content(first, second)
@@ -119,7 +119,7 @@ def plot(
     ] = "bands",
     species: Annotated[
         str | None,
-        typer.Option(metavar="a,b", help="Species and observables; default: all.", show_default=False),
+        typer.Option(metavar="a,b", help="Species and observables; default: the first 12.", show_default=False),
     ] = None,
     output: Annotated[
         Path | None,
