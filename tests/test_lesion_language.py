@@ -15,6 +15,7 @@ from ctcdyn.codegen import cache
 from ctcdyn.codegen.kernel import link
 from ctcdyn.errors import CtcError
 from ctcdyn.model.load import prepare
+from ctcdyn.preparation import ensemble_of, schema_of
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +183,22 @@ def test_both_kernels_are_named_while_they_are_compiled(folder: Path, monkeypatc
         lambda _cached, kernel: told.append(kernel)
     )
     assert told == ["kernel of the patient", "kernel of a lesion", ""]
+
+
+def test_what_is_a_whole_number_is_known_of_every_column(folder: Path) -> None:
+    path = folder / "whole.toml"
+    head = 'schema = 1\n[model]\nfile = "colonies.toml"\n[simulate]\nt_end = 5\n'
+    more = 'both = { expr = "2 * blood + tissue" }\nshare = { expr = "blood / 2" }\nrate = { expr = "b * blood" }\n'
+    model_file = (folder / "colonies.toml").read_text()
+    (folder / "read.toml").write_text(model_file.replace("[species]", f"[observables]\n{more}[species]", 1))
+    path.write_text(head.replace("colonies", "read") + 'method = "direct"\n')
+    study, resolved = prepare(path)
+    whole = {"blood", "tissue", "both", "founded_settle", "lesions", "lesions_detected"}
+    for inner, cells in (("direct", {"lesion_cells", "lesion_found"}), ("hybrid", set())):
+        linked = link(resolved.network, "direct", lesion_method=inner)
+        made = schema_of(study, linked, ensemble_of(study, resolved))
+        assert set(made.whole) == whole | cells
+    assert set(link(resolved.network, "hybrid").emission.whole) == {"lesions", "lesions_detected"}
 
 
 def test_check_explains_lesions(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

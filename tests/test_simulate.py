@@ -49,6 +49,15 @@ def test_shapes_names_and_types(model: Model) -> None:
     assert repr(model) == "<ctcdyn.Model birth_death_immigration: 1 species, 3 reactions>"
 
 
+@pytest.mark.parametrize("n", [100, 600])  # one leaf, and more
+def test_quantiles_of_counts_are_counts(model: Model, n: int) -> None:
+    found = model.simulate(TIMES, method="direct", n=n, seed=seed_of(), parameters={"immigration": 30.0})
+    assert found.schema.whole == ("colony",)  # the observable of this model is no count
+    exact = np.quantile(found.state, found.quantile, axis=0, method="inverted_cdf")
+    assert exact.max() < 256
+    np.testing.assert_array_equal(found.quantiles[:, 0], exact)
+
+
 def test_one_trajectory_unless_arrays_or_n_say_otherwise(model: Model) -> None:
     assert model.simulate(TIMES, method="direct").state.shape == (1, 3, 1)
     for rows in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +19,7 @@ from ctcdyn.results import open_results
 from ctcdyn.store import PathCoder, Schema, Store
 from ctcdyn.store.chunks import encode
 from ctcdyn.store.content import content_hash
+from ctcdyn.store.identity import as_json, from_json
 from ctcdyn.store.layout import BLOCK, LEAF, VARIABLES
 from ctcdyn.store.summary import quantiles_from_counts, relative_error, summarise
 from synthetic import EDGES, Cohort, Root, Sketch, schema, seeded
@@ -323,6 +325,33 @@ def test_quantiles_from_counts_at_the_edges() -> None:
         quantiles_from_counts([1, 2], [0, 1], [0.5])
     with pytest.raises(ValueError, match="between 0 and 1"):
         quantiles_from_counts([1], [0, 1], [50])
+
+
+def test_quantiles_of_whole_numbers_are_whole_and_exact_where_bins_are_narrow(rng: np.random.Generator) -> None:
+    levels = (0.0, 0.025, 0.25, 0.5, 0.9, 0.975, 1.0)
+    edges = bin_edges(7)
+    table = np.stack([rng.poisson(3.1, 400), rng.poisson(200.0, 400), rng.poisson(4e6, 400)])
+    counts = np.stack([np.histogram(row, edges[2:])[0] for row in table])
+    counts[:, 0] -= (table == 0).sum(axis=1)  # zero has a bin without width
+    zeros = (table == 0).sum(axis=1)[:, None]
+    counts = np.concatenate([np.zeros((3, 1), int), zeros, counts], axis=1)
+    found = quantiles_from_counts(counts, edges, levels, whole=True)
+    exact = np.quantile(table, levels, axis=1, method="inverted_cdf")
+    np.testing.assert_array_equal(found[:, :2], exact[:, :2])
+    np.testing.assert_array_equal(found, np.floor(found))
+    np.testing.assert_allclose(found[:, 2], exact[:, 2], rtol=1 / 256)
+    each = quantiles_from_counts(counts, edges, levels, whole=[True, False, False])
+    np.testing.assert_array_equal(each[:, 0], exact[:, 0])
+    assert not np.array_equal(each[:, 1], np.floor(each[:, 1]))  # as before: spread over its bin
+
+
+def test_columns_of_whole_numbers_are_named_in_the_file(tmp_path: Path, rng: np.random.Generator) -> None:
+    cohort = Cohort(schema(count=400, whole=("ctc",)), rng)
+    with open_results(cohort.write(tmp_path / "a.h5")) as found:
+        assert found.schema.whole == ("ctc",)
+        np.testing.assert_array_equal(found.quantiles[..., 1], np.floor(found.quantiles[..., 1]))
+        assert not np.array_equal(found.quantiles[..., 0], np.floor(found.quantiles[..., 0]))
+        assert from_json(json.loads(json.dumps(as_json(found.schema)))).whole == ("ctc",)
 
 
 def test_few_values_have_the_quantiles_of_all_bins(rng: np.random.Generator) -> None:

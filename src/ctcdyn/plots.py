@@ -178,7 +178,7 @@ def _panels(results: Results, names: Sequence[str] | None, references: list[Refe
     _, scale = time_unit(float(results.time[-1]) if len(results.time) else 0.0)
     panels = []
     for name in chosen:
-        discrete = name in results.species and results.unit(name) == "1"
+        discrete = name in results.schema.whole or (name in results.species and results.unit(name) == "1")
         own = tuple(reference for reference in references if reference.name == name)
         panels.append(_Panel(name, results.time / scale, discrete, own, scale))
     return panels
@@ -308,7 +308,8 @@ def _set_axes(axes: Axes, results: Results, panel: _Panel, drawn: Floats) -> Non
         axes.yaxis.set_minor_locator(FixedLocator(scale.minor))
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_ylim(scale.low, scale.high)
-    unit = "cells" if panel.discrete else write_unit(results.unit(panel.name))
+    cells = panel.discrete and panel.name in results.species
+    unit = "cells" if cells else write_unit(results.unit(panel.name))
     name = re.sub(r"(?<=\d)_(?=\d)", ".", panel.name).replace("_", " ")  # ctc_per_7_5_mL
     axes.set_ylabel(textwrap.fill(f"{name} ({unit})" if unit else name, 26))
     axes.grid(axis="y", color="#E6E6E6", linewidth=0.4)

@@ -100,6 +100,7 @@ def schema_of(study: Study, linked: Linked, ensemble: Ensemble, shard: tuple[int
         quantiles=study.output.quantiles,
         provenance=provenance | versions(),
         lesions=study.output.lesions,
+        inner=linked.lesion.emission if linked.lesion is not None else None,
     )
     first, count = part_of(ensemble, shard)
     if shard[1] > 1:
@@ -118,8 +119,9 @@ def make_schema(
     quantiles: tuple[float, ...] = (),
     provenance: dict[str, str | int | float],
     lesions: bool = False,
+    inner: Emission | None = None,
 ) -> Schema:
-    """The schema of a result, in a file or in memory; `lesions`: with the table of lesions."""
+    """The schema of a result, in a file or in memory; `lesions`: with the table of lesions, `inner`: their kernel's."""
     rules = network.lesion.rules if network.lesion is not None else ()
     units = {o.name: o.unit for o in network.observables}
     if emission.semantics == "moments":
@@ -127,6 +129,7 @@ def make_schema(
     columns = len(network.species) + len(emission.observables)
     bits = sketch_bits(ensemble.arms * len(ensemble.times) * columns)
     quantiles = () if network.tilts else quantiles
+    whole = emission.whole | {f"lesion_{name}" for name in (inner.whole if inner is not None else ())}
     return Schema(
         species=network.species_names,
         species_units=tuple(_unit(s.unit) for s in network.species),
@@ -153,6 +156,7 @@ def make_schema(
         organs=tuple(rule.organ for rule in rules),
         lesions=lesions,
         weighted=bool(network.tilts),
+        whole=tuple(name for name in (*network.species_names, *emission.observables) if name in whole),
     )
 
 

@@ -308,6 +308,7 @@ def _collect(kernel: Kernel, ensemble: Ensemble, threads: int, quantiles: tuple[
         quantiles=quantiles if sketch is not None else (),
         provenance={"seed": ensemble.seed, "rng": RNG},
         lesions=lesions is not None,
+        inner=kernel.lesion.emission if kernel.lesion is not None else None,
     )
     return Results.from_arrays(schema, arrays, tree.root(), sketch, lesions)
 

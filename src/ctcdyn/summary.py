@@ -211,7 +211,11 @@ def _bands(results: Results, a: int) -> NDArray[np.float64] | None:
         return None
     if "final_state" in results and results.schema.count * len(results.species) <= EXACT_STATES:
         reached = np.isin(results.status, (Status.OK, Status.EXTINCT)) & (results["arm_index"] == a)
-        return np.asarray(np.quantile(results.final_state[reached], BAND, axis=0), dtype=np.float64)
+        states = results.final_state[reached]
+        found = np.quantile(states, BAND, axis=0)
+        counted = results.schema.counted[: len(results.species)]
+        found[:, counted] = np.quantile(states[:, counted], BAND, axis=0, method="inverted_cdf")
+        return np.asarray(found, dtype=np.float64)
     return _levels(results, "quantiles", a)
 
 

@@ -16,7 +16,8 @@ from ctcdyn.codegen.layout import Layout, row
 from ctcdyn.codegen.moments import with_moments
 from ctcdyn.codegen.rows import Rows
 from ctcdyn.codegen.writer import Body, prose
-from ctcdyn.model.expr import Number
+from ctcdyn.model.expr import Expr, Name, Number
+from ctcdyn.model.lesion import ALIVE, READING, SEEN
 from ctcdyn.model.network import Network, Semantics
 
 # Kinds of algebra beside the parts that every solver needs: the files of this folder with a `write(layout, rows)`.
@@ -50,6 +51,7 @@ class Emission:
     width: int
     rows: int  # of the work buffer, without the solver's
     semantics: Semantics
+    whole: frozenset[str] = frozenset()  # columns of the output that hold whole numbers, always
 
     @property
     def source(self) -> str:
@@ -96,7 +98,29 @@ def emit(network: Network, semantics: Semantics, algebra: tuple[str, ...], width
         width=width,
         rows=rows.count,
         semantics=semantics,
+        whole=_whole(layout),
     )
+
+
+def _whole(layout: Layout) -> frozenset[str]:
+    """Columns of the output that are whole numbers: counted species and firings, their sums and products."""
+    found = {name for name in layout.species if layout.is_whole(name)}
+    counted = found & set(layout.network.species_names)
+    for o in layout.network.observables:
+        if o.use == READING:  # filled in when lesions have run
+            found |= {o.name} & {ALIVE, SEEN}
+        elif o.expr is not None and _counts(o.expr, counted):
+            found.add(o.name)
+    return frozenset(found)
+
+
+def _counts(e: Expr, counted: set[str]) -> bool:
+    """Whether an expression is made of counts and whole numbers so that it is one itself."""
+    if isinstance(e, Name):
+        return e.id in counted
+    if isinstance(e, Number):
+        return float(e.value).is_integer()
+    return e.op in ("+", "-", "*", "neg", "min", "max") and all(_counts(x, counted) for x in e.args)
 
 
 def _derived(network: Network, semantics: Semantics) -> Network:

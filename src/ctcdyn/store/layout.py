@@ -63,6 +63,7 @@ class Schema:
     founder_rules: tuple[str, ...] = ()
     organs: tuple[str, ...] = ()
     lesions: bool = False
+    whole: tuple[str, ...] = ()  # species and observables that are counts: whole numbers, of which quantiles are some
     weighted: bool = False  # some fates were drawn from another law: rows have a weight, the summary is weighted
 
     @property
@@ -71,6 +72,11 @@ class Schema:
         1`.
         """
         return min(max(self.keep - self.first, 0), self.count)
+
+    @property
+    def counted(self) -> NDArray[np.bool_]:
+        """Which columns of the summary, species and then observables, are whole numbers."""
+        return np.array([name in self.whole for name in (*self.species, *self.observables)], dtype=np.bool_)
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -73,7 +73,8 @@ class MemoryArrays(Mapping[str, Array]):
     def _summarise(self) -> None:
         schema, root, sketch = self._schema, self._root, self._sketch
         if root is not None:
-            self._add(summarise(root, sketch, len(schema.species), schema.quantiles, schema.low_count))
+            kinds = len(schema.species), schema.quantiles, schema.low_count, schema.counted
+            self._add(summarise(root, sketch, *kinds))
         self._root = self._sketch = None
 
     def _add(self, arrays: Mapping[str, Array]) -> None:

@@ -213,6 +213,7 @@ def _schema(file: Any) -> Schema:
         bin_edges=edges,
         low_count=float(attributes.get("low_count", 0.0)),
         weighted="weight" in file,
+        whole=tuple(str(attributes.get("whole", "")).split()),
         provenance=read_provenance(file),
         title=str(attributes["title"]),
         founder_rules=text("founder_rule"),

@@ -46,7 +46,11 @@ class Counts(Protocol):
 
 
 def quantiles_from_counts(
-    counts: ArrayLike, bin_edges: ArrayLike, levels: Sequence[float], places: Array | None = None
+    counts: ArrayLike,
+    bin_edges: ArrayLike,
+    levels: Sequence[float],
+    places: Array | None = None,
+    whole: ArrayLike = False,
 ) -> NDArray[np.float64]:
     """Quantiles of binned numbers, shape (Q, ...) for counts of shape (..., B), or of shape (..., K) of the bins whose
     numbers are in `places`, rising along the last axis.
@@ -56,6 +60,10 @@ def quantiles_from_counts(
     taken as evenly spread, the k-th of them at lo + (hi - lo) * (k + 1/2) / c; between order statistics the
     quantile is linear (type 7 of Hyndman and Fan, doi:10.1080/00031305.1996.10473566). NaN where there is
     no number, or where the quantile falls in a bin with an infinite edge.
+
+    Where `whole` (it has the leading shape of `counts`, or is broadcast to it) the numbers are whole, and a quantile is
+    one of them: the smallest up to which the share of all is at least the level (type 1 there). It is exact where a bin
+    is no wider than 1; a wider one has its c numbers evenly over the whole numbers in it.
     """
     table = np.asarray(counts)
     edges = np.asarray(bin_edges, dtype=np.float64)
@@ -70,11 +78,14 @@ def quantiles_from_counts(
     which = None if places is None else places.reshape(rows.shape)
     running = np.cumsum(rows, axis=1, dtype=np.int64)
     n = running[:, -1]
+    counted = np.broadcast_to(np.asarray(whole, dtype=np.bool_), table.shape[:-1]).reshape(-1)
     position = probabilities[:, None] * np.maximum(n - 1, 0)
+    first = np.maximum(np.ceil(probabilities[:, None] * n) - 1, 0)
+    position = np.where(counted, first, position)
     low = np.floor(position).astype(np.int64)
     high = np.minimum(low + 1, np.maximum(n - 1, 0))
-    below = _order_statistic(rows, running, edges, low, which)
-    above = _order_statistic(rows, running, edges, high, which)
+    below = _order_statistic(rows, running, edges, low, which, counted)
+    above = _order_statistic(rows, running, edges, high, which, counted)
     weight = position - low
     with np.errstate(invalid="ignore"):
         found = np.where(weight == 0, below, below + weight * (above - below))
@@ -83,9 +94,15 @@ def quantiles_from_counts(
 
 
 def _order_statistic(
-    rows: Array, running: NDArray[np.int64], edges: NDArray[np.float64], rank: NDArray[np.int64], which: Array | None
+    rows: Array,
+    running: NDArray[np.int64],
+    edges: NDArray[np.float64],
+    rank: NDArray[np.int64],
+    which: Array | None,
+    counted: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """Value of the number of rank `rank` (Q, R), from 0, in each row of counts (R, B) of the bins `which`."""
+    """Value of the number of rank `rank` (Q, R), from 0, in each row of counts (R, B) of the bins `which`; a whole
+    number where `counted` (R,)."""
     step = int(running[:, -1].max(initial=0)) + 1
     row = np.arange(len(rows), dtype=np.int64)
     flat = (running + row[:, None] * step).reshape(-1)  # ascending over all rows: one search serves them all
@@ -97,7 +114,11 @@ def _order_statistic(
     low, high = edges[number], edges[number + 1]
     bounded = np.isfinite(low) & np.isfinite(high)
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        value = low + (high - low) * ((rank - before + 0.5) / np.maximum(inside, 1))
+        share = (rank - before + 0.5) / np.maximum(inside, 1)
+        value = low + (high - low) * share
+        first = np.ceil(low)
+        number = np.ceil(high) - first  # whole numbers in a bin, which is open above
+        value = np.where(counted & (number > 0), first + np.floor(number * share), value)
     return np.where(bounded, np.where(low == high, low, value), np.nan)
 
 
@@ -110,13 +131,19 @@ def relative_error(bin_edges: ArrayLike) -> float:
 
 
 def summarise(
-    root: Moments, sketch: Counts | None, species: int, levels: Sequence[float], low: float = 0.0
+    root: Moments,
+    sketch: Counts | None,
+    species: int,
+    levels: Sequence[float],
+    low: float = 0.0,
+    whole: ArrayLike = False,
 ) -> dict[str, Array]:
     """Arrays mean, var, mean_error, n_valid, p_extinct, obs_mean, obs_var, obs_mean_error, quantiles, obs_quantiles,
     p_low by their names in a result, of which `schema.variables()` says what is kept.
 
     `species` is S: columns 0 to S - 1 are species, the rest observables. var is the sample variance (NaN
-    for n < 2), everything is NaN where no trajectory is valid. p_low is there where `low`, a power of two, is above 0.
+    for n < 2), everything is NaN where no trajectory is valid. `whole`, (S + O,): columns of whole numbers. p_low is
+    there where `low`, a power of two, is above 0.
     """
     n = np.asarray(root.n, dtype=np.uint64)
     number = n[..., None].astype(np.float64)
@@ -142,7 +169,7 @@ def summarise(
             for start in range(0, times, _SLAB):
                 slab = sketch.counts[arm, start : start + _SLAB]
                 places = None if sketch.places is None else sketch.places[arm, start : start + _SLAB]
-                found_here = quantiles_from_counts(slab, sketch.bin_edges, levels, places)
+                found_here = quantiles_from_counts(slab, sketch.bin_edges, levels, places, whole)
                 table[:, arm, start : start + _SLAB] = found_here
         if low > 0:
             under = np.asarray(sketch.bin_edges, dtype=np.float64)[1:] <= low

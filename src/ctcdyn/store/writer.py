@@ -229,6 +229,8 @@ class Store:
             file.attrs[name] = getattr(schema, name)
         if schema.patients is not None:
             file.attrs["patients"] = schema.patients
+        if schema.whole:
+            file.attrs["whole"] = " ".join(schema.whole)
         for name, variable in schema.variables().items():
             self._create(name, variable)
         for name, meaning in RESERVED.items():
@@ -321,7 +323,8 @@ class Store:
         self, root: Moments, sketch: Counts | None, nodes: Sequence[tuple[int, int, Moments]]
     ) -> None:
         schema, file = self.schema, self._file
-        summary = summarise(root, sketch, len(schema.species), schema.quantiles, schema.low_count)
+        kinds = len(schema.species), schema.quantiles, schema.low_count, schema.counted
+        summary = summarise(root, sketch, *kinds)
         for name, values in summary.items():
             if name in file:
                 file[name][...] = values
