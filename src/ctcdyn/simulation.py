@@ -34,9 +34,15 @@ REMEMBERED = 1000  # choices of a solver
 QUANTILES = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
-def load_model(name_or_path: str | os.PathLike[str]) -> Model:
-    """A built-in model by name, or a model file by path. Raises CtcError (exit 3) with all its problems."""
-    return Model(load_network(str(name_or_path)))
+def load_model(
+    name_or_path: str | os.PathLike[str], mechanisms: Mapping[str, bool | str | Mapping[str, object]] | None = None
+) -> Model:
+    """A built-in model by name, or a model file by path. Raises CtcError (exit 3) with all its problems.
+
+    `mechanisms`: what [mechanisms] of a study says: name -> True, False, a path, or settings
+    (`{"nk_cells": {"kill_rate": "4 /day"}}`).
+    """
+    return Model(load_network(str(name_or_path), mechanisms))
 
 
 class Model:

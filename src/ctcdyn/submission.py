@@ -75,7 +75,7 @@ def files_of(study: Study, resolved: Resolved, shards: int, site: Site) -> dict[
 
     ensemble = ensemble_of(study, resolved)
     part_of(ensemble, (shards, shards))
-    data, copies = _settled(study, ensemble.seed)
+    data, copies = _settled(study, ensemble.seed, resolved)
     result = str(data["output"]["file"])
     about = {
         "study": PurePath(study.path).name,
@@ -192,7 +192,7 @@ def toml_text(data: dict[str, Any]) -> str:
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
-def _settled(study: Study, seed: int) -> tuple[dict[str, Any], dict[str, str]]:
+def _settled(study: Study, seed: int, resolved: Resolved) -> tuple[dict[str, Any], dict[str, str]]:
     """The study's data without anything that could change, and the files of the user's that it names."""
     data: dict[str, Any] = json.loads(json.dumps(study.document.data))
     copies: dict[str, str] = {}
@@ -202,7 +202,11 @@ def _settled(study: Study, seed: int) -> tuple[dict[str, Any], dict[str, str]]:
         return f"./{name}"
 
     model = plugins.find("model", study.model.location)
-    if study.model.file is not None or not plugins.is_built_in(model):
+    if resolved.network.notes:  # composed: its text is a model by itself, wherever its mechanisms are
+        data.pop("mechanisms", None)
+        copies[name := f"model/{resolved.network.name}.toml"] = resolved.network.source_text
+        data["model"] = {"file": f"./{name}"}
+    elif study.model.file is not None or not plugins.is_built_in(model):
         data["model"] = {"file": copied(model, "model")}
     method = study.simulate.method
     if plugins.is_path("solver", method):

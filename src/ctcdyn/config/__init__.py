@@ -13,6 +13,7 @@ from pathlib import Path
 from ctcdyn.config.draws import Distribution, Population
 from ctcdyn.config.inheritance import Override, apply_overrides, read_merged
 from ctcdyn.config.problems import UNKNOWN_MODEL, validate
+from ctcdyn.config.regimens import with_regimens
 from ctcdyn.config.tables import (
     Ensemble,
     Limits,
@@ -72,6 +73,8 @@ def read_study(
     if "species" in document.data and not {"model", "simulate"} & document.data.keys():
         return None, [_is_a_model(document)]
     document, problems = apply_overrides(document, overrides)
+    document, wrong = with_regimens(document)
+    problems += wrong
     _name_output(document, path)
     study, more = validate(document)
     if study is not None:

@@ -70,7 +70,6 @@ class Expansion:
         self.own = {s: frozenset(f for f, on in self.flags.items() if s in on) for s in parts.species}
         lesion = parts.lesion.get("species", {})
         self.inner = parts.lesion.get("size", next(iter(lesion), ""))
-        self.sums = {stage: " + ".join(found) for stage, found in self.stages.items() if found != [stage]}
 
     def _carriers(self, flag: Entry) -> frozenset[str]:
         """Species that can carry a flag: those of its stages, or named themselves."""
@@ -141,7 +140,8 @@ class Expansion:
         for entry in self.parts.hazards:
             at = entry.get("at", {})
             for species, text in self._targets(at):
-                yield Act(entry["name"], entry["name"], ((1, species),), (), "k", text, entry, spread=True)
+                told = {"fate": entry["name"]} | entry
+                yield Act(entry["name"], entry["name"], ((1, species),), (), "k", text, told, spread=True)
         for flag, entry in self.parts.flags.items():
             for sign, key in (("+", "gain"), ("-", "loss")):
                 for species, text in self._targets(entry.get(key, {}), flag):
@@ -245,6 +245,8 @@ class Expansion:
             return
         carrier = start.species
         flagged = bool(carrier) and bool(self.own[carrier])
+        if flagged and act.key == "rate" and start.flags:
+            return
         if flagged and act.key == "rate":
             fix = "write k, the rate for one cell: it is multiplied with the number of cells of each variant"
             what = f"{act.name} takes from {carrier}, which has flags, and gives a rate for all of its cells"
@@ -270,11 +272,11 @@ class Expansion:
         return self.name(Variant(name)) if name in self.own else name
 
     def _in_model(self, text: str, start: Variant, births: dict[Variant, list[str]]) -> str:
-        """`division`, `members` and names of stages as what they stand for here."""
+        """`division` and `members` as what they stand for here."""
         rates = " + ".join(births.get(start, [])) or "0"
-        own = {"division": rates, "members": f"{self._size(start.species):g}"} if start.species else {}
-        meant = {name: value for name, value in (self.sums | own).items() if name not in self.parts.species}
-        return renamed(text, meant)
+        if not start.species:
+            return text
+        return renamed(text, {"division": rates, "members": f"{self._size(start.species):g}"})
 
     def _factors(self, process: str, start: Variant) -> list[str]:
         found = [str(self.parts.flags[f].get("factors", {}).get(process, "")) for f in self.flags if f in start.flags]

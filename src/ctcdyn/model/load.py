@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ctcdyn import plugins
 from ctcdyn.config import UNKNOWN_MODEL, ModelChoice, Override, Study, read_study
@@ -58,26 +59,29 @@ _LATER = ("treatment", "event")
 _TITLE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
-def load_model(model: str | Path | ModelChoice) -> Network:
-    """The model of a built-in name, a path or a study's [model]. Raises CtcError with every problem of its
-    text.
+def load_model(model: str | Path | ModelChoice, mechanisms: Mapping[str, Any] | None = None) -> Network:
+    """The model of a built-in name, a path or a study's [model]; `mechanisms` as in [mechanisms] of a study. Raises
+    CtcError with every problem of its text.
 
     >>> load_model("birth_death_immigration").conservation()
     []
     """
-    network, problems = read_model(model)
+    network, problems = read_model(model, mechanisms)
     if problems or network is None:
         raise CtcError(problems)
     return network
 
 
-def read_model(model: str | Path | ModelChoice) -> tuple[Network | None, list[Problem]]:
+def read_model(
+    model: str | Path | ModelChoice, mechanisms: Mapping[str, Any] | None = None
+) -> tuple[Network | None, list[Problem]]:
     """Like `load_model`, but hands the problems over instead of raising them; no network comes with
     problems.
     """
     try:
         path = plugins.find("model", model.location if isinstance(model, ModelChoice) else model)
-        document, given = read_document(path), model.mechanisms if isinstance(model, ModelChoice) else {}
+        document, given = read_document(path), dict(mechanisms or {})
+        given |= model.mechanisms if isinstance(model, ModelChoice) else {}
     except CtcError as error:
         return None, list(error.problems)
     composition: Composition | None = None

@@ -32,6 +32,7 @@ MODEL_KEYS = (
     "observables",
     "lesion",
     "published",
+    "treatment",
 )
 FACTS = ("MODEL", "NUMBER", "ACTS_ON", "REFUTED_BY")
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")

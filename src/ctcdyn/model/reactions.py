@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import reduce
 
 from ctcdyn.errors import CtcError
 from ctcdyn.model.definitions import shown_unit
@@ -56,7 +57,7 @@ def read_species(reader: Reader, taken: dict[str, str]) -> tuple[Species, ...]:
 
 
 def read_groups(reader: Reader, species: tuple[Species, ...], taken: dict[str, str]) -> None:
-    """Lets the reader of expressions know the groups of species: the name of one means the sum of its species."""
+    """Lets the reader of expressions know groups and stages: the name of one means the sum of its species."""
     for item in species:
         if item.group and item.group not in reader.groups:
             reader.name(item.group, ("species", item.name, "group"), taken, "group of species")
@@ -67,6 +68,12 @@ def read_groups(reader: Reader, species: tuple[Species, ...], taken: dict[str, s
             if len(units) > 1 and before is None:
                 fix = "give all species of a group one unit"
                 reader.note("U204", f"species of group {item.group} have several units", ("species", item.name), fix)
+    stages = dict.fromkeys(item.stage for item in species if item.stage)
+    for stage in stages:
+        here = [item for item in species if item.stage == stage]
+        if stage not in taken and len({item.dimension for item in here}) == 1:
+            taken[stage] = "stage"
+            reader.groups[stage] = reduce(lambda left, right: Call("+", (left, right)), (Name(x.name) for x in here))
 
 
 def _word(reader: Reader, path: KeyPath) -> str:

@@ -59,7 +59,7 @@ def read_observables(
 
 def group_readings(reader: Reader, species: Iterable[Species]) -> tuple[Observable, ...]:
     """The sum of each group of species, under the name of the group."""
-    first = {item.group: item for item in reversed(tuple(species)) if item.group}
+    first = {name: item for item in reversed(tuple(species)) for name in (item.stage, item.group) if name}
     return tuple(
         Observable(name, tree, None, {}, first[name].declared, f"all of {name}", first[name].place)
         for name, tree in reader.groups.items()
