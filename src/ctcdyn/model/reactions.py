@@ -73,7 +73,8 @@ def read_groups(reader: Reader, species: tuple[Species, ...], taken: dict[str, s
         here = [item for item in species if item.stage == stage]
         if stage not in taken and len({item.dimension for item in here}) == 1:
             taken[stage] = "stage"
-            reader.groups[stage] = reduce(lambda left, right: Call("+", (left, right)), (Name(x.name) for x in here))
+            terms: list[Expr] = [Name(x.name) for x in here]
+            reader.groups[stage] = reduce(lambda left, right: Call("+", (left, right)), terms)
 
 
 def _word(reader: Reader, path: KeyPath) -> str:
