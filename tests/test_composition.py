@@ -162,6 +162,15 @@ def test_variants_that_nothing_reaches_are_left_out(tmp_path: Path) -> None:
     assert any("blood_cloaked_soft" in line and "left out" in line for line in network.notes)
 
 
+def test_flags_that_exclude_each_other(tmp_path: Path) -> None:
+    given = FLAGS.replace("[flag.soft]", '[flag.soft]\nwithout = ["cloaked"]')
+    network = composed(tmp_path, mechanisms='flags = "./flags.py"', flags=given)
+    assert [s for s in network.species_names if s.startswith("blood")] == ["blood_plain", "blood_cloaked", "blood_soft"]
+    assert [x for x in rates(network) if x.startswith("cloaked_")] == [
+        "cloaked_blood_plain", "cloaked_loss_blood_cloaked",
+    ]  # fmt: skip
+
+
 def test_one_line_switches_narrows_and_sets(tmp_path: Path) -> None:
     mine = 'flags = { file = "./flags.py", kill = "9 /day", at = ["blood"] }'
     study = '[mechanisms.flags]\ncover = { value = "30 /day", source = "doi:10.1000/1" }\nkind = "strong"\n'

@@ -94,6 +94,7 @@ def gather(document: Document, asked: Mapping[str, Entry]) -> tuple[Parts, list[
 
 
 _HEAD = ("schema", "name", "title", "doc", "time_unit", "units", "test")
+_OF_FLAGS = ("at", "without")  # keys of a flag that a model or study may set
 _TABLES = ("species", "parameters", "observables", "flag", "stage")
 _LISTS = ("reaction", "hazard", "noise", "published")
 _PILES = {"flag": "flags", "stage": "stages", "reaction": "reactions", "hazard": "hazards", "noise": "noises"}
@@ -110,7 +111,7 @@ def _order(item: tuple[str, Entry]) -> tuple[int, str]:
 
 def _with_settings(parts: Parts, mechanism: Mechanism, settings: Entry) -> Mechanism:
     """The mechanism with the options that were chosen; settings that it does not know are noted."""
-    known = [*mechanism.options, *mechanism.parameters, *(["at"] if "flag" in mechanism.document.data else [])]
+    known = [*mechanism.options, *mechanism.parameters, *(_OF_FLAGS if "flag" in mechanism.document.data else ())]
     chosen = dict(mechanism.chosen)
     for key, value in settings.items():
         place, shown = settings["places"].get(key), f"mechanisms.{mechanism.name}.{key}"
@@ -141,8 +142,8 @@ def _pile(parts: Parts, mechanism: Mechanism | None, document: Document, setting
             full = mechanism.full_name(name) if mechanism is not None and kind == "parameters" else name
             if kind == "parameters" and settings is not None:
                 entry = _with_value(entry, name, settings)
-            if kind == "flag" and settings is not None and "at" in settings:
-                entry["at"] = settings["at"]
+            if kind == "flag" and settings is not None:
+                entry |= {key: settings[key] for key in _OF_FLAGS if key in settings}
             if kind == "species" and mechanism is not None and _provided(parts, entry):
                 continue
             if full in pile:

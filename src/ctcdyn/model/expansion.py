@@ -106,10 +106,15 @@ class Expansion:
         self._write_lesion(result)
         return result
 
+    def _fits(self, flag: str, flags: Flags) -> bool:
+        """Whether a cell with these flags may carry one more: `without` names those that exclude each other."""
+        without = {f: set(self.parts.flags[f].get("without", ())) for f in (flag, *flags)}
+        return not any(f in without[flag] or flag in without[f] for f in flags)
+
     def _variants(self, species: str) -> list[Variant]:
         found = [frozenset[str]()]
         for flag in (f for f in self.flags if f in self.own[species]):
-            found += [flags | {flag} for flags in found]
+            found += [flags | {flag} for flags in found if self._fits(flag, flags)]
         return [Variant(species, flags) for flags in found]
 
     def _species(self, entry: Entry, species: str, variant: Variant) -> Entry:
@@ -199,11 +204,10 @@ class Expansion:
         carrier = self._carrier(act)
         if not carrier:
             return [Variant("")]
-        flag = act.moves[1:]
-        return [
-            v for v in self._variants(carrier)
-            if v in reached and (not flag or (flag in v.flags) == (act.moves[0] == "-"))
-        ]  # fmt: skip
+        flag, here = act.moves[1:], [v for v in self._variants(carrier) if v in reached]
+        if act.moves[:1] == "-":
+            return [v for v in here if flag in v.flags]
+        return [v for v in here if not flag or (flag not in v.flags and self._fits(flag, v.flags))]
 
     def _outcomes(self, act: Act, start: Variant) -> list[tuple[Flags, str]]:
         """(flags that the products carry on, share of the firings)."""
@@ -215,9 +219,9 @@ class Expansion:
         for flag, share in act.share:
             lives = any(flag in self.own.get(x, ()) for _, x in act.right)
             if lives and flag not in self.own.get(start.species, frozenset()):
-                found = [(f | {flag}, product(p, share)) for f, p in found] + [
-                    (f, product(p, f"1 - {share}" if " " not in share else f"1 - ({share})")) for f, p in found
-                ]
+                rest = f"1 - {share}" if " " not in share else f"1 - ({share})"
+                given = [(f | {flag}, product(p, share)) for f, p in found if self._fits(flag, f)]
+                found = given + [(f, product(p, rest) if self._fits(flag, f) else p) for f, p in found]
         return found
 
     def _reached(self, acts: list[Act]) -> set[Variant]:
