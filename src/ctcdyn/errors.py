@@ -132,6 +132,7 @@ CODES: dict[str, str] = {
     "M335": "the patient depends on its lesions",
     "M340": "a rate of cells that carry flags",
     "M341": "a mechanism has nothing to act on",
+    "M342": "options of a mechanism that do not go together",
     "X401": "not an expression",
     "X402": "a character that expressions do not have",
     "X403": "an expression is too long or too deeply nested",

@@ -9,6 +9,7 @@ from typing import Any
 from ctcdyn.errors import Place, Problem
 from ctcdyn.model.composition import Entry, Parts, asked_for, gather, wrong_requests
 from ctcdyn.model.expansion import Expansion, Written
+from ctcdyn.model.joining import join_parts
 from ctcdyn.model.mechanism import Mechanism
 from ctcdyn.places import Document, KeyPath, toml_key, toml_value
 
@@ -45,7 +46,9 @@ def compose(
         return replace(document, data=rest), Composition((), (), ()), problems
     asked = asked_for(document, given, places)
     parts, mechanisms = gather(document, asked)
-    _check_targets(parts, mechanisms, {name: settings[""] for name, settings in asked.items()})
+    asked_at = {name: settings[""] for name, settings in asked.items()}
+    join_parts(parts, asked_at)
+    _check_targets(parts, mechanisms, asked_at)
     expansion = Expansion(parts)
     written = expansion.written()
     data, at = _data(parts, written)
@@ -100,6 +103,13 @@ def _data(parts: Parts, written: Written) -> tuple[dict[str, Any], dict[KeyPath,
             entry | {"reaction": name}
             for entry in parts.lesion.get("founder", ())
             for name in written.founders.get(str(entry.get("reaction")), [entry.get("reaction")])
+        ]
+        told = {entry.get("reaction") for entry in founders}
+        size = lesion.get("size", next(iter(lesion["species"]), ""))
+        founders += [
+            {"": parts.lesion.get("", {}).get("detection"), "reaction": name, "begins": {size: cells}}
+            for name, cells in written.groups.items()
+            if name not in told
         ]
         lesion["founder"] = [put(e, "lesion", "founder", k) for k, e in enumerate(founders)]
         data["lesion"] = lesion

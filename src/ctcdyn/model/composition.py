@@ -13,8 +13,8 @@ from typing import Any
 
 from ctcdyn import plugins
 from ctcdyn.errors import CtcError, Place, Problem, nearest
-from ctcdyn.model.mechanism import EXPRESSIONS, Mechanism, read_mechanism
-from ctcdyn.places import Document, describe
+from ctcdyn.model.mechanism import EXPRESSIONS, Mechanism, product, read_mechanism
+from ctcdyn.places import Document, describe, toml_value
 
 Entry = dict[str, Any]  # a table of a text, with its place under ""
 
@@ -122,13 +122,26 @@ def _with_settings(parts: Parts, mechanism: Mechanism, settings: Entry) -> Mecha
             fix = f'did you mean "{near}"?' if near else f"it has {', '.join(known) or 'no settings'}"
             parts.note("C102", f'{mechanism.name} has no setting "{key}"', place, shown, fix, key)
         elif key in mechanism.options:
-            if value in mechanism.options[key]:
+            if value in mechanism.values(key):
                 chosen[key] = value
             else:
                 allowed = ", ".join(f'"{x}"' for x in mechanism.options[key])
                 parts.note("C105", f"{key} must be one of {allowed}, not {describe(value)}", place, shown,
                            f"write {key} = {allowed.split(', ')[0]}", key)  # fmt: skip
-    return Mechanism(**{**mechanism.__dict__, "chosen": chosen})
+    mechanism = Mechanism(**{**mechanism.__dict__, "chosen": chosen})
+    for key in settings.keys() & set(mechanism.parameters):
+        table = mechanism.document.data["parameters"][key]
+        if not mechanism.holds(table):
+            asked = ", ".join(f"{option} = {toml_value(value)}" for option, value in table["if"].items())
+            what, shown = f"{mechanism.name} has {key} only with {asked}", f"mechanisms.{mechanism.name}.{key}"
+            parts.note("M342", what, settings["places"][key], shown, "choose that option, or leave it out", key)
+    for entry in mechanism.refusals():
+        if mechanism.holds(entry):
+            asked = ", ".join(f"{option} = {toml_value(value)}" for option, value in entry["if"].items())
+            option = next((x for x in entry["if"] if x in settings["places"]), "")
+            place, shown = settings["places"].get(option, settings[""]), f"mechanisms.{mechanism.name}.{option}"
+            parts.note("M342", f"{mechanism.name} does not go with {asked}: {entry['why']}", place, shown, entry["fix"])
+    return mechanism
 
 
 def _pile(parts: Parts, mechanism: Mechanism | None, document: Document, settings: Entry | None = None) -> None:
@@ -146,6 +159,9 @@ def _pile(parts: Parts, mechanism: Mechanism | None, document: Document, setting
                 entry |= {key: settings[key] for key in _OF_FLAGS if key in settings}
             if kind == "species" and mechanism is not None and _provided(parts, entry):
                 continue
+            if kind == "stage" and full in pile:
+                _join_stage(pile[full], entry)
+                continue
             if full in pile:
                 what = f'"{full}" is declared by {document.path} and once more elsewhere'
                 parts.note("M301", what, entry[""], f"{kind}.{name}", "rename one of the two", name)
@@ -156,13 +172,23 @@ def _pile(parts: Parts, mechanism: Mechanism | None, document: Document, setting
             if isinstance(table, dict) and (mechanism is None or mechanism.holds(table)):
                 entry = _entry(table, mechanism, document.place(kind, number))
                 getattr(parts, _PILES.get(kind, kind)).append(entry)
-    for process, factor in _named(document, "scale"):
+    for process, factors in _named(document, "scale"):
         place = document.place("scale", process)
-        if isinstance(factor, dict) and (mechanism is None or not mechanism.holds(factor)):
-            continue
-        text = factor.get("factor", "1") if isinstance(factor, dict) else factor
-        parts.scales.append({"": place, "process": process, "factor": mechanism.full(text) if mechanism else text})
+        for factor in factors if isinstance(factors, list) else [factors]:
+            if isinstance(factor, dict) and (mechanism is None or not mechanism.holds(factor)):
+                continue
+            text = factor.get("factor", "1") if isinstance(factor, dict) else factor
+            parts.scales.append({"": place, "process": process, "factor": mechanism.full(text) if mechanism else text})
     _pile_lesion(parts, mechanism, document)
+
+
+def _join_stage(known: Entry, new: Entry) -> None:
+    """What several texts say of one stage: factors of one process are multiplied."""
+    factors = known.setdefault("factors", {})
+    for process, factor in new.get("factors", {}).items():
+        factors[process] = product(str(factors.get(process, "1")), str(factor))
+    if "like" in new:
+        known.setdefault("like", new["like"])
 
 
 def _provided(parts: Parts, entry: Entry) -> bool:

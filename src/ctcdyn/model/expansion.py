@@ -18,7 +18,8 @@ from ctcdyn.model.composition import Entry, Parts
 from ctcdyn.model.mechanism import product, renamed, words
 
 PLAIN = "plain"
-_TERM = re.compile(r"(?:([0-9]+)\s*\*?\s*)?([A-Za-z_]\w*)")
+_TERM = re.compile(r"(?:([0-9]+)\s*\*?\s*|(members)\s+)?([A-Za-z_]\w*)")
+MEMBERS = 0  # a count that stands for as many as the reactant has cells
 Flags = frozenset[str]
 Side = tuple[tuple[int, str], ...]  # (count, species or stage)
 
@@ -44,6 +45,7 @@ class Act:
     moves: str = ""
     spread: bool = False  # whether it stands for several: then each is named after its cells
     share: tuple[tuple[str, str], ...] = ()  # flags given to some of what arises: (flag, share)
+    founders: int = 1  # cells of a lesion that it founds
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Written:
     reactions: list[Entry] = field(default_factory=list)
     lesion_reactions: list[Entry] = field(default_factory=list)
     founders: dict[str, list[str]] = field(default_factory=dict)  # reaction as declared -> as written out
+    groups: dict[str, int] = field(default_factory=dict)  # reactions that found a lesion with several cells
     dropped: list[str] = field(default_factory=list)
 
 
@@ -101,6 +104,8 @@ class Expansion:
                 for entry, grows in self._write(act, variant, births):
                     result.reactions.append(entry)
                     result.founders.setdefault(act.name, []).append(entry["name"])
+                    if act.founders > 1:
+                        result.groups[entry["name"]] = act.founders
                     if grows is not None and "k" in entry:
                         births.setdefault(grows, []).append(entry["k"])
         self._write_lesion(result)
@@ -174,13 +179,25 @@ class Expansion:
         """The act for each species of the stage that it takes from, where a stage has several."""
         sources = [name for _, name in act.left if name in self.stages and name not in self.parts.species]
         if not sources:
-            yield replace(act, left=self._chosen(act.left, 1), right=self._chosen(act.right, 1))
+            size = self._size(act.left[0][1]) if act.left else 1
+            yield self._founding(replace(act, left=self._chosen(act.left, 1), right=self._chosen(act.right, 1)), size)
             return
         for species in self.stages[sources[0]]:
             size = self._size(species)
             left = tuple((n, species if x == sources[0] else x) for n, x in act.left)
             right = tuple((n, species if x == sources[0] else x) for n, x in act.right)
-            yield replace(act, left=left, right=self._chosen(right, size), spread=len(self.stages[sources[0]]) > 1)
+            placed = replace(act, left=left, right=self._chosen(right, size), spread=len(self.stages[sources[0]]) > 1)
+            yield self._founding(placed, size)
+
+    def _founding(self, act: Act, size: float) -> Act:
+        """The act with `members` counted, and cells of a stage `growing` that the model does not have as one lesion."""
+        right, founders = [], 1
+        for count, name in act.right:
+            count = count or int(size)
+            if name == "growing" and self.inner and name not in self.stages and name not in self.parts.species:
+                count, founders, name = 1, count, "lesion"
+            right.append((count, name))
+        return replace(act, right=tuple(right), founders=founders)
 
     def _chosen(self, side: Side, size: float) -> Side:
         """Stages among the terms as the species of that stage with as many cells."""
@@ -319,7 +336,7 @@ def _side(text: str) -> Side:
     for term in text.split("+"):
         match = _TERM.fullmatch(term.strip())
         if match is not None:
-            found.append((int(match[1] or 1), match[2]))
+            found.append((MEMBERS if match[2] else int(match[1] or 1), match[3]))
         elif term.strip() not in ("", "0"):
             found.append((1, term.strip()))
     return tuple(found)

@@ -21,6 +21,7 @@ from ctcdyn.places import Document, KeyPath, parse_document
 
 MODEL_KEYS = (
     "options",
+    "refused",
     "parameters",
     "species",
     "reaction",
@@ -72,6 +73,15 @@ class Mechanism:
         """Whether a part stands under the options that were chosen: `if = { law = "gompertz" }`."""
         asked = entry.get("if", {}) if isinstance(entry, dict) else {}
         return all(self.chosen.get(k) in (v if isinstance(v, list) else [v]) for k, v in asked.items())
+
+    def refusals(self) -> list[dict[str, Any]]:
+        """`[[refused]]`: choices (`if`) that this mechanism does not go with, `why`, and the `fix`."""
+        return list(self.document.data.get("refused", []))
+
+    def values(self, option: str) -> tuple[str, ...]:
+        """What an option may be, and what it is refused for with a reason."""
+        refused = [entry["if"][option] for entry in self.refusals() if option in entry["if"]]
+        return (*self.options[option], *(x for x in refused if x not in self.options[option]))
 
     def full(self, value: Any) -> Any:
         """An expression, or a table of them, with the full names of parameters."""

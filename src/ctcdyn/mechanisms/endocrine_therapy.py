@@ -1,0 +1,29 @@
+"""Endocrine therapy: without oestrogen cells that need it divide and wake less often.
+
+While it is given, divisions of the primary (`grow`) and of metastases (`divide`) come at `growth` times their rate, and waking at `waking` times. `absent`
+is the share of the effect that is missing, 1 without the drug:
+
+    [[treatment]]
+    name     = "endocrine"
+    start    = { after = "resection", delay = "28 days" }
+    duration = "5 years"
+    scale    = { endocrine_therapy_absent = 0 }
+
+Five years of tamoxifen leave 0.5 to 0.6 of the recurrences of years 0 to 9 (trialists' overview, EBCTCG).
+"""
+
+NUMBER = 24
+ACTS_ON = ("primary", "growing", "lesion", "dormant")
+REFUTED_BY = "Recurrences of oestrogen-dependent tumours under tamoxifen come as often as without."
+
+MODEL = """
+[parameters]
+absent = { value = 1, bounds = [0, 1], source = "derived: 1 is untreated", doc = "share of the effect that is missing; what a treatment scales" }
+growth = { value = 0.6, bounds = [0, 1], source = "assumed: with waking, about the ratio of recurrences under tamoxifen", doc = "divisions under therapy relative to without" }
+waking = { value = 0.5, bounds = [0, 1], source = "assumed: about the ratio of recurrences under tamoxifen", doc = "waking under therapy relative to without" }
+
+[scale]
+grow = "growth + (1 - growth) * absent"
+divide = "growth + (1 - growth) * absent"
+wake = "waking + (1 - waking) * absent"
+"""
