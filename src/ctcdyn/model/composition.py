@@ -178,7 +178,8 @@ def _pile(parts: Parts, mechanism: Mechanism | None, document: Document, setting
             if isinstance(factor, dict) and (mechanism is None or not mechanism.holds(factor)):
                 continue
             text = factor.get("factor", "1") if isinstance(factor, dict) else factor
-            parts.scales.append({"": place, "process": process, "factor": mechanism.full(text) if mechanism else text})
+            entry = {"": place, "process": process, "factor": mechanism.full(text) if mechanism else text}
+            parts.scales.append(entry | ({"by": mechanism.name} if mechanism is not None else {}))
     _pile_lesion(parts, mechanism, document)
 
 

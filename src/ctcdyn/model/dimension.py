@@ -1,8 +1,8 @@
 """Dimensions of expressions: days are not added to millilitres, and nothing with a unit goes into exp or log.
 
-Three allowances keep rates writable. A literal 0 fits any unit. A plain number that is added to the time `t`
-or compared with it is a number of days, as in `t >= 25`. `cells` is no dimension, so counts and plain numbers
-mix.
+Three allowances keep rates writable. A literal 0 fits any unit, also times something. A plain number that
+is added to the time `t` or compared with it is a number of days, as in `t >= 25`. `cells` is no dimension, so counts
+and plain numbers mix.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ def _of(e: Expr, dimensions: Mapping[str, Dimension]) -> tuple[Dimension, _Kind]
     kind = _together(parts)
     found = [part[0] for part in parts]
     if e.op == "*":
-        return found[0] * found[1], kind
+        return found[0] * found[1], _Kind.ZERO if _Kind.ZERO in (parts[0][1], parts[1][1]) else kind
     if e.op == "/":
-        return found[0] / found[1], kind
+        return found[0] / found[1], _Kind.ZERO if parts[0][1] is _Kind.ZERO else kind
     if e.op == "**":
         return _power(e, found), kind
     if e.op in ("neg", "abs"):

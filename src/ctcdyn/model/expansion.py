@@ -20,6 +20,7 @@ from ctcdyn.model.mechanism import product, renamed, words
 PLAIN = "plain"
 _TERM = re.compile(r"(?:([0-9]+)\s*\*?\s*|(members)\s+)?([A-Za-z_]\w*)")
 MEMBERS = 0  # a count that stands for as many as the reactant has cells
+_PRODUCT = re.compile(r"[\w.]+(?: [*/] [\w.]+)*")
 Flags = frozenset[str]
 Side = tuple[tuple[int, str], ...]  # (count, species or stage)
 
@@ -238,7 +239,8 @@ class Expansion:
             if lives and flag not in self.own.get(start.species, frozenset()):
                 rest = f"1 - {share}" if " " not in share else f"1 - ({share})"
                 given = [(f | {flag}, product(p, share)) for f, p in found if self._fits(flag, f)]
-                found = given + [(f, product(p, rest) if self._fits(flag, f) else p) for f, p in found]
+                left = [(f, product(p, rest) if self._fits(flag, f) else p) for f, p in found]
+                found = given + [x for x in left if share != "1" or not self._fits(flag, x[0])]
         return found
 
     def _reached(self, acts: list[Act]) -> set[Variant]:
@@ -273,6 +275,8 @@ class Expansion:
             what = f"{act.name} takes from {carrier}, which has flags, and gives a rate for all of its cells"
             self.parts.note("M340", what, act.entry[""], f"reaction.{act.name}", fix)
             return
+        if self._asks(act, "division") and not births.get(start) and _PRODUCT.fullmatch(act.text):
+            return  # nothing divides there
         text = self._in_model(act.text, start, births)
         for flags, share in self._outcomes(act, start):
             factor = product(text, *self._factors(act.process, start), self._in_model(share, start, births))

@@ -16,7 +16,11 @@ def join_parts(parts: Parts, places: Mapping[str, Place | None]) -> None:
     """What can only be done when all texts are on the pile. `places`: where each mechanism is asked for."""
     _without_pool(parts)
     _check_needs(parts, places)
+    _leave_out_absent_stages(parts)
     _scale_parameters(parts)
+
+
+STAGES = ("primary", "blood", "cluster", "arrested", "arrested_cluster", "tissue", "dormant", POOL)
 
 
 def _without_pool(parts: Parts) -> None:
@@ -43,6 +47,23 @@ def _check_needs(parts: Parts, places: Mapping[str, Place | None]) -> None:
         entry.pop("needs", None)
 
 
+def _leave_out_absent_stages(parts: Parts) -> None:
+    """What mechanisms say of a shipped stage that this model has no species of: no cells are there, so its name is 0
+    in their expressions, and reactions that take from it do not happen.
+    """
+    known = {*parts.species, *parts.parameters, *(entry.get("stage") for entry in parts.species.values())}
+    absent = {stage: "0" for stage in STAGES if stage not in known}
+    parts.reactions = [x for x in parts.reactions if "by" not in x or not absent.keys() & words(_left(x))]
+    for entry in (*parts.reactions, *parts.hazards, *parts.scales, *parts.flags.values(), *parts.stages.values()):
+        for key in EXPRESSIONS if "by" in entry else ():
+            if key in entry:
+                entry[key] = _replaced(entry[key], absent)
+
+
+def _left(entry: Entry) -> str:
+    return str(entry.get("equation", "")).partition("->")[0]
+
+
 def _scale_parameters(parts: Parts) -> None:
     """`[scale]` of a parameter multiplies it wherever it stands: in rates, and in parameters that derive from it."""
     factors: dict[str, list[str]] = {}
@@ -58,7 +79,7 @@ def _scale_parameters(parts: Parts) -> None:
     lesion = (parts.lesion, *parts.lesion.get("reaction", ()), *parts.lesion.get("founder", ()))
     entries = [entry for table in tables for entry in table.values()]
     for entry in (*entries, *parts.reactions, *parts.hazards, *parts.scales, *parts.noises, *lesion):
-        for key in (*EXPRESSIONS, "factor"):
+        for key in EXPRESSIONS:
             if key in entry and key != "parameter":
                 entry[key] = _replaced(entry[key], meant)
 

@@ -1,0 +1,34 @@
+"""Deformability: soft cells pass the capillaries in which stiff ones are caught.
+
+A cell meets a capillary bed `circuits` times a day and is caught there with the chance `rigid` or, where it carries the flag `flexible`, `soft`:
+
+    arrest of a stiff cell     circuits rigid
+    arrest of a soft cell      circuits soft
+
+Of single cells that are shed or come off a cluster the share `share` is soft. Blood that leaves a tumour has 12 times the tumour cells of arterial blood (T. Butler and P.
+Gullino 1975, Cancer Research 35:512, rat): nearly all are caught on their first way through the lung. Yet half of the cells that are found in the blood stay for
+minutes (mice) to 2 hours (women after mastectomy, S. Meng et al. 2004, doi:10.1158/1078-0432.CCR-04-1110). Both hold if most cells that are shed are stiff and most
+that are found are soft: then the decay has two times. Soft cells also live through shear (Y. Xin et al. 2019, doi:10.1016/j.bpj.2019.04.011).
+
+While this mechanism is on, the rate of arrest_and_extravasation is that of a soft cell, 18 /day = 1440 x 0.0125, and stiff cells arrest rigid / soft times as fast.
+"""
+
+NUMBER = 13
+ACTS_ON = ("blood",)
+REFUTED_BY = "Cells softened before they are injected arrest in the lung as often as stiff ones on their first passage."
+
+MODEL = """
+[parameters]
+share = { value = 0.1, bounds = [0, 1], source = "derived: one in 12 of the cells that leave a tumour passes the lung (Butler and Gullino 1975, Cancer Research 35:512), at least", doc = "soft cells among those shed" }
+rigid = { value = 0.9, bounds = [1e-3, 1], source = "derived: at most 11 of 12 cells are lost on a passage (Butler and Gullino 1975, Cancer Research 35:512)", doc = "chance of a stiff cell to be caught on one passage" }
+soft = { value = 0.0125, bounds = [1e-6, 1], source = "derived: 18 arrests of 1440 passages a day", doc = "chance of a soft cell to be caught on one passage, the one that the rate of arrest stands for" }
+shear = { value = 0.4, bounds = [0, 1], source = "assumed: as direction in doi:10.1016/j.bpj.2019.04.011", doc = "death of a soft cell by shear, relative to a stiff one" }
+
+[scale]
+arrest = "rigid / soft"
+
+[flag.flexible]
+at = ["blood"]
+share = { shed = "share", disaggregate = "share" }
+factors = { arrest = "soft / rigid", shear = "shear" }
+"""
