@@ -94,6 +94,7 @@ CODES: dict[str, str] = {
     "C118": "not a time or condition that can be waited for",
     "C119": "the model has no lesions",
     "C120": "a fate that cannot be drawn more often",
+    "C121": "a treatment that is never given",
     "U201": "a quantity has the wrong dimension",
     "U202": "unknown unit",
     "U203": "not a quantity",

@@ -17,6 +17,7 @@ from ctcdyn.errors import Interrupted
 from ctcdyn.estimation import PATIENCE, Estimate, Forecast, Pilot, estimate, refuse
 from ctcdyn.execute import local
 from ctcdyn.interruption import Interruption
+from ctcdyn.model.deadlines import warn_of_late
 from ctcdyn.model.load import load_model
 from ctcdyn.model.resolve import resolve
 from ctcdyn.preparation import describe_end, ensemble_of, failed, packed_range, schema_of
@@ -112,6 +113,7 @@ def _stop(*running: Pilot | Ensemble) -> None:
 def _plan(study: Study, resume: bool, shard: tuple[int, int]) -> tuple[Linked, Ensemble, Schema]:
     """What happens (the model), how it is computed (the kernel), for whom (the ensemble), and what is stored."""
     resolved = resolve(load_model(study.model), study)
+    warn_of_late(study, resolved)
     method = choose(resolved.network, study).method
     linked = link(resolved.network, method, Path(study.path).parent, lesion_method=study.lesion.method)
     ensemble = ensemble_of(study, resolved, resume)

@@ -254,6 +254,9 @@ def check(
         return
 
     study, resolved = prepare(file, overrides or ())
+    from ctcdyn.model.deadlines import warn_of_late
+
+    warn_of_late(study, resolved)
     if explain:
         from ctcdyn.cli.explain import explain_study
 
