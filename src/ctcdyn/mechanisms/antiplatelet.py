@@ -2,13 +2,9 @@
 
 While it is given, cells in the blood are cloaked at (1 - efficacy) times the rate (the flag `cloaked` of platelets). What it gains is what the cloak
 spared: without NK cells nothing but the share in shear (doi:10.1182/blood-2004-06-2272). `absent` is the share of the effect that is missing, 1 without the
-drug:
+drug.
 
-    [[treatment]]
-    name     = "aspirin"
-    start    = { at = "0 days" }
-    duration = "5 years"
-    scale    = { antiplatelet_absent = 0 }
+`[[treatment]] use = "antiplatelet"` gives it for five years from the start.
 """
 
 NUMBER = 24
@@ -22,4 +18,9 @@ efficacy = { value = 0.9, bounds = [0, 1], source = "assumed: most of the adhesi
 
 [scale]
 cloaked = "1 - efficacy * (1 - absent)"
+
+[treatment]
+start = { at = "0 days" }
+duration = "5 years"
+scale = { absent = 0 }
 """

@@ -1,13 +1,9 @@
 """Checkpoint inhibitor: T cells are no longer stopped by PD-L1 on tumour cells.
 
 While it is given, every killing by T cells is multiplied by `release`, the killing without the brake relative to with it. It acts on T cells that are
-there: without antigen there are none to release. `absent` is the share of the effect that is missing, 1 without the drug:
+there: without antigen there are none to release. `absent` is the share of the effect that is missing, 1 without the drug.
 
-    [[treatment]]
-    name     = "anti_pd1"
-    start    = { at = "30 days" }
-    duration = "1 year"
-    scale    = { checkpoint_inhibitor_absent = 0 }
+`[[treatment]] use = "checkpoint_inhibitor"` gives it for a year from the start.
 """
 
 NUMBER = 24
@@ -21,4 +17,9 @@ release = { value = 3, bounds = [1, 100], source = "assumed: two thirds of the k
 
 [scale]
 t_cells = "release + (1 - release) * absent"
+
+[treatment]
+start = { at = "0 days" }
+duration = "1 year"
+scale = { absent = 0 }
 """

@@ -12,12 +12,7 @@ with `division` the rate at which this cell divides now, brakes included: a larg
 1 - exp(-kill division half_life / ln 2) of cells that divide at that rate. Sleeping cells do not divide and are refractory; with dormant =
 "sensitive" the drug also hits cells at rest, at the rate kill_resting chemo_drug.
 
-    [[treatment]]
-    name   = "chemotherapy"
-    start  = { after = "resection", delay = "28 days" }
-    every  = "21 days"
-    cycles = 6
-    set    = { chemo_drug = "chemo_drug + 1" }
+`[[treatment]] use = "chemotherapy"` gives six cycles of three weeks, from four weeks after the treatment `resection` on.
 
 `chemo_drug` is pinned; of methods that pin nothing only rate equations follow it as it is.
 """
@@ -52,4 +47,10 @@ name = "chemo"
 at = { dormant = "kill_resting * chemo_drug" }
 fate = "chemo"
 if = { dormant = "sensitive" }
+
+[treatment]
+start = { after = "resection", delay = "28 days" }
+every = "21 days"
+cycles = 6
+set = { chemo_drug = "chemo_drug + 1" }
 """

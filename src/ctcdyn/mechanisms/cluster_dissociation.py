@@ -1,13 +1,9 @@
 """Cluster dissociation: clusters are taken apart into single cells, which do worse.
 
 While it is given (inhibitors of the sodium-potassium pump), clusters lose cells `fold` times as fast (`disaggregate`). What
-it gains is the difference between a cluster and its cells one by one. `absent` is the share of the effect that is missing, 1 without the drug:
+it gains is the difference between a cluster and its cells one by one. `absent` is the share of the effect that is missing, 1 without the drug.
 
-    [[treatment]]
-    name     = "dissociation"
-    start    = { at = "0 days" }
-    duration = "20 days"
-    scale    = { cluster_dissociation_absent = 0 }
+`[[treatment]] use = "cluster_dissociation"` gives it for 20 days from the start.
 """
 
 NUMBER = 24
@@ -21,4 +17,9 @@ fold = { value = 20, bounds = [1, 1e4], source = "assumed: a cluster falls apart
 
 [scale]
 disaggregate = "fold + (1 - fold) * absent"
+
+[treatment]
+start = { at = "0 days" }
+duration = "20 days"
+scale = { absent = 0 }
 """

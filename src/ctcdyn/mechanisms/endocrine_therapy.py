@@ -1,13 +1,9 @@
 """Endocrine therapy: without oestrogen cells that need it divide and wake less often.
 
 While it is given, divisions of the primary (`grow`) and of metastases (`divide`) come at `growth` times their rate, and waking at `waking` times. `absent`
-is the share of the effect that is missing, 1 without the drug:
+is the share of the effect that is missing, 1 without the drug.
 
-    [[treatment]]
-    name     = "endocrine"
-    start    = { after = "resection", delay = "28 days" }
-    duration = "5 years"
-    scale    = { endocrine_therapy_absent = 0 }
+`[[treatment]] use = "endocrine_therapy"` gives it for five years, from four weeks after the treatment `resection` on.
 
 Five years of tamoxifen leave 0.5 to 0.6 of the recurrences of years 0 to 9 (trialists' overview, EBCTCG).
 """
@@ -26,4 +22,9 @@ waking = { value = 0.5, bounds = [0, 1], source = "assumed: about the ratio of r
 grow = "growth + (1 - growth) * absent"
 divide = "growth + (1 - growth) * absent"
 wake = "waking + (1 - waking) * absent"
+
+[treatment]
+start = { after = "resection", delay = "28 days" }
+duration = "5 years"
+scale = { absent = 0 }
 """

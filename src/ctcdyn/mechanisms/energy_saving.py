@@ -1,11 +1,10 @@
 """Energy saving: a sleeping cell needs a fraction of the energy and oxygen of one that is awake.
 
-Sleeping cells turn over less. Deaths for want of oxygen or energy (the hazard `oxygen` where it reaches them, and dying asleep, `lose`) come at the
-rate
+Sleeping cells turn over less. What they die of while they sleep (the hazard `lose` of dormancy) is want of energy, and comes at the rate
 
     h demand        demand: what a sleeping cell needs of what it needed awake
 
-and so do deaths by drugs that hit cells at rest (chemotherapy with dormant = "sensitive"). Drugs that hit division do not reach sleeping cells at all
+So do deaths by drugs that hit cells at rest (chemotherapy with dormant = "sensitive"). Drugs that hit division do not reach sleeping cells at all
 with or without this mechanism, since these do not divide (chemotherapy).
 """
 
@@ -18,5 +17,5 @@ MODEL = """
 demand = { value = 0.1, bounds = [0, 1], source = "assumed: a tenth", doc = "energy that a sleeping cell needs, relative to awake" }
 
 [stage.dormant]
-factors = { oxygen = "demand", lose = "demand", chemo = "demand" }
+factors = { lose = "demand", chemo = "demand" }
 """

@@ -12,7 +12,7 @@ REFUTED_BY = "Depleting NK cells raises the number of sleeping cells by the fact
 MODEL = """
 [parameters]
 nk = { value = 0.05, bounds = [0, 1], source = "assumed: from doi:10.1016/j.cell.2016.02.025, which shows that there are fewer ligands, not how many deaths that makes", doc = "killing of a sleeping cell by NK cells, relative to one without avoidance" }
-t_cells = { value = 0.3, bounds = [0, 1], source = "assumed: antigen is lowered, not lost", doc = "killing of a sleeping cell by T cells, relative to one without avoidance" }
+t_cells = { value = 0.05, bounds = [0, 1], source = "assumed: as NK cells", doc = "killing of a sleeping cell by T cells, relative to one without avoidance" }
 
 [stage.dormant]
 factors = { nk = "nk", t_cells = "t_cells" }

@@ -1,13 +1,9 @@
 """NK boost: more and more active NK cells.
 
 While it is given, every killing by NK cells is multiplied by `fold` (an agonist of interleukin-15, or cells that are infused). `absent` is the share of the
-effect that is missing, 1 without the drug:
+effect that is missing, 1 without the drug.
 
-    [[treatment]]
-    name     = "boost"
-    start    = { at = "30 days" }
-    duration = "14 days"
-    scale    = { nk_boost_absent = 0 }
+`[[treatment]] use = "nk_boost"` gives it for two weeks from the start.
 """
 
 NUMBER = 24
@@ -21,4 +17,9 @@ fold = { value = 3, bounds = [1, 100], source = "assumed: NK cells in the blood 
 
 [scale]
 nk = "fold + (1 - fold) * absent"
+
+[treatment]
+start = { at = "0 days" }
+duration = "14 days"
+scale = { absent = 0 }
 """

@@ -2,13 +2,9 @@
 
 While it is given, the activity of p38 is (1 - efficacy) times normal, and the ratio ERK / p38 of p38_erk rises by 1 / (1 - efficacy): sleeping cells wake, and
 are seen again by NK cells and T cells. Whether that helps depends on what kills those that wake (chemotherapy, immunity). `absent` is the share of the
-effect that is missing, 1 without the drug:
+effect that is missing, 1 without the drug.
 
-    [[treatment]]
-    name     = "awaken"
-    start    = { after = "resection", delay = "28 days" }
-    duration = "60 days"
-    scale    = { p38_inhibitor_absent = 0 }
+`[[treatment]] use = "p38_inhibitor"` gives it for 60 days, from four weeks after the treatment `resection` on.
 
 Without p38_erk there is nothing that it acts on.
 """
@@ -24,4 +20,9 @@ efficacy = { value = 0.8, bounds = [0, 0.999], source = "assumed: a fifth of the
 
 [scale]
 p38_erk_p38 = "1 - efficacy * (1 - absent)"
+
+[treatment]
+start = { after = "resection", delay = "28 days" }
+duration = "60 days"
+scale = { absent = 0 }
 """

@@ -43,8 +43,9 @@ priming_time = { value = "6 days", bounds = ["0.5 days", "60 days"], source = "a
 burst = { value = 256, bounds = [1, 1e6], source = "derived: 2 ** 8, eight divisions", doc = "effectors of one primed cell" }
 contraction = { value = "0.1 /day", bounds = ["0.001 /day", "10 /day"], source = "assumed: effectors stay for ten days, 0.02 to 0.2 /day in use", doc = "effectors that leave in a day" }
 kill_rate = { value = "1 /day", bounds = ["0 /day", "1e3 /day"], source = "assumed: 1 of 36 losses a day in the blood", doc = "killing of a circulating cell at full effectors" }
-tissue = { value = 0.1, bounds = [0, 10], source = "assumed: a tenth of the blood's", doc = "killing of a cell in tissue, asleep, or in a capillary, relative to the blood" }
-lesion = { value = 0.01, bounds = [0, 10], source = "assumed: below the growth of 0.0134 /day of a human metastasis, which would never appear otherwise", doc = "killing of a cell of a metastasis, relative to the blood" }
+tissue = { value = 0.1, bounds = [0, 10], source = "assumed: a tenth of the blood's", doc = "killing of a cell in tissue or in a capillary, relative to the blood" }
+dormant = { value = 2e-3, bounds = [0, 10], source = "assumed: 2e-3 /day, as NK cells kill sleeping cells that do not hide", doc = "killing of a sleeping cell without protection, relative to the blood" }
+lesion = { value = 2e-3, bounds = [0, 10], source = "assumed: as of a sleeping cell; below the growth of 0.0134 /day of a human metastasis, which would never appear otherwise", doc = "killing of a cell of a metastasis, relative to the blood" }
 full = { expr = "burst * priming / contraction", unit = "cells", source = "derived: stationary effectors at full antigen", doc = "effectors at full antigen" }
 remembered = { value = 0.05, bounds = [0, 1], source = "assumed: 5 % of effectors survive contraction", doc = "share of effectors that become memory", if = { memory = "kept" } }
 forgetting = { value = "1e-3 /day", bounds = ["0 /day", "1 /day"], source = "assumed: memory lasts for years", doc = "loss of memory", if = { memory = "kept" } }
@@ -128,7 +129,7 @@ cluster = "kill_rate * t_effectors / full"
 arrested = "tissue * kill_rate * t_effectors / full"
 arrested_cluster = "tissue * kill_rate * t_effectors / full"
 tissue = "tissue * kill_rate * t_effectors / full"
-dormant = "tissue * kill_rate * t_effectors / full"
+dormant = "dormant * kill_rate * t_effectors / full"
 growing = "lesion * kill_rate * t_effectors / full"
 lesion = "lesion * kill_rate * t_effectors / full"
 """
