@@ -53,8 +53,8 @@ fix = "draw dormancy_wake_rate in [population.draw]"
 
 [species]
 dormant = { unit = "cells", stage = "dormant", doc = "sleeping single cells" }
-dormant_2 = { unit = "cells", stage = "dormant", doc = "sleeping single cells, second stage", if = { law = "erlang" } }
-dormant_3 = { unit = "cells", stage = "dormant", doc = "sleeping single cells, last stage", if = { law = "erlang" } }
+dormant_2 = { unit = "cells", stage = "dormant", added = true, doc = "sleeping single cells, second stage", if = { law = "erlang" } }
+dormant_3 = { unit = "cells", stage = "dormant", added = true, doc = "sleeping single cells, last stage", if = { law = "erlang" } }
 growing = { unit = "cells", stage = "growing", doc = "cells of all growing metastases" }
 
 [parameters]

@@ -60,7 +60,7 @@ def compose(
     return composed, Composition(tuple(mechanisms), flags, tuple(written.dropped)), parts.problems
 
 
-_INNER = ("", "by", "process")  # what is kept beside the keys of an entry
+_INNER = ("", "by", "process", "added")  # what is kept beside the keys of an entry
 _OURS = ("mechanisms", "species", "parameters", "observables", "reaction", "noise", "published", "lesion")
 
 

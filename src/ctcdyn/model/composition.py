@@ -193,9 +193,9 @@ def _join_stage(known: Entry, new: Entry) -> None:
 
 
 def _provided(parts: Parts, entry: Entry) -> bool:
-    """Whether the stage of a species that a mechanism brings is taken by another text's."""
+    """Whether the stage of a species that a mechanism brings is taken by another's; `added` ones come beside it."""
     stage = entry.get("stage")
-    return stage is not None and any(
+    return stage is not None and not entry.get("added") and any(
         x.get("stage") == stage and x.get("by") != entry["by"] for x in parts.species.values()
     )
 

@@ -183,11 +183,12 @@ class Expansion:
             size = self._size(act.left[0][1]) if act.left else 1
             yield self._founding(replace(act, left=self._chosen(act.left, 1), right=self._chosen(act.right, 1)), size)
             return
-        for species in self.stages[sources[0]]:
+        found = [x for x in self.stages[sources[0]] if not self.parts.species[x].get("added")]
+        for species in found:
             size = self._size(species)
             left = tuple((n, species if x == sources[0] else x) for n, x in act.left)
             right = tuple((n, species if x == sources[0] else x) for n, x in act.right)
-            placed = replace(act, left=left, right=self._chosen(right, size), spread=len(self.stages[sources[0]]) > 1)
+            placed = replace(act, left=left, right=self._chosen(right, size), spread=len(found) > 1)
             yield self._founding(placed, size)
 
     def _founding(self, act: Act, size: float) -> Act:
@@ -205,7 +206,8 @@ class Expansion:
         found = []
         for count, name in side:
             if name in self.stages and name not in self.parts.species:
-                fitting = [s for s in self.stages[name] if len(self.stages[name]) == 1 or self._size(s) == size]
+                here = [s for s in self.stages[name] if not self.parts.species[s].get("added")]
+                fitting = [s for s in here if len(here) == 1 or self._size(s) == size]
                 name = fitting[0] if fitting else name
             found.append((count, name))
         return tuple(found)
