@@ -25,18 +25,20 @@ HEAD = 'schema = 1\nname = "composed"\ntime_unit = "day"\n'
 WAY = ("blood", "cluster", "arrested", "arrested_cluster", "tissue")  # stages that a cell passes through
 
 
-def composed(text: str = "", **mechanisms: Any) -> Network:
-    """A model of mechanisms (name = True, or settings), beside tables of a text of its own."""
+def composed(text: str = "", off: tuple[str, ...] = (), **mechanisms: Any) -> Network:
+    """A model of mechanisms (name = True, or settings), beside tables of a text of its own; `off`: those that a study
+    switches off again.
+    """
     lines = [f"{name} = {toml_value(value)}" for name, value in mechanisms.items()]
-    return _loaded(f"{HEAD}[mechanisms]\n" + "\n".join(lines) + f"\n{text}")
+    return _loaded(f"{HEAD}[mechanisms]\n" + "\n".join(lines) + f"\n{text}", off)
 
 
 @cache
-def _loaded(text: str) -> Network:
+def _loaded(text: str, off: tuple[str, ...]) -> Network:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "composed.model.toml"
         file.write_text(text, encoding="utf-8")
-        return load_model(file)
+        return load_model(file, dict.fromkeys(off, False))
 
 
 def environment(

@@ -6,8 +6,8 @@
     arrested -> blood       reenter             reentry = "on"
 
 Arrest and all deaths in the blood together end a stay there: 18 of 36 a day, half of single cells in 27.5 minutes, half of clusters in 6 to 10 (N. Aceto et al. 2014,
-doi:10.1016/j.cell.2014.07.013, mouse). A cell stays arrested for about a day, of which the killing by NK cells (nk_cells) is 0.6 and lodged 0.399; one in 1000 leaves
-the vessel. So one shed cell in 2000 reaches tissue (L. Franssen et al. 2019, doi:10.1007/s11538-019-00597-x). In mouse liver and in the
+doi:10.1016/j.cell.2014.07.013, mouse). An arrest ends within a day on average: NK cells kill 0.6 a day, T cells 0.1, `lodged` is 0.299, and one in 1000
+leaves the vessel. So one shed cell in 2000 reaches tissue (L. Franssen et al. 2019, doi:10.1007/s11538-019-00597-x). In mouse liver and in the
 chick embryo it was four of five (K. Luzzi et al. 1998, doi:10.1016/S0002-9440(10)65628-3; S. Koop et al. 1995): set `extravasate` for these.
 
 Which organ a cell is caught in is not told apart here: the passages through lung, liver and other beds take seconds, and a model of them (the haematogenous
@@ -30,10 +30,10 @@ tissue = { unit = "cells", stage = "tissue", doc = "cells that left a vessel and
 
 [parameters]
 arrest = { value = "18 /day", bounds = ["0 /day", "1e5 /day"], source = "derived: half of 36 losses a day, ln 2 / 27.5 min (mouse, doi:10.1016/j.cell.2014.07.013)", doc = "arrest of a single cell" }
-arrest_cluster = { value = "90 /day", bounds = ["0 /day", "1e5 /day"], source = "derived: with the deaths of clusters about ln 2 / 10 min (mouse, doi:10.1016/j.cell.2014.07.013)", doc = "arrest of a cluster" }
+arrest_cluster = { value = "119 /day", bounds = ["0 /day", "1e5 /day"], source = "derived: with 6 deaths a day half of clusters in 8 minutes, 6 to 10 (mouse, doi:10.1016/j.cell.2014.07.013)", doc = "arrest of a cluster" }
 extravasate = { value = "1e-3 /day", bounds = ["0 /day", "1e3 /day"], source = "derived: 5e-4 of shed cells reach tissue (doi:10.1007/s11538-019-00597-x), half of which arrest", doc = "a single cell leaves its vessel" }
-lodged = { value = "0.399 /day", bounds = ["0 /day", "1e3 /day"], source = "assumed: the rest of 1 /day, the end of an arrest", doc = "death of an arrested cell but by NK cells" }
-lodged_cluster = { value = "0.83 /day", bounds = ["0 /day", "1e3 /day"], source = "assumed: the rest of 1 /day, the end of an arrest", doc = "death of an arrested cluster but by NK cells" }
+lodged = { value = "0.299 /day", bounds = ["0 /day", "1e3 /day"], source = "assumed: the rest of 1 /day, the end of an arrest, beside NK and T cells", doc = "death of an arrested cell of what is not told apart" }
+lodged_cluster = { value = "0.73 /day", bounds = ["0 /day", "1e3 /day"], source = "assumed: the rest of 1 /day, the end of an arrest, beside NK and T cells", doc = "death of an arrested cluster of what is not told apart" }
 reenter = { value = "1 /day", bounds = ["0 /day", "1e5 /day"], source = "assumed: as often as an arrest ends otherwise", doc = "an arrested cell is washed back into the blood", if = { reentry = "on" } }
 
 [[reaction]]

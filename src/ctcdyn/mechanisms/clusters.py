@@ -23,6 +23,7 @@ MODEL = """
 law = ["power", "linear", "own"]
 
 [species]
+blood = { unit = "cells", stage = "blood", doc = "circulating tumour cells, whole blood" }
 cluster_small = { unit = "cells", stage = "cluster", cells = 3, doc = "clusters of 2 to 4 cells in the blood" }
 cluster_medium = { unit = "cells", stage = "cluster", cells = 7, doc = "clusters of 5 to 9 cells in the blood" }
 cluster_large = { unit = "cells", stage = "cluster", cells = 14, doc = "clusters of 10 cells and more in the blood" }

@@ -10,6 +10,9 @@ Gullino 1975, Cancer Research 35:512, rat): nearly all are caught on their first
 minutes (mice) to 2 hours (women after mastectomy, S. Meng et al. 2004, doi:10.1158/1078-0432.CCR-04-1110). Both hold if most cells that are shed are stiff and most
 that are found are soft: then the decay has two times. Soft cells also live through shear (Y. Xin et al. 2019, doi:10.1016/j.bpj.2019.04.011).
 
+flagged = "stiff" writes the same model down with the flag on the stiff cells, which are gone within two minutes and hardly have time to be cloaked (1.5 % of
+them) or to adapt: they carry no other flag then, and the model is smaller. without = [] takes that back.
+
 While this mechanism is on, the rate of arrest_and_extravasation is that of a soft cell, 18 /day = 1440 x 0.0125, and stiff cells arrest rigid / soft times as fast.
 """
 
@@ -18,17 +21,32 @@ ACTS_ON = ("blood",)
 REFUTED_BY = "Cells softened before they are injected arrest in the lung as often as stiff ones on their first passage."
 
 MODEL = """
+[options]
+flagged = ["flexible", "stiff"]
+
 [parameters]
 share = { value = 0.1, bounds = [0, 1], source = "derived: one in 12 of the cells that leave a tumour passes the lung (Butler and Gullino 1975, Cancer Research 35:512), at least", doc = "soft cells among those shed" }
 rigid = { value = 0.9, bounds = [1e-3, 1], source = "derived: at most 11 of 12 cells are lost on a passage (Butler and Gullino 1975, Cancer Research 35:512)", doc = "chance of a stiff cell to be caught on one passage" }
 soft = { value = 0.0125, bounds = [1e-6, 1], source = "derived: 18 arrests of 1440 passages a day", doc = "chance of a soft cell to be caught on one passage, the one that the rate of arrest stands for" }
-shear = { value = 0.4, bounds = [0, 1], source = "assumed: as direction in doi:10.1016/j.bpj.2019.04.011", doc = "death of a soft cell by shear, relative to a stiff one" }
+shear = { value = 0.4, bounds = [1e-6, 1], source = "assumed: as direction in doi:10.1016/j.bpj.2019.04.011", doc = "death of a soft cell by shear, relative to a stiff one" }
 
 [scale]
-arrest = "rigid / soft"
+arrest = { factor = "rigid / soft", if = { flagged = "flexible" } }
+
+[stage.blood]
+factors = { shear = "shear" }
+if = { flagged = "stiff" }
 
 [flag.flexible]
 at = ["blood"]
 share = { shed = "share", disaggregate = "share" }
 factors = { arrest = "soft / rigid", shear = "shear" }
+if = { flagged = "flexible" }
+
+[flag.stiff]
+at = ["blood"]
+without = ["cloaked", "adapted", "anchorless", "metabolic"]
+share = { shed = "1 - share", disaggregate = "1 - share" }
+factors = { arrest = "rigid / soft", shear = "1 / shear" }
+if = { flagged = "stiff" }
 """

@@ -1,6 +1,6 @@
 """Hiding: cells that lost what immune cells know them by.
 
-loss = "antigen": cells without the antigen (flag `hidden`) are killed less by T cells, which know only that, and less by NK cells. loss = "mhc": cells without MHC-I
+loss = "antigen": cells without the antigen (flag `hidden`) are killed less by T cells, which know only that and learn less from them, and less by NK cells. loss = "mhc": cells without MHC-I
 (flag `mhc_low`) can show nothing to T cells, and NK cells, which the missing MHC-I wakes, kill them more: missing self (K. Karre et al. 1986,
 doi:10.1038/319675a0). loss = "both": either, or both.
 
@@ -30,13 +30,13 @@ unseen = { value = 0.05, bounds = [0, 1], source = "assumed: T cells see next to
 at = ["tissue", "growing"]
 gain = { primary = "mutation * division", growing = "mutation * division" }
 share = { extravasate = "arriving" }
-factors = { nk = "nk", t_cells = "t_cells" }
+factors = { nk = "nk", t_cells = "t_cells", prime = "t_cells" }
 if = { loss = ["antigen", "both"] }
 
 [flag.mhc_low]
 at = ["tissue", "growing"]
 gain = { primary = "mutation * division", growing = "mutation * division" }
 share = { extravasate = "arriving" }
-factors = { nk = "missing_self", t_cells = "unseen" }
+factors = { nk = "missing_self", t_cells = "unseen", prime = "unseen" }
 if = { loss = ["mhc", "both"] }
 """

@@ -279,9 +279,12 @@ class Expansion:
             return
         if self._asks(act, "division") and not births.get(start) and _PRODUCT.fullmatch(act.text):
             return  # nothing divides there
+        factors = self._factors(act.process, start)
+        if "0" in factors:
+            return  # a factor that is literally 0: these cells do not take part
         text = self._in_model(act.text, start, births)
         for flags, share in self._outcomes(act, start):
-            factor = product(text, *self._factors(act.process, start), self._in_model(share, start, births))
+            factor = product(text, *factors, self._in_model(share, start, births))
             left = [(n, self.name(start) if x == carrier else self._plain(x)) for n, x in act.left]
             right = [
                 (n, self.name(Variant(x, flags & self.own[x])) if x in self.own else x) for n, x in act.right
