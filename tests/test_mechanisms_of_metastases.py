@@ -47,7 +47,7 @@ def test_brakes_stop_metastases_by_their_closed_forms() -> None:
         if brake != "none":
             assert slope(net, 1e12) == pytest.approx(0, abs=1e-3)
             assert slope(net, 2e12) < 0
-    # births die at the ratio that line_survival says
+    # births die at the ratio that colony_survival says
     k = rates(net, environment(net, {"growing": 1.0}))
     assert 1 - k["wither"] / k["divide"] == pytest.approx(0.193)
 
@@ -87,7 +87,7 @@ def test_a_bottleneck_lets_groups_found_what_single_cells_do_not(
     size: int, steepness: int, chances: dict[int, float]
 ) -> None:
     settings = {"metastases": "lesions", "bottleneck": "on", "bottleneck_size": f"{size} cells",
-                "bottleneck_steepness": steepness, "line_survival": 1 - 1 / 1.24}  # fmt: skip
+                "bottleneck_steepness": steepness, "colony_survival": 1 - 1 / 1.24}  # fmt: skip
     net = composed(TUMOR, fate_in_tissue=True, metastasis_growth=settings)
     assert lives_on(net, list(chances)) == pytest.approx(list(chances.values()), rel=5e-3)
 

@@ -5,7 +5,7 @@ an object of its own (docs/lesions.md), founded with one cell, or all of a clust
 
     divide      death + growth brake(n)         wither      death / w(n)
 
-with death = growth (1 / line_survival - 1), so that the line of one cell lives on with the chance line_survival while nothing brakes. Of n cells:
+with death = growth (1 / colony_survival - 1), so that the line of one cell lives on with the chance colony_survival while nothing brakes. Of n cells:
 
     brake = "none"        1                         exponential growth
     brake = "logistic"    1 - n / capacity          stops at `capacity`
@@ -51,15 +51,15 @@ detected = { unit = "1", doc = "metastases detected", if = { metastases = "pool"
 
 [parameters]
 growth = { value = "0.0134 /day", bounds = ["0 /day", "2 /day"], source = "assumed: as the primary, doubling in 51.7 days (doi:10.1186/1471-2407-13-283)", doc = "net growth of a small metastasis" }
-line_survival = { value = 0.193, bounds = [1e-6, 1], source = "assumed: births of 0.0694 /day and deaths of 0.0560 /day beside a growth of 0.0134 /day", doc = "chance that the line of one cell lives on, 1 - death / birth" }
+colony_survival = { value = 0.193, bounds = [1e-6, 1], source = "assumed: births of 0.0694 /day and deaths of 0.0560 /day beside a growth of 0.0134 /day", doc = "chance that the line of one cell lives on, 1 - death / birth" }
 capacity = { value = "1e12 cells", bounds = ["2 cells", "1e30 cells"], source = "doi:10.1186/1471-2407-13-283", doc = "size at which growth stops", if = { brake = ["logistic", "gompertz"] } }
 bottleneck_size = { value = "8 cells", bounds = ["0.01 cells", "1e3 cells"], source = "derived: a chance of 4.7e-8 for a single cell (doi:10.1371/journal.pcbi.1008056: of the order of 1e-8)", doc = "size at which deaths are twice those of a large metastasis", if = { bottleneck = "on" } }
 bottleneck_steepness = { value = 2, bounds = [0.5, 8], source = "assumed: h of the Hill law", doc = "how sharply deaths rise below bottleneck_size", if = { bottleneck = "on" } }
 detection_size = { value = "1e9 cells", bounds = ["1 cells", "1e13 cells"], source = "assumed: 1 cm3 at 1e9 cells/cm3, seen by imaging", doc = "size at detection" }
 shed_rate = { value = "0.0445 /day", bounds = ["0 /day", "1e3 /day"], source = "derived: as of a primary of one cell, calibrated to 9 +- 6 cells/L at 2.7 mm (doi:10.1186/1471-2407-13-283)", doc = "cells shed in a day by a metastasis of one cell", if = { spread = "on" } }
 size_exponent = { value = 0.663, bounds = [0, 1], source = "doi:10.1006/jtbi.2000.1075", doc = "how shedding grows with the size of a lesion", if = { spread = "on", metastases = "lesions" } }
-founding = { value = 7.8e-8, bounds = [0, 1], source = "derived: 1.5e-8 lasting metastases per shed cell (doi:10.1186/1471-2407-13-283) over a line_survival of 0.193", doc = "chance of a shed cell to found a metastasis", if = { spread = "on", metastases = "lesions" } }
-death = { expr = "growth / line_survival - growth", unit = "1/day", source = "derived: birth - growth", doc = "death of a cell of a metastasis" }
+founding = { value = 7.8e-8, bounds = [0, 1], source = "derived: 1.5e-8 lasting metastases per shed cell (doi:10.1186/1471-2407-13-283) over a colony_survival of 0.193", doc = "chance of a shed cell to found a metastasis", if = { spread = "on", metastases = "lesions" } }
+death = { expr = "growth / colony_survival - growth", unit = "1/day", source = "derived: birth - growth", doc = "death of a cell of a metastasis" }
 
 [[reaction]]
 name = "divide"
