@@ -27,10 +27,12 @@ at = "tumor >= {limit}"
 set = {{ tumor = "tumor * {rest}", settled = "settled" }}
 [[treatment]]
 name = "chemo"
-start = {{ after = "resection", delay = "0.5 days" }}
+start = {{ after = "resection", delay = "0.5 days", jitter = "0.4 days" }}
 every = "1 day"
 cycles = 3
 duration = "0.75 days"
+stop = "2.5 days"
+adherence = 0.8
 scale = {{ stay = {stay}, growth = {growth} }}
 [[treatment]]
 name = "diet"

@@ -24,6 +24,7 @@ from ctcdyn.lesions import Colonies
 from ctcdyn.model.network import Network
 from ctcdyn.patients import Drawn, masks, value_rows
 from ctcdyn.reduction import LEAF, Histogram, Sparse, Tree, bins, sketch_bits
+from ctcdyn.schedules import fill, is_drawn
 
 OPEN_BYTES = 64 << 20  # of open leaves in one worker
 HELD_BYTES = 64 << 20  # of finished leaves that wait to be given
@@ -213,14 +214,25 @@ def _values(ensemble: Ensemble, span: Range) -> NDArray[np.float64]:
     """Rows of the kernel's parameter columns: one for all, or one for each trajectory of the range."""
     network = ensemble.network
     if ensemble.values is None:
-        return value_rows(
+        rows = value_rows(
             network, ensemble.seed, ensemble.draws, ensemble.given, ensemble.arms, ensemble.replicates,
             span.first, span.count,
         )  # fmt: skip
+        return _scheduled(ensemble, span, rows)
     extra = extra_values(network)
     rows = np.empty((span.count, len(network.parameters) + len(extra)))
     rows[:, len(network.parameters) :] = list(extra.values())
     if ensemble.given is not None:
         rows[:, masks(network, extra)] = ensemble.given[0]
     rows[:, : len(network.parameters)] = ensemble.values[span.first : span.first + span.count]
+    return _scheduled(ensemble, span, rows)
+
+
+def _scheduled(ensemble: Ensemble, span: Range, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rows with what chance decides of treatments, which makes them one for each trajectory."""
+    if not is_drawn(ensemble.network):
+        return rows
+    rows = np.repeat(rows, span.count, axis=0) if len(rows) < span.count else rows
+    pairs = np.arange(span.first, span.first + span.count) // ensemble.arms
+    fill(ensemble.network, ensemble.seed, float(ensemble.times[0]), pairs, rows)
     return rows

@@ -157,10 +157,16 @@ def _when(x: Treatment) -> str:
         first = f"day {number(x.when)}" if isinstance(x.when, float) else f"at {x.when}"
     if x.delay:
         first = f"{number(x.delay)} days {first}" if x.after is not None else f"{number(x.delay)} days after {first}"
+    if x.jitter:
+        first += f" (scatters by {number(x.jitter)} days)"
     if x.every is not None:
         often = f"{x.cycles} times" if x.cycles is not None else "to the end"
+        often = f"for {number(x.stop)} days" if x.stop is not None and x.cycles is None else often
         first += f", every {number(x.every)} days, {often}"
-    return first + (f", until {x.stop_if}" if x.stop_if is not None else "")
+    if x.stop is not None and (x.repeat or x.cycles is not None):
+        first += f", at most for {number(x.stop)} days"
+    first += f", until {x.stop_if}" if x.stop_if is not None else ""
+    return first + (f", each taken with a chance of {100 * x.adherence:g} %" if x.adherence is not None else "")
 
 
 def _what(x: Treatment) -> str:

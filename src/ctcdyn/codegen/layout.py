@@ -15,6 +15,7 @@ from ctcdyn.model.colony import told_times
 from ctcdyn.model.expr import Call, Expr, Name, Number, names
 from ctcdyn.model.network import Network, Observable, Semantics, Treatment
 
+PAIR = "pair__number"  # column of the number of a trajectory's streams
 RISING = frozenset({">", ">="})
 FALLING = frozenset({"<", "<="})
 FUSED_SPECIES, FUSED_REACTIONS = 8, 32
@@ -279,20 +280,25 @@ class Layout:
 def extra_values(network: Network) -> dict[str, float]:
     """Numbers of a model that are no parameters and yet data, so that changing one compiles nothing.
 
-    Initial values given as numbers, times, periods, cycles and factors of treatments, whether an arm gives them, and
-    the numbers in conditions; they follow the parameters in the columns of `values`. Double underscores keep clear of a
-    modeller's names.
+    Initial values given as numbers, times, periods, cycles and factors of treatments, whether an arm gives them, what
+    chance makes of them, and the numbers in conditions; they follow the parameters in the columns of `values`. Double
+    underscores keep clear of a modeller's names.
     """
     found = {f"{x.name}__initial": x.initial.value for x in network.species if isinstance(x.initial, Number)}
     for treatment in network.treatments:
         found[given_column(treatment)] = 1.0
         if isinstance(treatment.at, float | int):
             found[f"{treatment.name}__at"] = float(treatment.at)
-        for key in ("delay", "every", "duration"):
+        for key in ("delay", "every", "duration", "stop", "adherence"):
             if getattr(treatment, key) is not None:
                 found[f"{treatment.name}__{key}"] = float(getattr(treatment, key))
         if treatment.every is not None:
             found[f"{treatment.name}__cycles"] = float(treatment.cycles)
+        if treatment.jitter is not None:
+            found[f"{treatment.name}__shift"] = 0.0  # days, drawn by `schedules`, as are the key and the number
+        if treatment.adherence is not None:
+            found[f"{treatment.name}__key"] = 0.0
+            found[PAIR] = 0.0
         for q, factor in treatment.scale:
             if isinstance(factor, float | int):
                 found[f"{treatment.name}__x_{network.parameters[q].name}"] = float(factor)

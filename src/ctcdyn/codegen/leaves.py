@@ -27,4 +27,5 @@ def _leaf_entries(_module: Any) -> dict[str, Any]:
         "places": (f2, i, i, types.uint32[:, ::1], i, i, i),
         "narrow": (f2, types.float32[:, :, ::1], types.float32[:, :, ::1]),
         "draw_uniforms": (i, i, i, f2),
+        "draw_column": (i, i, i, i, types.float64[::1]),
     }

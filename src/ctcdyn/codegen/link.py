@@ -99,7 +99,7 @@ def library(*names: str) -> str:
         for n in ast.parse(_file(f"{LINKED[0]}.{name}").read_text("utf-8")).body
         if isinstance(n, ast.FunctionDef) and "kernel" in [ast.unparse(d) for d in n.decorator_list]
     }
-    kept = _reachable(pieces, roots | {"DRAWS"})
+    kept = _reachable(pieces, roots | {"DRAWS", "TREATMENTS", "SAMPLES"})
     return "\n".join(
         ['"""Reduction and draws: the same for every model."""', "", *header, "", *(p.text for p in kept), ""]
     )

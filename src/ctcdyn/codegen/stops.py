@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ctcdyn.codegen import effects
-from ctcdyn.codegen.layout import Layout, Passage, row
+from ctcdyn.codegen.layout import PAIR, Layout, Passage, row
 from ctcdyn.codegen.rows import Rows
 from ctcdyn.codegen.writer import Body
 from ctcdyn.model.expr import names
@@ -26,6 +26,8 @@ def parts(layout: Layout, rows: Rows) -> dict[str, str]:
     marks = [f"FLIP_{k}" for k in range(len(layout.switches))]
     marks += [f"DUE_{k}" for k in every]  # next time of a treatment, inf when none is set
     marks += [f"LEFT_{k}" for k in every if treatments[k].every is not None]  # cycles that are left
+    marks += [f"CLOSES_{k}" for k in every if treatments[k].stop is not None]  # time from which on none is given
+    marks += [f"PLACE_{k}" for k in every if treatments[k].adherence is not None]  # applications so far
     marks += [f"HELD_{k}" for k in layout.conditions]  # 1 while its condition has held since it was applied
     marks += [f"ENDS_{k}" for k in every if treatments[k].duration is not None]  # time at which it wears off
     marks += [f"ON_{k}" for k in every if treatments[k].duration is not None]  # 1 while it works
@@ -58,11 +60,19 @@ def _schedule(layout: Layout) -> str:
                 at = body.local(treatment.at)
             if treatment.delay is not None:
                 at = body.keep(f"{at} + w[Q_{treatment.name}__delay + i]")
-            body.lines.append(f"w[DUE_{k} + i] = {at} if {at} >= t else np.inf")
+            on_time = at
+            if treatment.jitter is not None:
+                due = body.keep(f"{at} + w[Q_{treatment.name}__shift + i]")
+                at = body.keep(f"{due} if {due} > t else t")
+            body.lines.append(f"w[DUE_{k} + i] = {at} if {on_time} >= t else np.inf")
         if treatment.every is not None:
             body.lines.append(f"w[LEFT_{k} + i] = w[Q_{treatment.name}__cycles + i]")
         if treatment.duration is not None:
             body.lines += [f"w[ENDS_{k} + i] = np.inf", f"w[ON_{k} + i] = 0.0"]
+        if treatment.stop is not None:
+            body.lines.append(f"w[CLOSES_{k} + i] = np.inf")
+        if treatment.adherence is not None:
+            body.lines.append(f"w[PLACE_{k} + i] = 0.0")
     body.lines += [f"w[HELD_{k} + i] = 0.0" for k in layout.conditions]
     body.lines += [f"w[SEEN_{c.name} + i] = 0.0" for c in layout.founders]
     body.lines += effects.start(layout)
@@ -80,7 +90,10 @@ def _follows(layout: Layout, k: int) -> bool:
 
 def _upcoming(layout: Layout) -> str:
     treatments = layout.network.treatments
-    at_once = [k for k, x in enumerate(treatments) if _follows(layout, k) and x.delay is None and x.every is None]
+    at_once = [
+        k for k, x in enumerate(treatments)
+        if _follows(layout, k) and x.delay is None and x.every is None and x.jitter is None
+    ]  # fmt: skip
     marks = [f"FLIP_{k}" for k in range(len(layout.switches))]
     marks += [f"DUE_{k}" for k in range(len(treatments)) if k not in at_once]
     marks += [f"ENDS_{k}" for k, x in enumerate(treatments) if x.duration is not None]
@@ -211,6 +224,9 @@ def _begin(treatment: Treatment, k: int) -> list[str]:
     """Sets the first application, `delay` from t."""
     delay = f" + w[Q_{treatment.name}__delay + i]" if treatment.delay is not None else ""
     lines = [f"w[DUE_{k} + i] = t{delay}"]
+    if treatment.jitter is not None:
+        shifted = f"t{delay} + w[Q_{treatment.name}__shift + i]"
+        lines = [f"due = {shifted}", f"w[DUE_{k} + i] = due if due > t else t"]
     if treatment.every is not None:
         lines.append(f"w[LEFT_{k} + i] = w[Q_{treatment.name}__cycles + i]")
     return lines
@@ -224,23 +240,41 @@ def _followers(layout: Layout, name: str) -> list[str]:
 def _application(layout: Layout, k: int) -> list[str]:
     treatment = layout.network.treatments[k]
     lines = ["more = 1"]
+    if treatment.stop is not None:
+        lines += [
+            f"if w[CLOSES_{k} + i] == np.inf:",
+            f"    w[CLOSES_{k} + i] = t + w[Q_{treatment.name}__stop + i]",
+        ]
     if treatment.every is None:
         lines.append(f"w[DUE_{k} + i] = np.inf")
     else:
         again = f"w[DUE_{k} + i] + w[Q_{treatment.name}__every + i]"
-        lines += [f"w[LEFT_{k} + i] -= 1.0", f"w[DUE_{k} + i] = {again} if w[LEFT_{k} + i] > 0.0 else np.inf"]
+        open_ = f"w[LEFT_{k} + i] > 0.0"
+        if treatment.stop is not None:  # ten times 0.1 days is less than a day
+            open_ = f"({open_}) & (w[DUE_{k} + i] + 1.000001 * w[Q_{treatment.name}__every + i] < w[CLOSES_{k} + i])"
+        lines += [f"w[LEFT_{k} + i] -= 1.0", f"w[DUE_{k} + i] = {again} if {open_} else np.inf"]
     if k in layout.moments:
         lines += [f"if w[MOMENT_{k} + i] == np.inf:", f"    w[MOMENT_{k} + i] = t"]
         lines += _indent(_followers(layout, treatment.name))
     given = f"(w[Q_{treatment.name}__given + i] > 0.0)"
     if treatment.stop_if:
         given += f" & ({first_time(layout, treatment.stop_if)} == np.inf)"
+    if treatment.stop is not None and treatment.every is None:
+        given += f" & (t < w[CLOSES_{k} + i])"
+    if treatment.adherence is not None:  # in every arm, so that all agree on which is the next
+        lines += [
+            f"chance = draw_at(w[Q_{PAIR} + i], w[PLACE_{k} + i], w[Q_{treatment.name}__key + i])",
+            f"w[PLACE_{k} + i] += 1.0",
+        ]
+        given += f" & (chance < w[Q_{treatment.name}__adherence + i])"
     lines += [f"given = {given}", *effects.once(layout, k)]
     if treatment.duration is not None:
         lines += [
             f"w[ON_{k} + i] = 1.0 if given else 0.0",
             f"w[ENDS_{k} + i] = t + w[Q_{treatment.name}__duration + i]",
         ]
+        if treatment.stop is not None:
+            lines.append(f"w[ENDS_{k} + i] = min(w[ENDS_{k} + i], w[CLOSES_{k} + i])")
     note = f"log_event(book, i, t, {float(k)!r}, {_logged(layout, treatment)})"
     # what comes by the clock is only noted while there is room; what a state can bring about for ever fills the log
     return lines + ([note] if treatment.repeat else ["if book[i] < LOGS - LOGS // 2:", f"    {note}"])

@@ -22,6 +22,7 @@ _SHARED = {  # what the pages take from elsewhere
     "ctcdyn.kernels.lanemath": ("cos_", "exp_", "log_", "pow_", "sin_"),
     "ctcdyn.kernels.machine": ("block", "lane", "pick", "term"),
     "ctcdyn.kernels.normals": ("polar",),
+    "ctcdyn.kernels.philox": ("draw_at",),
 }
 
 DOC = '''"""The interface that every solver imports, as a working toy model. Generated: python -m ctcdyn.codegen.toy

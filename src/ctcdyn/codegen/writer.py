@@ -139,7 +139,7 @@ class Body:
 
 RESERVED = frozenset(
     {"w", "v", "i", "t", "c", "y", "a", "on", "np", "out", "at", "book", "fired", "changed", "stops", "W"}
-    | {"more", "given"}
+    | {"more", "given", "due", "chance"}
 ) | set(FUNCTIONS.values())
 
 

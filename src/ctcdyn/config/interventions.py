@@ -33,11 +33,13 @@ def listed(value: Any) -> tuple[Any, ...]:
 
 
 class Start(Table):
-    """treatment.start: a time or condition (`at`), or another treatment or event (`after`), and a `delay` in days."""
+    """treatment.start: a time or condition (`at`), or another treatment or event (`after`), a `delay` in days, and the
+    standard deviation in days, `jitter`, by which it scatters."""
 
     at: Quantity | None = None
     after: Label | None = None
     delay: Annotated[Days, Check(no_less)] | None = None
+    jitter: Annotated[Days, Check(no_less)] | None = None
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -56,7 +58,9 @@ class Treatment(Table):
     cycles: Annotated[int, Field(ge=1, le=COUNT_LIMIT)] | None = None
     duration: Duration | None = None
     repeat: bool = False
+    stop: Duration | None = None
     stop_if: Label | None = None
+    adherence: Annotated[float, Field(ge=0, le=1)] | None = None
     set: dict[str, Quantity] = Field(default_factory=dict)
     scale: dict[str, Quantity] = Field(default_factory=dict)
 
@@ -87,6 +91,11 @@ class Treatment(Table):
             refuse("C107", "repeat is for a condition, and start.after is none", "remove repeat", "repeat")
         if self.repeat and self.duration is not None:
             refuse("C107", "repeat and duration exclude each other", "remove one of them", "repeat")
+        if self.repeat and self.jitter is not None:
+            refuse("C107", "repeat and jitter exclude each other", "remove one of them", "repeat")
+        if self.stop is not None and self.every is None and not self.repeat:
+            fix = 'write every = "21 days", or duration for how long a scale lasts'
+            refuse("C107", "stop ends what is given again and again, and this is given once", fix, "stop")
         return self
 
     @property
@@ -101,6 +110,10 @@ class Treatment(Table):
     @property
     def delay(self) -> float | None:
         return self.start.delay if self.start is not None else None
+
+    @property
+    def jitter(self) -> float | None:
+        return self.start.jitter if self.start is not None else None
 
 
 class Event(Table):

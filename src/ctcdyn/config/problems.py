@@ -27,12 +27,6 @@ LATER: dict[KeyPath, str] = {
     ("output", "report"): "the HTML report",
 }
 
-# keys of each treatment that are not there yet
-LATER_OF_TREATMENTS: dict[KeyPath, str] = {
-    ("adherence",): "doses that are left out",
-    ("start", "jitter"): "starts that scatter",
-}
-
 UNKNOWN_MODEL = "?"  # never a name: what stands in for a [model] that cannot be read
 
 # stands in for a required value that is missing or wrong while the rest is checked
@@ -62,11 +56,6 @@ def validate(document: Document) -> tuple[Study | None, list[Problem]]:
         if _holds(data, path):
             _remove(data, path)
             problems.append(_later(document, path, what))
-    for number, _ in enumerate(data["treatment"] if isinstance(data.get("treatment"), list) else ()):
-        for path, what in LATER_OF_TREATMENTS.items():
-            if _holds(data, ("treatment", number, *path)):
-                _remove(data, ("treatment", number, *path))
-                problems.append(_later(document, ("treatment", number, *path), what))
     doubtful: set[KeyPath] = (
         set()
     )  # tables in which a value was taken out: a check between keys may be misled

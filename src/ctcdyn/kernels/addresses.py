@@ -23,19 +23,9 @@ from numba import uint64
 
 from ctcdyn.kernels.contract import W
 from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane, pick
-from ctcdyn.kernels.streams import philox4x32
+from ctcdyn.kernels.philox import scramble
 
 FINEST = 2.0**-51  # share of the way between two stops below which a step has no address
-
-
-@lane
-def scramble(a, b, key):
-    """Philox4x32-10 of the 128 bits (a, b) under a 64-bit key."""
-    low = uint64(0xFFFFFFFF)
-    c0, c1, c2, c3 = philox4x32(
-        a & low, a >> uint64(32), b & low, b >> uint64(32), key & low, key >> uint64(32)
-    )
-    return c0 | (c1 << uint64(32)), c2 | (c3 << uint64(32))
 
 
 @lane

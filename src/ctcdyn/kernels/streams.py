@@ -22,6 +22,7 @@ from numba import uint64
 from ctcdyn.kernels.contract import W
 from ctcdyn.kernels.lanemath import log_draw
 from ctcdyn.kernels.machine import block, float_from_bits, kernel, lane
+from ctcdyn.kernels.philox import philox4x32
 
 EVENTS = 0  # which reaction fires, and when
 NOISE = 1  # Gaussian and Poisson variates of approximate solvers
@@ -29,49 +30,6 @@ DRAWS = 2  # a patient's parameters
 TREATMENTS = 3  # jitter and adherence of schedules
 SAMPLES = 4  # observables that sample
 CHANNELS = 5  # budgets of single reactions
-
-
-@lane
-def philox_round(c0, c1, c2, c3, k0, k1):
-    """One round of Philox4x32 under the key words k0, k1."""
-    low = uint64(0xFFFFFFFF)
-    p = uint64(0xD2511F53) * c0
-    q = uint64(0xCD9E8D57) * c2
-    return (q >> uint64(32)) ^ c1 ^ k0, q & low, (p >> uint64(32)) ^ c3 ^ k1, p & low
-
-
-@lane
-def philox_bump(k0, k1, n):
-    """The key words of round n, counted from 0."""
-    low = uint64(0xFFFFFFFF)
-    return (k0 + uint64(n) * uint64(0x9E3779B9)) & low, (k1 + uint64(n) * uint64(0xBB67AE85)) & low
-
-
-@lane
-def philox4x32(c0, c1, c2, c3, k0, k1):
-    """Philox4x32-10: four uint64, each holding 32 random bits, from a 4-word counter and a 2-word key.
-
-    Its rounds are written out: a loop of ten inside a loop over lanes would keep LLVM from packing that.
-    """
-    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, k0, k1)
-    a, b = philox_bump(k0, k1, 1)
-    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
-    a, b = philox_bump(k0, k1, 2)
-    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
-    a, b = philox_bump(k0, k1, 3)
-    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
-    a, b = philox_bump(k0, k1, 4)
-    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
-    a, b = philox_bump(k0, k1, 5)
-    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
-    a, b = philox_bump(k0, k1, 6)
-    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
-    a, b = philox_bump(k0, k1, 7)
-    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
-    a, b = philox_bump(k0, k1, 8)
-    c0, c1, c2, c3 = philox_round(c0, c1, c2, c3, a, b)
-    a, b = philox_bump(k0, k1, 9)
-    return philox_round(c0, c1, c2, c3, a, b)
 
 
 @block
@@ -144,3 +102,10 @@ def draw_uniforms(seed, first, purpose, out):
     for j in range(out.shape[0]):
         for q in range(out.shape[1]):
             out[j, q] = draw_uniform(seed, first + j, purpose, q)
+
+
+@kernel
+def draw_column(seed, first, purpose, index, out):
+    """Fill out[n] with addressed draws: element j belongs to number first + j."""
+    for j in range(out.shape[0]):
+        out[j] = draw_uniform(seed, first + j, purpose, index)

@@ -149,7 +149,11 @@ def lesion_network(network: Network) -> Network:
         own = tuple((lesion.names.index(name), value) for name, value in x.lesion_set)
         changes = own + tuple((place[s], value) for s, value in x.set if s in place)
         told = _source(x, events)
-        at = replace(x, at=0.0, after="", delay=x.delay if told != x.name else None) if told else x
+        at = x
+        if told == x.name:  # a time that has its delay, and by how much it scatters, in it
+            at = replace(x, at=0.0, delay=None, jitter=None)
+        elif told:
+            at = replace(x, at=0.0, after="")
         treatments.append(replace(at, set=changes, lesion_set=()))
     owned = {r.name for r in lesion.reactions}
     founders = tuple((f"founded_{x.reaction}", k) for k, x in enumerate(lesion.rules) if x.reaction in owned)

@@ -129,6 +129,9 @@ def _treatment(
         stop_if=table.stop_if or "",
         numbers=tuple(numbers.items()),
         lesion_set=tuple(inner),
+        jitter=table.jitter,
+        stop=table.stop,
+        adherence=table.adherence,
     )
 
 

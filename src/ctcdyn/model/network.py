@@ -178,11 +178,11 @@ class Treatment:
     """An intervention: when its first application comes, what an application does, and how often it comes.
 
     `at`: a time (days, or an expression of parameters) or a condition; None where it follows `after`, the name of
-    another treatment or of an event. The first application is `delay` days later (None: at once), then one `every` so
-    many days, `cycles` in all. A condition counts once, or with `repeat` each time it becomes true. `set` gives species
-    new values, and `lesion_set` species of lesions, by name; `scale` multiplies parameters: for good, or for `duration`
-    days. From `stop_if`, an event, on nothing is given. `numbers` are the numbers in its expressions, by the names that
-    stand for them there: data, as all numbers.
+    another treatment or of an event. The first application is `delay` days later (None: at once), give or take `jitter`
+    days (a standard deviation), then one `every` so many days, `cycles` in all, none from `stop` days after the first
+    on or after `stop_if`, an event; each is taken with the chance `adherence`. A condition counts once, or with
+    `repeat` each time it becomes true. `set` gives species new values, and `lesion_set` species of lesions, by name;
+    `scale` multiplies parameters: for good, or for `duration` days. `numbers` are those in its expressions, by name.
     """
 
     name: str
@@ -198,6 +198,9 @@ class Treatment:
     stop_if: str = ""
     numbers: tuple[tuple[str, float], ...] = ()
     lesion_set: tuple[tuple[str, Expr], ...] = ()
+    jitter: float | None = None
+    stop: float | None = None
+    adherence: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -380,11 +383,8 @@ def derived_is_fixed(
 def derived_order(expressions: Mapping[str, Expr | None]) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """(positions of derived parameters in dependency order, names that depend on themselves)."""
     position = {name: q for q, name in enumerate(expressions)}
-    waiting = {
-        name: names(e) & {o for o in expressions if expressions[o] is not None}
-        for name, e in expressions.items()
-        if e is not None
-    }
+    derived = {name for name, e in expressions.items() if e is not None}
+    waiting = {name: names(e) & derived for name, e in expressions.items() if e is not None}
     order: list[int] = []
     while waiting:
         ready = [name for name, needs in waiting.items() if not needs & waiting.keys()]
