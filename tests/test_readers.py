@@ -45,9 +45,9 @@ ENGINES = (None, "h5netcdf", "netcdf4")
 
 
 def blocks(language: str, of_lesions: bool = False) -> list[str]:
-    """Those about the table of lesions, or all others."""
+    """Those about the table of lesions, or all others; the block on fates is run by test_fates."""
     found = re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    return [block for block in found if ("lesions" in block) is of_lesions]
+    return [block for block in found if ("lesions" in block) is of_lesions and "fates" not in block]
 
 
 @pytest.fixture(scope="module")

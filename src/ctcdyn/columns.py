@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ctcdyn import plugins
 from ctcdyn.errors import CtcError
+from ctcdyn.store.layout import FATE
 
 if TYPE_CHECKING:
     from ctcdyn.results import Results
@@ -55,9 +56,14 @@ def covariances(results: Results) -> dict[str, tuple[str, str]]:
 def in_order(results: Results) -> list[str]:
     """All columns: lesions, chances of events, what the model reads off, species; chances of single cells last.
 
+    Columns of species that count fates are left out: these have a table and a picture of their own.
     Of moment equations each variance stands behind its mean, before what is read off, and covariances are last.
     """
-    names, species = results.observable, list(results.species)
+    hidden = {FATE + name for name in results.schema.fates}
+    hidden |= {f"var_{name}" for name in hidden}
+    hidden |= {name for name, pair in covariances(results).items() if hidden & {*pair}}
+    names = tuple(name for name in results.observable if name not in hidden)
+    species = [name for name in results.species if name not in hidden]
     lesions = [name for name in _OF_LESIONS if name in names] if results.schema.founder_rules else []
     if lesions:
         lesions += [name for name in names if name.startswith("lesion_")]
@@ -66,7 +72,7 @@ def in_order(results: Results) -> list[str]:
     whole = [column for columns in asked for kind, column in columns.items() if not kind]
     single = [column for columns in asked for kind, column in columns.items() if kind]
     pairs: list[str] = []
-    joint = list(covariances(results))
+    joint = [name for name in covariances(results) if name not in hidden]
     if semantics(results) == "moments":
         varying = [name for name in (*species, *names) if f"var_{name}" in names]
         pairs = [name for x in varying for name in (x, f"var_{x}")]

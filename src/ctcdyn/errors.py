@@ -95,6 +95,7 @@ CODES: dict[str, str] = {
     "C119": "the model has no lesions",
     "C120": "a fate that cannot be drawn more often",
     "C121": "a treatment that is never given",
+    "C122": "fates that cannot be counted",
     "U201": "a quantity has the wrong dimension",
     "U202": "unknown unit",
     "U203": "not a quantity",

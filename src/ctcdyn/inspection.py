@@ -19,9 +19,10 @@ from ctcdyn.analysis import (
 )
 from ctcdyn.columns import chances
 from ctcdyn.errors import Status
+from ctcdyn.fates import fate_table, fates_met
 from ctcdyn.results import Results, open_results
 from ctcdyn.store.layout import BLOCK, COORDINATES, SCHEMA_VERSION, VARIABLES
-from ctcdyn.wording import SHOWN, grouped, or_none, size
+from ctcdyn.wording import NOTICE, SHOWN, grouped, or_none, size
 
 _NOT_CONTENT = ("species_units", "observable_units", "parameter_units")
 
@@ -57,11 +58,13 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
             "patients": schema.patients,
             "replicates": schema.replicates,
             "species": dict(zip(schema.species, schema.species_units)),
+            "shown": list(schema.shown),
             "observables": dict(zip(schema.observables, schema.observable_units)),
             "parameters": _parameters(results),
             "event_kinds": list(schema.event_kinds),
             "events": _events(results),
             "chances": _chances(results),
+            "fates": fates_met(results),
             "weights": {key: or_none(value) for key, value in weights(results).items()},
             "time": {
                 "saves": len(schema.times),
@@ -170,7 +173,7 @@ def inspection_text(found: dict[str, Any]) -> str:
     ]
     lines = [
         ("file", f"{found['file']}   {size(found['bytes'])}, schema {found['schema']}"),
-        ("title", found["title"]),
+        ("title", f"{found['title']}; {NOTICE}"),
         (
             "method",
             f"{found['method']}, seed {made.get('seed', '?')}, ctcdyn {made.get('ctcdyn_version', '?')}",
@@ -178,7 +181,7 @@ def inspection_text(found: dict[str, Any]) -> str:
         ("ids", f"{complete}: {grouped(ids['run'])} of {grouped(ids['count'])}{part} ({ways or 'none'})"),
         ("arms", " · ".join(found["arms"])),
         ("times", saves),
-        ("species", ", ".join(_with_unit(name, unit) for name, unit in found["species"].items())),
+        ("species", ", ".join(_with_unit(name, found["species"][name]) for name in found["shown"])),
         ("observables", ", ".join(_with_unit(name, unit) for name, unit in found["observables"].items())),
         ("weights", _weighed(found["weights"])),
         ("events", _passages(found["event_kinds"])),
@@ -192,7 +195,8 @@ def inspection_text(found: dict[str, Any]) -> str:
         ("open with", f'xarray.open_dataset("{found["file"]}")   ctcdyn.open("{found["file"]}")'),
     ]
     fill = textwrap.TextWrapper(110, "", " " * 12, break_long_words=False, break_on_hyphens=False).fill
-    return "\n".join(fill(f"{name:<12}{text}") for name, text in lines if text)
+    told = "\n".join(fill(f"{name:<12}{text}") for name, text in lines if text)
+    return "\n".join(filter(None, (told, fate_table(found["fates"]))))
 
 
 def _weighed(found: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Pictures of results: quantile bands or single paths, one panel for each species or observable.
+"""Pictures of results: quantile bands or single paths, one panel for each species or observable; fates as bars.
 
 Sizes are those of a printed page (85 mm for one column, 175 mm for two), text is 7 pt, colours are those of
 Okabe and Ito (https://jfly.uni-koeln.de/color/), which readers with colour-blindness can tell apart. The
@@ -20,10 +20,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ctcdyn.bars import chosen_fates, draw_bars, height
 from ctcdyn.columns import in_order
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.results import Results
 from ctcdyn.scales import choose_scale, time_unit, write_unit
+from ctcdyn.wording import NOTICE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +35,7 @@ Floats = NDArray[np.float64]
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 INK, GREY = "#222222", "#666666"
-KINDS = ("bands", "paths")
+KINDS = ("bands", "paths", "fates")
 FORMATS = (".png", ".svg", ".pdf")
 PATHS = 40  # drawn of those kept: more would be an area
 PANELS = 12
@@ -99,9 +101,9 @@ def plot(
 ) -> Path:
     """Draw results to a file, PNG, SVG or PDF by its suffix, and give its path.
 
-    `kind` "bands" shows quantiles over all trajectories, "paths" single kept trajectories. `species` names
-    species and observables (default: the first 12, what the study is about before species). `reference` holds
-    `Reference`s or tuples like them.
+    `kind` "bands" shows quantiles over all trajectories, "paths" single kept trajectories, "fates" what share of all
+    cells shed met each fate. `species` names species and observables (default: the first 12, what the study is about
+    before species), or fates (default: all). `reference` holds `Reference`s or tuples like them.
 
         plot(results, species=["ctc"], output="ctc.pdf", reference=[(14, 0.02, "Luzzi 1998", "ctc")])
     """
@@ -136,20 +138,17 @@ def draw(
     reference: Iterable[Reference | tuple[Any, ...]] = (),
 ) -> Figure:
     """The figure that `plot` saves, for those who go on drawing in it."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     if kind not in KINDS:
         raise CtcError(
             Problem("R509", f"no picture of kind {kind!r}", fix=f"one of {', '.join(KINDS)}"), Exit.USAGE
         )
+    if kind == "fates":
+        return _fates(results, species)
     panels = _panels(results, species, [Reference(*item) for item in reference])
     columns = min(len(panels), 2 if len(panels) <= 4 else 3)
     rows = -(-len(panels) // columns)
     width = 85 if columns == 1 else 175
-    height = rows * {1: 54, 2: 48, 3: 40}[columns] + 12
-    figure = Figure(figsize=(width / 25.4, height / 25.4), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = _page(width, rows * {1: 54, 2: 48, 3: 40}[columns] + 12)
     grid = figure.subplots(rows, columns, squeeze=False)
     entries: dict[str, Any] = {}
     for axes, panel in zip(grid.flat, panels):
@@ -168,6 +167,27 @@ def draw(
     if not species and columns > PANELS:
         told.append(f"{PANELS} of {columns} columns")
     _legend(figure, entries | {text: _key(linestyle="none") for text in told}, width)
+    return figure
+
+
+def _page(width: float, height: float) -> Figure:
+    """An empty figure of so many millimetres, with what stands on every picture."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width / 25.4, height / 25.4), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.text(0.997, 0.006, NOTICE, ha="right", va="bottom", fontsize=4.5, color=GREY)
+    return figure
+
+
+def _fates(results: Results, names: Sequence[str] | None) -> Figure:
+    """Bars of fates, arms side by side."""
+    fates = chosen_fates(results, names)
+    figure = _page(115, height(results, fates))
+    handles = draw_bars(figure.subplots(), results, fates, PALETTE)
+    entries = dict(handles) if len(handles) > 1 else {}
+    _legend(figure, entries | {f"{results.schema.count} trajectories": _key(linestyle="none")}, 115)
     return figure
 
 

@@ -155,6 +155,7 @@ def make_schema(
         founder_rules=tuple(rule.name for rule in rules),
         organs=tuple(rule.organ for rule in rules),
         lesions=lesions,
+        fates=network.fates,
         weighted=bool(network.tilts),
         whole=tuple(name for name in (*network.species_names, *emission.observables) if name in whole),
     )

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ctcdyn.errors import CtcError, Exit, Problem, Status, did_you_mean
+from ctcdyn.store.fates import Fates, of_summary
 from ctcdyn.store.layout import BLOCK, COORDINATES, VARIABLES, Array, Schema
 from ctcdyn.store.lesions import Lesions
 from ctcdyn.store.memory import MemoryArrays
@@ -236,6 +237,15 @@ class Results:
             fix = "run the study of a model with [lesion] with `lesions = true` in [output]"
             raise AbsentError(Problem("R509", "these results hold no table of lesions", fix=fix), Exit.USAGE)
         return self._lesions
+
+    @property
+    def fates(self) -> Fates:
+        """Cells that met each fate so far, (A, F, T): `names`, `mean`, `error`; `fates["nk"]` is the mean of one."""
+        if not self.schema.fates:
+            fix = "run the study with `fates = true` in [output]"
+            raise AbsentError(Problem("R509", "these results hold no fates", fix=fix), Exit.USAGE)
+        columns = [name for name in ("mean", "var", "mean_error", "n_valid") if name in self]
+        return of_summary(self.schema, {name: self[name] for name in columns})
 
     @property
     def provenance(self) -> Mapping[str, str | int | float]:

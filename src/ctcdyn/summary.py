@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from ctcdyn.analysis import BAND, Estimate, low_shares, mean, z_score
 from ctcdyn.columns import chances, covariances, in_order, semantics
 from ctcdyn.errors import CtcError, Status
+from ctcdyn.fates import fate_table, fates_met
 from ctcdyn.outcomes import computed, first_passages, rare
 from ctcdyn.scales import write_time
-from ctcdyn.wording import NEGLIGIBLE, Accuracy, accuracy, aligned, plain
+from ctcdyn.wording import NEGLIGIBLE, NOTICE, Accuracy, accuracy, aligned, plain
 
 if TYPE_CHECKING:
     from ctcdyn.model.network import Network, Published
@@ -74,6 +75,8 @@ def summary(results: Results, network: Network) -> str:
         blocks.append(first_passages(results, trusted))
     if chances(results):
         blocks.append(computed(results, trusted))
+    if results.schema.fates:
+        blocks.append(fate_table(fates_met(results), trusted.alike))
     blocks.append(_at_the_end(results, trusted))
     few = {name: share for name, share in low_shares(results).items() if share > 0}
     if few:
@@ -98,7 +101,7 @@ def _counts(results: Results) -> str:
     line = f"result   {' · '.join(parts)}   of {sum(found.values())} trajectories ({made})"
     if failed:
         line += "\n         " + ", ".join(f"{n} {s.meaning.replace('_', ' ')}" for s, n in failed.items())
-    return line
+    return f"{line}\n         numbers of a model: {NOTICE}"
 
 
 def _published(rows: Sequence[Comparison], trusted: Accuracy) -> str:

@@ -14,6 +14,7 @@ from ctcdyn.store.layout import BLOCK
 if TYPE_CHECKING:
     from ctcdyn.results import Results
 
+NOTICE = "not for clinical use"  # stands where results are shown
 SHOWN = 200  # characters of a provenance entry that text shows
 NOTHING = 1e-30  # below, no method holds a number: backward equations hold chances down to here
 # Of the largest value that a reading ever had: what is less is what is left of a difference, or of a decay that has no

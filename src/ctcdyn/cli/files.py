@@ -115,11 +115,11 @@ def compare(
 def plot(
     file: ResultFile,
     kind: Annotated[
-        str, typer.Option(metavar="bands|paths", help="Quantiles of all, or single paths.")
+        str, typer.Option(metavar="bands|paths|fates", help="Quantiles of all, single paths, or fates of cells.")
     ] = "bands",
     species: Annotated[
         str | None,
-        typer.Option(metavar="a,b", help="Species and observables; default: the first 12.", show_default=False),
+        typer.Option(metavar="a,b", help="Columns, or fates; default: the first 12.", show_default=False),
     ] = None,
     output: Annotated[
         Path | None,
@@ -133,7 +133,7 @@ def plot(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing picture.")] = False,
 ) -> None:
-    """Draw a result: bands or paths."""
+    """Draw a result: bands, paths or fates."""
     from ctcdyn import plots
     from ctcdyn.cli.pictures import published_in, references
     from ctcdyn.errors import CtcError, Exit, Problem

@@ -203,6 +203,7 @@ class Output(Table):
     precision: Literal["double", "single"] = "double"
     compression: Literal["gzip", "none"] = "gzip"
     lesions: bool = False
+    fates: bool = False
     picture: bool = True
 
 

@@ -173,6 +173,7 @@ def lesion_network(network: Network) -> Network:
         treatments=tuple(treatments),
         noises=(),
         tilts=(),
+        fates=(),
         published=(),
         founders=founders,
         lesion=None,

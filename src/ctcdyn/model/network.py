@@ -2,8 +2,7 @@
 sight.
 
 Every number is in base units: days, mL (= cm^3), nmol, cells as plain numbers. Every expression uses plain
-names of species, of parameters and `t` (days), so `value * value` needs no conversion anywhere behind this
-page.
+names of species, of parameters and `t` (days), so `value * value` needs no conversion behind this page.
 
 Mass action has one meaning with two faces, for a reaction that takes m_s of each species s:
 
@@ -245,6 +244,7 @@ class Network:
     notes: tuple[str, ...] = field(default=(), compare=False)  # how its mechanisms were written out, for people
     founders: tuple[tuple[str, int], ...] = ()  # counters of the reactions that found a lesion, number of the rule
     lesion: Lesion | None = None
+    fates: tuple[str, ...] = ()  # that are counted, each by a species fate_NAME
     founded: bool = False  # the network of a lesion, whose streams have a number of their own
     _order: list[tuple[int, ...]] = field(default_factory=list, init=False, repr=False, compare=False)
 

@@ -14,6 +14,7 @@ from ctcdyn.model.colony import FOUNDING, lesion_problems, no_founders
 from ctcdyn.model.definitions import check_initial_unit, read_parameter_value, shown_unit
 from ctcdyn.model.drawing import Draw, read_draw
 from ctcdyn.model.expr import Expr, Number, derivative, evaluate
+from ctcdyn.model.fates import with_fates
 from ctcdyn.model.fluctuations import noise_problems
 from ctcdyn.model.importance import method_problems, read_tilted, share_problems
 from ctcdyn.model.interventions import read_interventions
@@ -56,7 +57,11 @@ def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Proble
         tree = _initial(reader, name, network)
         if tree is not None:
             initial[first_of_group(name, network)] = tree
-    changed = _pin(reader, study, network.with_values(parameters, initial))
+    changed = network.with_values(parameters, initial)
+    if study.output.fates:
+        changed, problems = with_fates(changed, study.place("output", "fates"))
+        reader.problems += problems
+    changed = _pin(reader, study, changed)
     draws = []
     for name, distribution in study.population.draw.items() if study.population is not None else ():
         draw = read_draw(reader, ("population", "draw", name), distribution, changed)

@@ -24,6 +24,8 @@ SCHEMA_VERSION = "1.0"
 LEAF = 256  # ids: the unit of reduction (docs/design.md) and the chunk of full paths
 BLOCK = 64 * LEAF  # ids in a chunk of one column: 128 KiB of float64
 
+FATE = "fate_"  # before the name of a fate: the species that counts it
+
 Array = NDArray[Any]
 
 
@@ -64,7 +66,14 @@ class Schema:
     organs: tuple[str, ...] = ()
     lesions: bool = False
     whole: tuple[str, ...] = ()  # species and observables that are counts: whole numbers, of which quantiles are some
+    fates: tuple[str, ...] = ()  # that are counted, each by a species of the name FATE + fate
     weighted: bool = False  # some fates were drawn from another law: rows have a weight, the summary is weighted
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The species without those that count fates, which have tables and pictures of their own."""
+        counting = {FATE + name for name in self.fates}
+        return tuple(name for name in self.species if name not in counting)
 
     @property
     def kept(self) -> int:
@@ -337,7 +346,7 @@ def _variables(empty: frozenset[str], low: bool, weighted: bool, state_dtype: st
 
 # Groups of schema 1.0 beside the root, empty and marked as reserved where a result has no such table.
 RESERVED: dict[str, str] = {
-    "fates": "how cells ended: arm, reaction, time",
+    "fates": "cells with each fate so far: arm, fate, time",
     "lesions": "one row a lesion",
     "events_log": "one row an event: trajectory, time, kind, value",
 }

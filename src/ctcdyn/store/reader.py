@@ -219,6 +219,7 @@ def _schema(file: Any) -> Schema:
         founder_rules=text("founder_rule"),
         organs=text("founder_organ"),
         lesions=f"{GROUP}/row" in file,
+        fates=text("fates/fate"),
     )
 
 

@@ -22,6 +22,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from ctcdyn.errors import CtcError, Exit, Problem
+from ctcdyn.store import fates
 from ctcdyn.store.chunks import Block, Encoder, Rows, encode
 from ctcdyn.store.content import hash_of, rest_of
 from ctcdyn.store.disk import DraftFile
@@ -234,7 +235,7 @@ class Store:
         for name, variable in schema.variables().items():
             self._create(name, variable)
         for name, meaning in RESERVED.items():
-            written = schema.lesions and name == LESION_GROUP
+            written = (schema.lesions and name == LESION_GROUP) or (bool(schema.fates) and name == fates.GROUP)
             file.create_group(name).attrs["long_name" if written else "reserved"] = meaning
         if schema.lesions:
             self._lesions = Table(file, schema, lesions, self._write_columns)
@@ -328,6 +329,8 @@ class Store:
         for name, values in summary.items():
             if name in file:
                 file[name][...] = values
+        if schema.fates:
+            fates.write(file, schema, summary)
         columns = (*schema.species, *schema.observables)
         self._state("node", np.arange(len(nodes)), ())
         self._state("column", list(columns), ())
