@@ -233,6 +233,10 @@ def test_stiff_cells_are_caught_on_their_first_way_and_soft_ones_are_found() -> 
     assert found["blood_plain"] == pytest.approx(0.9 / stiff)
     assert found["blood_flexible"] == pytest.approx(0.1 / soft)
     assert found["blood_flexible"] / (found["blood_plain"] + found["blood_flexible"]) > 0.8
+    only = {"blood_plain": 1.0}, {"blood_flexible": 1.0}
+    chances = [course(net, cell, AT_FULL).fate("extravasated") for cell in only]
+    assert chances[0] == pytest.approx(0.9 * 1440 / stiff * 1e-3 / 3, rel=1e-3)  # and the end of its arrest is later
+    assert chances[1] == pytest.approx(18 / soft * 1e-3)
     turned = composed(**HOST, deformability={"flagged": "stiff"})
     again = course(turned, {"blood_plain": 0.1, "blood_stiff": 0.9}, AT_FULL)
     assert again.fates == pytest.approx(course(net, start, AT_FULL).fates)

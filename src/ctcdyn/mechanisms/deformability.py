@@ -4,16 +4,19 @@ A cell meets a capillary bed `circuits` times a day and is caught there with the
 
     arrest of a stiff cell     circuits rigid
     arrest of a soft cell      circuits soft
+    a stiff cell leaves its vessel for tissue at 1 / squeeze of the rate of a soft one
 
 Of single cells that are shed or come off a cluster the share `share` is soft. Blood that leaves a tumour has 12 times the tumour cells of arterial blood (T. Butler and P.
 Gullino 1975, Cancer Research 35:512, rat): nearly all are caught on their first way through the lung. Yet half of the cells that are found in the blood stay for
 minutes (mice) to 2 hours (women after mastectomy, S. Meng et al. 2004, doi:10.1158/1078-0432.CCR-04-1110). Both hold if most cells that are shed are stiff and most
-that are found are soft: then the decay has two times. Soft cells also live through shear (Y. Xin et al. 2019, doi:10.1016/j.bpj.2019.04.011).
+that are found are soft: then the decay has two times. Soft cells also live through shear (Y. Xin et al. 2019, doi:10.1016/j.bpj.2019.04.011), and a soft cell with a
+soft nucleus squeezes through the wall of a vessel `squeeze` times as easily (V. Gensbittel et al. 2020, doi:10.1016/j.devcel.2020.10.011). The two are opposed: stiff cells
+come to a capillary more often, soft ones get out of it more often. With squeeze = 1 stiff cells would reach tissue more often.
 
 flagged = "stiff" writes the same model down with the flag on the stiff cells, which are gone within two minutes and hardly have time to be cloaked (1.5 % of
 them) or to adapt: they carry no other flag then, and the model is smaller. without = [] takes that back.
 
-While this mechanism is on, the rate of arrest_and_extravasation is that of a soft cell, 18 /day = 1440 x 0.0125, and stiff cells arrest rigid / soft times as fast.
+While this mechanism is on, the rates of arrest_and_extravasation are those of a soft cell: arrest 18 /day = 1440 x 0.0125.
 """
 
 NUMBER = 13
@@ -29,8 +32,10 @@ share = { value = 0.1, bounds = [0, 1], source = "derived: one in 12 of the cell
 rigid = { value = 0.9, bounds = [1e-3, 1], source = "derived: at most 11 of 12 cells are lost on a passage (Butler and Gullino 1975, Cancer Research 35:512)", doc = "chance of a stiff cell to be caught on one passage" }
 soft = { value = 0.0125, bounds = [1e-6, 1], source = "derived: 18 arrests of 1440 passages a day", doc = "chance of a soft cell to be caught on one passage, the one that the rate of arrest stands for" }
 shear = { value = 0.4, bounds = [1e-6, 1], source = "assumed: as direction in doi:10.1016/j.bpj.2019.04.011", doc = "death of a soft cell by shear, relative to a stiff one" }
+squeeze = { value = 3, bounds = [1, 1e3], source = "assumed: as direction in doi:10.1016/j.devcel.2020.10.011", doc = "a soft cell leaves its vessel, relative to a stiff one" }
 
 [scale]
+extravasate = { factor = "1 / squeeze", if = { flagged = "flexible" } }
 arrest = { factor = "rigid / soft", if = { flagged = "flexible" } }
 
 [stage.blood]
@@ -38,15 +43,15 @@ factors = { shear = "shear" }
 if = { flagged = "stiff" }
 
 [flag.flexible]
-at = ["blood"]
+at = ["blood", "arrested"]
 share = { shed = "share", disaggregate = "share" }
-factors = { arrest = "soft / rigid", shear = "shear" }
+factors = { arrest = "soft / rigid", shear = "shear", extravasate = "squeeze" }
 if = { flagged = "flexible" }
 
 [flag.stiff]
-at = ["blood"]
+at = ["blood", "arrested"]
 without = ["cloaked", "adapted", "anchorless", "metabolic"]
 share = { shed = "1 - share", disaggregate = "1 - share" }
-factors = { arrest = "rigid / soft", shear = "1 / shear" }
+factors = { arrest = "rigid / soft", shear = "1 / shear", extravasate = "1 / squeeze" }
 if = { flagged = "stiff" }
 """

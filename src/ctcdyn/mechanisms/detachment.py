@@ -13,8 +13,7 @@ Single cells leave in proportion to it. A group leaves when its edge is loose an
 so that without any grip (1 + hold) times as many single cells leave and no groups, and with a strong grip nothing leaves. grip = 1 changes nothing: set it in
 [mechanisms], draw it, or scale `detachment_grip` by a treatment.
 
-Sources: cells without E-cadherin leave as single cells, those with it as groups that seed better (V. Padmanaban et al. 2019,
-doi:10.1038/s41586-019-1526-3). The law is that of a bond in equilibrium; its two figures are assumed.
+Sources: tumours of mice without E-cadherin invade more, and seed less (V. Padmanaban et al. 2019, doi:10.1038/s41586-019-1526-3). The law is that of a bond in equilibrium; its two figures are assumed.
 """
 
 NUMBER = 2

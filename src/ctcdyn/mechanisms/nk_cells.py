@@ -20,7 +20,7 @@ settle (J. Palumbo et al. 2005, doi:10.1182/blood-2004-06-2272). Without NK cell
 """
 
 NUMBER = 8
-ACTS_ON = ("blood", "arrested", "tissue", "cluster", "dormant", "growing")
+ACTS_ON = ("blood", "arrested", "tissue", "cluster", "dormant", "growing", "lesion")
 REFUTED_BY = "Depleting NK cells (anti-asialo GM1) leaves the number of extravasated cells as it was."
 
 MODEL = """
@@ -46,12 +46,12 @@ exhaustion = { value = "1e-7 /cells/day", bounds = ["0 /cells/day", "1 /cells/da
 
 [[hazard]]
 name = "nk"
-at = { blood = "kill_rate * activity", arrested = "kill_arrested * activity", tissue = "kill_tissue * activity", dormant = "kill_dormant * activity", growing = "kill_growing * activity / (1 + growing / saturation)" }
+at = { blood = "kill_rate * activity", arrested = "kill_arrested * activity", tissue = "kill_tissue * activity", dormant = "kill_dormant * activity", growing = "kill_growing * activity / (1 + growing / saturation)", lesion = "kill_growing * activity / (1 + lesion / saturation)" }
 fate = "nk"
 if = { pool = "constant" }
 [[hazard]]
 name = "nk"
-at = { blood = "kill_rate * nk * death / source", arrested = "kill_arrested * nk * death / source", tissue = "kill_tissue * nk * death / source", dormant = "kill_dormant * nk * death / source", growing = "kill_growing * nk * death / source / (1 + growing / saturation)" }
+at = { blood = "kill_rate * nk * death / source", arrested = "kill_arrested * nk * death / source", tissue = "kill_tissue * nk * death / source", dormant = "kill_dormant * nk * death / source", growing = "kill_growing * nk * death / source / (1 + growing / saturation)", lesion = "kill_growing * nk * death / source / (1 + lesion / saturation)" }
 fate = "nk"
 if = { pool = "dynamic" }
 

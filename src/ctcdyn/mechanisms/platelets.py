@@ -1,7 +1,7 @@
 """Platelets: they cloak cells in the blood, which NK cells then do not see.
 
     naked -> cloaked     cloaking level          (clusters take them on twice as fast)
-    cloaked -> naked     uncloaking
+    cloaked -> naked     uncloaking              (in a capillary too, where none are taken on)
 
 A cloaked cell is killed by NK cells `nk` times, by shear `shear` times and by T cells `t_cells` times as fast as a naked one, arrests `adhesion` times as fast, and
 turns mesenchymal `emt` times as fast (platelets give TGF-beta: M. Labelle et al. 2011, doi:10.1016/j.ccr.2011.09.009). `level` is the number of platelets that can

@@ -331,7 +331,7 @@ class Expansion:
         for entry in self.parts.hazards if self.inner else ():
             at = entry.get("at", {})
             if isinstance(at, dict) and "lesion" in at:
-                text = renamed(str(at["lesion"]), {"division": " + ".join(births) or "0"})
+                text = renamed(str(at["lesion"]), {"division": " + ".join(births) or "0", "lesion": self.inner})
                 scaled = [x["factor"] for x in self.parts.scales if x["process"] == entry["name"]]
                 result.lesion_reactions.append(
                     {"": entry[""], "name": f"{entry['name']}_lesion", "equation": f"{self.inner} ->",
