@@ -83,6 +83,7 @@ def run(
         journal.commit()
         progress.finish()
         if ensemble.halted or not assemble(journal, describe_end(threads), overwrite, lambda: ensemble.halted):
+            journal.signal = interruption.asked if interruption is not None else ""
             raise Interrupted(f"{journal.rows} of {schema.count} trajectories are committed in {journal.folder}")
         journal.remove()
     return open_results(study.output.file)

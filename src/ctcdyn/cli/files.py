@@ -22,9 +22,10 @@ def inspect(
     """Show what is in a result file and how it was made."""
     from ctcdyn import inspection, remains
 
-    halfway = remains.unfinished(file)
+    halfway = remains.failures(file) if failures else remains.unfinished(file)
     if halfway is not None:
-        print(json.dumps(halfway, indent=2) if as_json else remains.unfinished_text(halfway))
+        text = inspection.failures_text if failures else remains.unfinished_text
+        print(json.dumps(halfway, indent=2) if as_json else text(halfway))
         return
     found = inspection.failures(file) if failures else inspection.inspect(file)
     if as_json:

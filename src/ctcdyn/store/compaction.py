@@ -18,7 +18,7 @@ from ctcdyn.store.files import write_durably
 from ctcdyn.store.layout import LEAF, ROW_NAMES, Schema
 from ctcdyn.store.manifest import Entry
 from ctcdyn.store.paths import Packed
-from ctcdyn.store.segments import Piece, body, parse_body, parse_tail, read_checked, tail
+from ctcdyn.store.segments import Piece, body, failures, parse_body, parse_tail, read_checked, tail
 
 MANY = 64  # small segments that may be there before they are merged
 SMALL = 1 << 20  # bytes of rows and paths; what is larger has enough of them for its sums
@@ -58,7 +58,8 @@ def merge_segments(folder: Path, name: str, schema: Schema, entries: Sequence[En
     runs = tuple((packed.result.first, len(packed.result.status)) for packed in joined)
     sums = tail(tree.waiting(), counts.all())
     rows, rest = write_durably(folder / name, (body(schema, joined), [sums]))
-    return Entry(name, rows.size, rows.hash, rest.size, rest.hash, runs, lesions.counts(schema, joined))
+    founded = lesions.counts(schema, joined)
+    return Entry(name, rows.size, rows.hash, rest.size, rest.hash, runs, founded, failures(joined))
 
 
 def _joined(pieces: Sequence[Packed]) -> list[Packed]:

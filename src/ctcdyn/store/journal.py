@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ctcdyn import slabs
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.reduction import Tree
-from ctcdyn.store import compaction, lesions
+from ctcdyn.store import compaction, ending, lesions
 from ctcdyn.store.disk import check_target, failure
 from ctcdyn.store.files import write_durably
 from ctcdyn.store.identity import as_json, differences, identity
@@ -31,7 +31,7 @@ from ctcdyn.store.manifest import NAME as MANIFEST
 from ctcdyn.store.manifest import Entry, Manifest
 from ctcdyn.store.paths import Packed
 from ctcdyn.store.reader import FileArrays
-from ctcdyn.store.segments import body, read_checked, tail
+from ctcdyn.store.segments import body, failures, read_checked, tail
 
 SUFFIX = ".parts"
 SECONDS = 1.0  # between commits: what a kill may cost of finished leaves
@@ -57,6 +57,7 @@ class Journal:
         self._last = time.monotonic()
         numbers = [int(name.partition(".")[0]) for name in segments_in(self.folder)]
         self._next = max(numbers, default=0) + 1
+        self.signal = ""  # that asked the run to stop
 
     @property
     def rows(self) -> int:
@@ -95,7 +96,8 @@ class Journal:
             try:
                 rows, rest = write_durably(self.folder / name, (body(self.schema, self._waiting), [sums]))
                 founded = lesions.counts(self.schema, self._waiting)
-                self.manifest.append(Entry(name, rows.size, rows.hash, rest.size, rest.hash, runs, founded))
+                parts = rows.size, rows.hash, rest.size, rest.hash
+                self.manifest.append(Entry(name, *parts, runs, founded, failures(self._waiting)))
             except OSError as error:
                 raise failure(error, self.folder, self._bytes) from None
             for packed in self._waiting:
@@ -128,12 +130,14 @@ class Journal:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *_: object) -> None:
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             with contextlib.suppress(CtcError):
                 self.commit()
         if not self.manifest.entries:  # nothing to go on from
             _empty(self.folder)
+        elif kind is not None:
+            ending.put_down(self.folder, error, self.signal)
         self._lock.release()
         slabs.drop()
 
@@ -214,6 +218,7 @@ def begin(
     except BaseException:
         lock.release()
         raise
+    ending.forget(manifest.path.parent)
     return Journal(Path(path), lock, manifest, schema)
 
 

@@ -26,7 +26,8 @@ _COPIES = 2  # of a line with which more than one segment would be lost
 class Entry:
     """One committed segment: `runs` are (first id, count) of neighbouring trajectories.
 
-    `lesions`: the rows that each run has in the table of lesions, where it is stored.
+    `lesions`: the rows that each run has in the table of lesions, where it is stored. `failed`: (status, how many) of
+    trajectories without an answer.
     The file is `body` bytes of rows and paths, then `tail` bytes of sums, each with its hash.
     """
 
@@ -37,6 +38,7 @@ class Entry:
     tail_hash: str
     runs: tuple[tuple[int, int], ...]
     lesions: tuple[int, ...] = ()
+    failed: tuple[tuple[int, int], ...] = ()
 
     @property
     def size(self) -> int:
@@ -161,6 +163,7 @@ def _line_of(entry: Entry, replaces: Sequence[str] = ()) -> bytes:
     runs = [list(run) for run in entry.runs]
     found = {"body": [entry.body, entry.body_hash], "tail": [entry.tail, entry.tail_hash], "runs": runs}
     found |= {"lesions": list(entry.lesions)} if entry.lesions else {}
+    found |= {"failed": [list(pair) for pair in entry.failed]} if entry.failed else {}
     return _line({"segment": entry.name} | found | ({"replaces": list(replaces)} if replaces else {}))
 
 
@@ -181,6 +184,8 @@ def _entry(found: dict[str, Any] | None) -> Entry | None:
         runs = tuple((int(first), int(count)) for first, count in found["runs"])
         (body, body_hash), (tail, tail_hash) = found["body"], found["tail"]
         lesions = tuple(map(int, found.get("lesions", ())))
-        return Entry(str(found["segment"]), int(body), str(body_hash), int(tail), str(tail_hash), runs, lesions)
+        failed = tuple((int(status), int(many)) for status, many in found.get("failed", ()))
+        name, hashes = str(found["segment"]), (str(body_hash), str(tail_hash))
+        return Entry(name, int(body), hashes[0], int(tail), hashes[1], runs, lesions, failed)
     except (AssertionError, KeyError, TypeError, ValueError):
         return None

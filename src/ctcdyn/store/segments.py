@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ctcdyn.errors import Status
 from ctcdyn.reduction import LeafNode, Placed, Sparse
 from ctcdyn.slabs import whole_pages
 from ctcdyn.store import lesions
@@ -54,6 +55,13 @@ def body(schema: Schema, parts: Sequence[Packed]) -> Iterator[Data]:
             yield table[name].view(np.uint8)
     yield bytes(rows - founded * lesions.ROW_BYTES)
     yield from chunks
+
+
+def failures(parts: Sequence[Packed]) -> tuple[tuple[int, int], ...]:
+    """(status, how many) of the trajectories in them that have no answer."""
+    results: list[Any] = [packed.result for packed in parts]
+    many = np.bincount(np.concatenate([result.status for result in results]), minlength=256)
+    return tuple((int(s), int(many[s])) for s in Status if many[s] and not s.ok)
 
 
 def _columns(schema: Schema) -> _Types:

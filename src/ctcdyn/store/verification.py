@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, cast
 
-from ctcdyn.errors import CtcError, Exit, Problem
+import numpy as np
+
+from ctcdyn.errors import CtcError, Exit, Problem, Status
 from ctcdyn.store.content import hash_of, rest_of
+from ctcdyn.store.identity import from_json
 from ctcdyn.store.journal import SUFFIX, folder_of, segments_in
 from ctcdyn.store.manifest import Manifest
 from ctcdyn.store.reader import FileArrays, ResultFile, damage_reported
-from ctcdyn.store.segments import read_checked
+from ctcdyn.store.segments import parse_body, read_checked
 
 _LOOKS = 5  # at a run that goes on, which makes one segment of some about once a minute
 
 
 @dataclass(frozen=True)
 class Unfinished:
-    """An unfinished run: trajectories that are committed, of how many, and what is damaged."""
+    """An unfinished run: trajectories that are committed, of how many, what is damaged; how many failed, by status."""
 
     folder: Path
     rows: int
@@ -27,6 +32,7 @@ class Unfinished:
     size: int
     damaged: tuple[str, ...]
     header: dict[str, object]
+    failed: dict[int, int] = field(default_factory=dict)
 
     @property
     def whole(self) -> bool:
@@ -63,7 +69,26 @@ def unfinished(path: str | os.PathLike[str], check: bool = True) -> Unfinished |
     identity = manifest.header["identity"]
     size = sum(entry.size for entry in good)
     rows = sum(entry.rows for entry in good)
-    return Unfinished(folder, rows, int(identity["count"]), len(good), size, tuple(bad), manifest.header)
+    failed: dict[int, int] = {}
+    for status, many in (pair for entry in good for pair in entry.failed):
+        failed[status] = failed.get(status, 0) + many
+    return Unfinished(folder, rows, int(identity["count"]), len(good), size, tuple(bad), manifest.header, failed)
+
+
+def failed_rows(found: Unfinished, limit: int) -> Iterator[tuple[int, int, int, list[float]]]:
+    """(id, status, steps, parameters) of the first `limit` trajectories that failed, in order of id, from the segments
+    that hold some; one that is damaged is passed over."""
+    schema = from_json(cast(dict[str, Any], found.header["schema"]))
+    rows = []
+    for entry in Manifest.read(found.folder).entries:
+        data = read_checked(found.folder, entry) if entry.failed else None
+        for packed in parse_body(schema, memoryview(data)[: entry.body]) if data is not None else ():
+            piece: Any = packed.result
+            bad = np.isin(piece.status, [int(s) for s in Status if not s.ok])
+            for row in np.flatnonzero(bad)[:limit].tolist():
+                values = piece.params[row].tolist() if "params" in piece.columns else []
+                rows.append((piece.first + row, int(piece.status[row]), int(piece.n_steps[row]), values))
+    yield from sorted(rows)[:limit]
 
 
 def verify(path: str | os.PathLike[str]) -> Whole | Unfinished:
