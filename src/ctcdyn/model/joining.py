@@ -49,19 +49,21 @@ def _check_needs(parts: Parts, places: Mapping[str, Place | None]) -> None:
 
 def _leave_out_absent_stages(parts: Parts) -> None:
     """What mechanisms say of a shipped stage that this model has no species of: no cells are there, so its name is 0
-    in their expressions, and reactions that take from it do not happen.
+    in their expressions, and reactions that take from it, or only bring to it, do not happen.
     """
     known = {*parts.species, *parts.parameters, *(entry.get("stage") for entry in parts.species.values())}
     absent = {stage: "0" for stage in STAGES if stage not in known}
-    parts.reactions = [x for x in parts.reactions if "by" not in x or not absent.keys() & words(_left(x))]
+    parts.reactions = [x for x in parts.reactions if "by" not in x or not absent.keys() & words(_source(x))]
     for entry in (*parts.reactions, *parts.hazards, *parts.scales, *parts.flags.values(), *parts.stages.values()):
         for key in EXPRESSIONS if "by" in entry else ():
             if key in entry:
                 entry[key] = _replaced(entry[key], absent)
 
 
-def _left(entry: Entry) -> str:
-    return str(entry.get("equation", "")).partition("->")[0]
+def _source(entry: Entry) -> str:
+    """What a reaction takes, or what it makes where it takes nothing."""
+    left, _, right = str(entry.get("equation", "")).partition("->")
+    return left if left.strip() else right
 
 
 def _scale_parameters(parts: Parts) -> None:
