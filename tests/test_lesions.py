@@ -9,14 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.special import gamma, gammainc
 
 import ctcdyn
+import oracles
 from chance import assert_cdf, assert_fraction, assert_mean, cdf_size, fraction_size, seed_of
 from colonies import BIRTH_DEATH, CASCADE, RULES, SEED, model, reached, success
 from ctcdyn.codegen.emit import FOUNDER_CAPACITY
 from ctcdyn.errors import Status
 from ctcdyn.lesions import Colonies
+from ctcdyn.model.load import load_model, resolve
 from ctcdyn.replay import replay
 from ctcdyn.results import Results
 from ctcdyn.simulation import Model
@@ -112,54 +113,67 @@ def bottleneck(tmp_path_factory: pytest.TempPathFactory) -> Model:
     return model(folder, "seed = { initial = 1 }", {"kappa": 3.0, "n": 1.0}, reactions, lesion, more)
 
 
-PRIMARY = {
-    "grow": ("tumor -> 2 tumor", "growth * tumor"),
-    "spread": ("tumor -> tumor + lesion", "seeding * tumor * where(t < surgery, 1, 0)"),
-}
+ROOT = Path(__file__).parents[1]
+SURGERY = 18.0 / 0.12  # days: e^18 cells from one
+PAPER = {
+    "tumor_growth": 0.12, "birth": 0.5, "death": 0.4, "detection_size": 200.0,
+    "resection_size": float(np.exp(18.0)), "initiation": 0.6 / float(np.exp(18.0)),
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def primary(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """A pinned primary from e^-18 of its size at surgery on, which sheds in proportion until then (science 3e)."""
-    numbers = {"b": 0.5, "d": 0.4, "growth": 0.12, "seeding": 0.6 / 1e4, "start": 1e4 * float(np.exp(-18))}
-    numbers |= {"again": 0.0, "surgery": 150.0}
-    lesion = BIRTH_DEATH | {"again": ("cells -> cells + lesion", "again * cells")}
-    more = '[lesion]\ndetection = "cells >= 200"\n'
-    tumor = 'tumor = { initial = "start", continuous = true }'
-    return model(tmp_path_factory.mktemp("primary"), tumor, numbers, PRIMARY, lesion, more)
+def primary() -> Model:
+    """avanzini_antal_2019 as its published study runs it: surgery at a size, the event of a relapse."""
+    study = ctcdyn.load_study(ROOT / "configs/published/avanzini_antal_2019.toml")
+    return Model(resolve(load_model(study.model.use), study).network)
 
 
 def test_survival_after_surgery_is_that_of_avanzini_and_antal(primary: Model) -> None:
     b, d, growth, at_surgery, size = 0.5, 0.4, 0.12, 0.6, 200
-    surgery = 150.0  # 18 / growth
     after = np.array([0.0, 5.0, 10.0, 20.0, 30.0, 50.0])
-    s = np.linspace(0.0, surgery + 50.0, 4001)
+    s = np.linspace(0.0, SURGERY + 50.0, 4001)
     hit = reached(size, b, d, s)
     exact = []
     for x in after:
-        u = np.linspace(0.0, surgery, 3001)  # time before surgery at which a lesion was founded
+        u = np.linspace(0.0, SURGERY, 3001)  # time before surgery at which a lesion was founded
         exact.append(np.exp(-np.trapezoid(at_surgery * np.exp(-growth * u) * np.interp(u + x, s, hit), u)))
-    net, a = b - d, growth / (b - d)
-    lower = gammainc(a, net * size / b * np.exp(-net * after)) * gamma(a)
-    closed = np.exp(-(at_surgery / b) * (b / (net * size)) ** a * np.exp(growth * after) * lower)
+    closed = [oracles.relapse_free(b, d, at_surgery, growth, size, x) for x in after]
     assert closed == pytest.approx([0.98691, 0.97629, 0.95721, 0.86574, 0.67471, 0.42075], abs=1e-5)
     assert np.abs(np.array(exact) - closed).max() < 0.01  # it is the limit of large sizes
     n = max(fraction_size(p, 0.03) for p in exact)
-    days = [0.0, surgery, surgery + 50.0]
-    result = primary.simulate(days, method="first_order_leap", n=n, seed=seed_of())
+    days = [0.0, SURGERY, SURGERY + 50.5]
+    result = primary.simulate(days, method="first_order_leap", n=n, seed=seed_of(), parameters=PAPER, keep="none")
+    waited = np.where(result.event_observed[:, 0] == 1, result.event_time[:, 0], np.inf)  # from surgery on
+    for x, p in zip(after[1:], exact[1:], strict=True):
+        assert_fraction(waited > x, p, detect=0.03)
+    first = np.full(n, np.inf)  # seen before surgery: 0 days after it, so from the table of lesions
     table = table_of(result)
-    first = np.full(n, np.inf)
     seen = np.isfinite(table["detection_time"])
     np.minimum.at(first, table["trajectory_id"][seen], table["detection_time"][seen])
-    for x, p in zip(after, exact, strict=True):
-        assert_fraction(first > surgery + x, p, detect=0.03)
+    assert_fraction(first > SURGERY, exact[0], detect=0.03)
+
+
+def test_a_relapse_of_a_large_size_has_the_law_of_the_paper(primary: Model) -> None:
+    """The values of the file, 1e9 cells at detection: the closed form itself, and its cure fraction of 67.03 %."""
+    after = np.array([600.0, 800.0, 900.0, 1000.0, 1300.0])
+    law = [oracles.relapse_free(0.1, 0.08, 0.02, 0.01, 1e9, x) for x in after]
+    assert law == pytest.approx([0.98994, 0.92800, 0.81844, 0.70383, 0.67041], abs=1e-5)
+    n = max(fraction_size(p, 0.05) for p in law)
+    surgery = float(np.log(2e11) / 0.01)
+    result = primary.simulate([0.0, surgery + 1400.0], method="first_order_leap", n=n, seed=seed_of(), keep="none")
+    waited = np.where(result.event_observed[:, 0] == 1, result.event_time[:, 0], np.inf)
+    for x, p in zip(after, law, strict=True):
+        assert_fraction(waited > x, p, detect=0.05)
+    cured = dict(zip(primary.network.parameter_names, primary.network.parameter_values(), strict=True))
+    assert cured["cure_fraction"] == pytest.approx(np.exp(-0.4), rel=1e-12)
+    assert oracles.relapse_free(0.1, 0.08, 0.02, 0.01, 1e9, 3000.0) == pytest.approx(np.exp(-0.4), rel=1e-9)
 
 
 def test_sizes_of_metastases_follow_a_power_law(primary: Model) -> None:
     """Exponential primary, exponential metastases: the number above x falls as x^-(growth / net growth), science e4."""
     result = primary.simulate(
-        [0.0, 150.0], method="first_order_leap", n=1000, seed=seed_of(),
-        parameters={"seeding": 4e-3},
+        [0.0, SURGERY], method="first_order_leap", n=1000, seed=seed_of(),
+        parameters=PAPER | {"initiation": 40.0 / float(np.exp(18.0)), "resection_size": 1e30},
     )  # fmt: skip
     sizes = np.sort(table_of(result)["size"])
     large = sizes[sizes > 60.0]
@@ -170,15 +184,13 @@ def test_sizes_of_metastases_follow_a_power_law(primary: Model) -> None:
     assert abs(index - slope) < 5 * slope / len(large) ** 0.5 + 0.02 * slope
 
 
-
-
 def test_lesions_found_lesions(primary: Model) -> None:
     """Cells of all lesions follow X' = (b - d + again) X + founders, and each that again founds is a lesion."""
     again, t_end, n = 0.05, 40.0, 2000
-    parameters = {"again": again, "growth": 0.0, "start": 1e4, "seeding": 2e-5}  # 0.2 founders a day
+    parameters = PAPER | {"secondary": again, "tumor_growth": 0.0, "initiation": 2e-5, "resection_size": 1e30}
     result = primary.simulate(
-        [0.0, t_end], method="first_order_leap", n=n, seed=seed_of(), parameters=parameters
-    )
+        [0.0, t_end], method="first_order_leap", n=n, seed=seed_of(), parameters=parameters, initial={"tumor": 1e4}
+    )  # 0.2 founders a day
     net = 0.1 + again
     cells = 0.2 * (np.exp(net * t_end) - 1) / net
     founded = 0.2 * t_end + again * (cells - 0.2 * t_end) / net
