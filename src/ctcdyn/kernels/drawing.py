@@ -73,7 +73,8 @@ MEETS = SPENT + GROWERS * W  # cells of a grower of which one meets something in
 MET = MEETS + GROWERS * W  # number of the grower that meets something just at the end of the step, or -1
 CAME = MET + W  # cells at each end of a way
 BROUGHT = CAME + GOALS * W  # cells of each source at each node
-TAILS = BROUGHT + SOURCES * max(NODES, 1) * W  # signed tails of the step
+EACH_SOURCE = max(NODES, 1)  # a founder needs a row where there are no nodes at all
+TAILS = BROUGHT + SOURCES * EACH_SOURCE * W  # signed tails of the step
 EACH_GROWER = 3 if EXPORTING else 2
 DRAWS_EACH = EACH_GROWER * GROWERS + GOALS + SOURCES * NODES + UNTRACED
 DRAWN = TAILS + (DRAWS_EACH + 1) * W
@@ -115,7 +116,7 @@ def draw_all(w, v):
                     w[CELL + i] = w[cell(MEAN + (k * NODES + b) * W, i)] * w[ACTIVE + i]
                 draw_poisson(w, u)
                 u += W
-                place_count(w, b, BROUGHT + (k * NODES + b) * W)
+                place_count(w, b, BROUGHT + (k * EACH_SOURCE + b) * W)
                 count(w, k)
         if SOURCE_PLAIN[k] < 0 or GAIN_AT[SOURCE_WAY[k] + 1] > GAIN_AT[SOURCE_WAY[k]]:
             for i in range(W):
@@ -125,7 +126,7 @@ def draw_all(w, v):
             count(w, k)
             if SOURCE_GROWER[k] >= 0 or (FOUNDING and WAY_FOUNDER[SOURCE_WAY[k]] >= 0):
                 for i in range(W):
-                    w[cell(BROUGHT + k * NODES * W, i)] = w[OUTCOME + i]
+                    w[cell(BROUGHT + k * EACH_SOURCE * W, i)] = w[OUTCOME + i]
                     w[RARE + i] += w[OUTCOME + i]
 
 
@@ -197,15 +198,15 @@ def follow(w, v, i):
             if SOURCE_PLAIN[k] >= 0:
                 for b in range(NODES):
                     if NODE_KIND[b] > 1:
-                        for _ in range(int(w[BROUGHT + (k * NODES + b) * W + i])):
+                        for _ in range(int(w[BROUGHT + (k * EACH_SOURCE + b) * W + i])):
                             end(w, i, b, meet_source(w, i, k, b, share(w, v, i)))
                             clear(w, v, i)
             elif SOURCE_GROWER[k] >= 0:
-                for _ in range(int(w[BROUGHT + k * NODES * W + i])):
+                for _ in range(int(w[BROUGHT + k * EACH_SOURCE * W + i])):
                     push(w, i, PLAINS + SOURCE_GROWER[k], w[SPAN + i] - enter(w, v, i, k))
                     clear(w, v, i)
             elif FOUNDING and WAY_FOUNDER[SOURCE_WAY[k]] >= 0:
-                for _ in range(int(w[BROUGHT + k * NODES * W + i])):
+                for _ in range(int(w[BROUGHT + k * EACH_SOURCE * W + i])):
                     found(w, i, SOURCE_WAY[k], enter(w, v, i, k))
         for g in range(GROWERS):
             if EXPORTING and w[MEETS + g * W + i] > 0.0:
