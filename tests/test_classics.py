@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
-from scipy.integrate import solve_ivp
+from scipy.integrate import quad, solve_ivp
 from scipy.optimize import brentq, minimize_scalar
 
+import oracles
+from chance import assert_fraction, fraction_size, seed_of
 from ctcdyn.model.load import load_model
 from ctcdyn.simulation import Model
 from test_shipped_models import parameters, right_hand_side
@@ -90,3 +92,59 @@ def test_kirschner_regimes() -> None:
     assert tumor[2, -1] == pytest.approx(9.88366e8, rel=1e-4)
     assert tumor[3].max() < 100.0
     assert tumor[3, -1] < 1e-3
+
+
+# ---- Haeno, Michor, Iwasa ---------------------------------------------------------------------------
+LINE = {"division_1": 0.5, "death_1": 0.3, "dissemination": 0.02}
+
+
+@pytest.fixture(scope="module")
+def haeno() -> Model:
+    return Model(load_model("haeno_michor_iwasa"))
+
+
+def no_export(flow: float, growth: float, t: float, kind: tuple[float, float, float] = (0.5, 0.3, 0.02)) -> float:
+    """Chance that a primary whose first cells give `flow` type-1 cells a day has exported none by t, science e2."""
+    lost = quad(
+        lambda s: np.exp(growth * s) * (1 - oracles.lineage_silence(*kind, t - s)),
+        0, t, epsabs=0, epsrel=1e-10, limit=200,
+    )[0]  # fmt: skip
+    return float(np.exp(-flow * lost))
+
+
+def test_export_has_the_closed_law_by_backward_equations(haeno: Model) -> None:
+    """A growing primary: the chance of no export yet, of the primary and of the line of one type-1 cell."""
+    assert oracles.lineage_silence(0.5, 0.3, 0.02, 10.0) == pytest.approx(0.6880655326, abs=1e-9)
+    assert oracles.lineage_silence(0.5, 0.3, 0.02, 20.0) == pytest.approx(0.5631280541, abs=1e-9)
+    days = [0.0, 10.0, 20.0, 60.0]
+    given = LINE | {"mutation": 1e-3}
+    found = haeno.simulate(days, method="backward", parameters=given, rtol=1e-9)
+    one = [1 - oracles.lineage_silence(0.5, 0.3, 0.02, t) for t in days]
+    assert_allclose(found.values("chance_metastasis_of_type_1")[0], one, rtol=1e-7)
+    law = [1 - no_export(1e-3 * 0.16, 0.1584, t) for t in days]
+    assert_allclose(found.values("chance_metastasis")[0], law, rtol=1e-6)
+    sizes = np.array([1e7, 1e8, 1e9, 1e10])  # the values of the file, at so many cells of the primary
+    days = [0.0, *(np.log(sizes) / 0.1584)]
+    found = haeno.simulate(days, method="backward", rtol=1e-9).values("chance_metastasis")[0, 1:]
+    law = [1 - no_export(6.3e-5 * 0.16, 0.1584, t, (0.16, 0.0016, 6.3e-7)) for t in days[1:]]
+    assert_allclose(found, law, rtol=1e-6)
+    assert found == pytest.approx([0.02844, 0.25107, 0.94451, 1.0], abs=1e-5)
+
+
+def test_export_has_the_closed_law_by_sampling(haeno: Model) -> None:
+    """By `direct`, whose kernel the conformance tests have too; type-0 cells are counted there, from 100 of them."""
+    days, b, d, u = np.array([0.0, 5.0, 10.0, 20.0]), 0.2, 0.1, 0.02
+
+    def slope(t: float, g: Vector) -> Vector:  # of no export from one type-0 cell, mutations leave it there
+        return b * (g * g - g) + d * (1 - g) + u * b * g * (oracles.lineage_silence(0.5, 0.3, 0.02, t) - 1)
+
+    law = solve_ivp(slope, (0, 20), [1.0], "LSODA", days, rtol=1e-11, atol=1e-13).y[0] ** 100
+    assert law[1:] == pytest.approx([0.857931, 0.434983, 0.008566], abs=1e-6)
+    n = max(fraction_size(p, 0.05) for p in law[1:])
+    given = LINE | {"division": b, "death": d, "mutation": u}
+    found = haeno.simulate(
+        days, method="direct", n=n, parameters=given, initial={"type_0": 100.0}, seed=seed_of(), keep="none"
+    )
+    first = np.where(found.event_observed[:, 0] == 1, found.event_time[:, 0], np.inf)
+    for t, p in zip(days[1:], law[1:], strict=True):
+        assert_fraction(first > t, p, detect=0.05)
