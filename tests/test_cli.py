@@ -26,7 +26,8 @@ OPTIONS = {
     "check": {"--set", "--explain"},
     "estimate": {"--set", "--threads", "--shard", "--json"},
     "init": {"--output", "--schema"},
-    "models": {"--source"},
+    "models": {"--source", "--composed"},
+    "mechanisms": {"--source"},
     "codegen": {"--set", "--part", "--vectors", "--path"},
     "inspect": {"--json", "--failures"},
     "verify": {"--json"},
@@ -307,6 +308,7 @@ LIGHT = {
     "codegen": {"pint"},  # printing a kernel compiles nothing
     "models ctc_five": {"pint"},
     "models": set(),
+    "mechanisms": {"pint"},
     "init direct": set(),
     "init --schema": set(),
     "run --help": set(),

@@ -105,6 +105,7 @@ for _command in (
     studies.estimate,
     studies.init,
     library.models,
+    library.mechanisms,
     library.codegen,
     files.inspect,
     files.verify,

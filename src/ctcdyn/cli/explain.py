@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING
 
 from ctcdyn.cli.screen import number, show_table
 from ctcdyn.model.colony import lesion_network
 from ctcdyn.model.expr import Expr, Number, text
 from ctcdyn.model.lesion import READING
+from ctcdyn.model.pages import ASSUMED, is_assumed
 
 if TYPE_CHECKING:
     from ctcdyn.config import Study
@@ -59,6 +61,21 @@ def explain_model(network: Network) -> None:
         print("conserved:  nothing")
     if not network.units_checked:
         print('units:      not checked (the model says units = "none")')
+
+
+def explain_assumed(network: Network, sources: bool = False) -> None:
+    """Print which parameters nobody has measured, with `sources` why each has its value."""
+    found = [p for p in network.parameters if is_assumed(p.source)]
+    if not found:
+        return
+    head = f"assumed:    {len(found)} of {len(network.parameters)} parameters"
+    if sources:
+        print(head)
+        for p in found:
+            print(f"            {p.name}{p.source[len(ASSUMED):]}")
+        return
+    names = textwrap.wrap(", ".join(p.name for p in found), 98, break_long_words=False)
+    print("\n            ".join([f"{head}:", *names]))
 
 
 def explain_lesions(network: Network) -> None:

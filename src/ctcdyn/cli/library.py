@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -17,8 +18,11 @@ def models(
         str | None, typer.Argument(help="A model; left out: list them.", show_default=False)
     ] = None,
     source: Annotated[bool, typer.Option("--source", help="Print the model file as it is.")] = False,
+    composed: Annotated[
+        bool, typer.Option("--composed", help="Print the model that its mechanisms make, as one text.")
+    ] = False,
 ) -> None:
-    """List the built-in models, or show one with its sources."""
+    """List the built-in models, or show one: every parameter with unit, bounds and source, every reaction."""
     if name is None:
         files = sorted((Path(__file__).parents[1] / "models").glob("*.toml"))
         width = max(len(path.stem) for path in files)
@@ -26,14 +30,49 @@ def models(
             title = tomllib.loads(path.read_text(encoding="utf-8")).get("title") or first_comment(path)
             print(f"{path.stem:{width}}  {title}")
         return
-    from ctcdyn.cli.explain import explain_model
+    from ctcdyn.cli.explain import explain_assumed, explain_model
     from ctcdyn.model.load import load_model
 
     network = load_model(name)
-    if source:
-        print(network.source_text, end="")
+    if source or composed:
+        print(network.source_text if composed else Path(network.path).read_text(encoding="utf-8"), end="")
         return
     explain_model(network)
+    explain_assumed(network)
+
+
+def mechanisms(
+    name: Annotated[
+        str | None, typer.Argument(help="A mechanism, or a file; left out: list them.", show_default=False)
+    ] = None,
+    source: Annotated[bool, typer.Option("--source", help="Print the file as it is.")] = False,
+) -> None:
+    """List the built-in mechanisms, or show one: what it adds to a model, its parameters, what would refute it."""
+    from ctcdyn.cli.screen import show_table
+    from ctcdyn.model import pages
+
+    if name is None:
+        known = [pages.built_in(each) for each in pages.mechanism_names()]
+        width = max(len(x.name) for x in known)
+        for x in known:
+            print(f"{x.number or '':>2}  {x.name:{width}}  {x.title}  [{', '.join(x.acts_on)}]")
+        return
+    mechanism = pages.built_in(name)
+    if source:
+        print(Path(mechanism.path).read_text(encoding="utf-8"), end="")
+        return
+    print(f"{mechanism.title}\n\n{mechanism.page}\n")
+    print(f"mechanism   {mechanism.number or mechanism.name}; needs {pages.stages(mechanism)}")
+    fill = textwrap.TextWrapper(110, "", " " * 12, break_long_words=False, break_on_hyphens=False).fill
+    for kind, told in [*pages.added(mechanism), *(("option", each) for each in pages.options(mechanism))]:
+        print(fill(f"{kind:<12}{told.replace('`', '')}"))
+    rows = pages.parameters(mechanism)
+    if rows:
+        print()
+        show_table("parameters", pages.HEAD, rows)
+        print(fill(f"assumed     {', '.join(pages.assumed(mechanism)) or 'none'}"))
+    if mechanism.refuted_by:
+        print(fill(f"refuted by  {mechanism.refuted_by}"))
 
 
 def codegen(

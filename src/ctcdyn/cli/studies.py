@@ -246,23 +246,25 @@ def check(
         if overrides:
             raise typer.BadParameter("a model has no study whose values could be set", param_hint="--set")
         network = load_model(str(file))
-        if explain:
-            from ctcdyn.cli.explain import explain_model
+        from ctcdyn.cli.explain import explain_assumed, explain_model
 
+        if explain:
             explain_model(network)
         print(f"ok  model {_shape(network)}")
+        explain_assumed(network, sources=explain)
         return
 
     study, resolved = prepare(file, overrides or ())
     from ctcdyn.model.deadlines import warn_of_late
 
     warn_of_late(study, resolved)
-    if explain:
-        from ctcdyn.cli.explain import explain_study
+    from ctcdyn.cli.explain import explain_assumed, explain_study
 
+    if explain:
         explain_study(resolved, study)
     method, _ = _chosen(study, resolved.network)
     print(f"ok  study {file}: {_line(study, resolved.network, method)}")
+    explain_assumed(resolved.network, sources=explain)
     if all_alike(study, resolved, method):
         print(_ALIKE.format(study.count // len(study.arms), " of an arm" if len(study.arms) > 1 else ""))
 

@@ -31,7 +31,7 @@ tumor = { unit = "cells", initial = 1, continuous = true, stage = "primary", doc
 [parameters]
 growth = { value = "0.0134 /day", bounds = ["0 /day", "1 /day"], source = "doi:10.1186/1471-2407-13-283", doc = "net growth of a small tumour: doubles in 51.7 days (1.7 months)" }
 colony_survival = { value = 0.193, bounds = [1e-6, 1], source = "assumed: births of 0.0694 /day and deaths of 0.0560 /day beside a growth of 0.0134 /day", doc = "1 - deaths / births of a small tumour: chance that the line of one cell lives on" }
-death = { expr = "growth / colony_survival - growth", unit = "1/day", source = "derived: births - growth" }
+death = { expr = "growth / colony_survival - growth", unit = "1/day", source = "derived: births - growth", doc = "death of a cell" }
 capacity = { value = "1e12 cells", bounds = ["1 cells", "1e30 cells"], source = "doi:10.1186/1471-2407-13-283", doc = "size at which births equal deaths", if = { law = ["logistic", "spratt"] } }
 limit = { value = "3.1e12 cells", bounds = ["2 cells", "1e30 cells"], source = "assumed: the lethal size of Norton 1988, Cancer Research 48:7067", doc = "size at which births equal deaths", if = { law = "gompertz" } }
 slowing = { value = "0.0283 /month", bounds = ["0 /day", "1 /day"], source = "assumed: the median of Norton 1988, Cancer Research 48:7067", doc = "rate at which growth itself falls", if = { law = "gompertz" } }

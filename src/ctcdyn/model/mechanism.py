@@ -121,7 +121,7 @@ def read_mechanism(name: str, file: str | None, folder: Path, place: Place | Non
         name,
         str(path),
         title.strip().removesuffix("."),
-        page.strip(),
+        page.strip("\n"),  # what is indented stays so
         int(facts.get("NUMBER", 0)),
         tuple(facts.get("ACTS_ON", ())),
         str(facts.get("REFUTED_BY", "")),
