@@ -88,6 +88,7 @@ def test_an_expected_dimension_is_demanded_of_all_but_zero() -> None:
     per_day = TIME**-1
     assert dimension(parse("0"), DIMENSIONS, per_day) == per_day
     assert dimension(parse("0 * 3"), DIMENSIONS, DIMENSIONLESS) == DIMENSIONLESS
+    assert dimension(parse("2 * (0) / 3"), DIMENSIONS, per_day) == per_day
     assert dimension(parse("k * x"), DIMENSIONS, per_day) == per_day
     with pytest.raises(UnitError, match="U205"):
         dimension(parse("k * V"), DIMENSIONS, per_day)

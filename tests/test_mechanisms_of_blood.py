@@ -188,6 +188,11 @@ def test_cells_come_to_hide_when_they_divide() -> None:
     k = rates(net, environment(net))
     assert k["hidden_growing_plain"] == pytest.approx(1e-6 * k["divide_growing_plain"])
     assert not [name for name in k if name.startswith("hidden_tumor")]
+    net = composed("", primary_growth=True, intravasation=True, hiding={"at": ["primary", "blood"]})
+    k = rates(net, environment(net, {"tumor_plain": 1e11}))
+    assert k["hidden_tumor_plain"] == pytest.approx(1e-6 * k["grow_tumor_plain"])
+    assert k["grow_tumor_plain"] < rates(net, environment(net))["grow_tumor_plain"]  # braked by size, as divisions are
+    assert shed(net, {"tumor_hidden": 1e9})["blood_hidden"] == pytest.approx(0.0445 * 1e9**0.663)
 
 
 def test_benefit_of_platelets_vanishes_without_nk_cells() -> None:

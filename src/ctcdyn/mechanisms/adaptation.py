@@ -2,12 +2,13 @@
 
     not adapted -> adapted     rate stress
 
-An adapted cell dies of anoikis `anoikis` times and of oxidants `oxygen` times as fast: it holds on to nothing and does not mind, and it has changed its metabolism
-(cells that spread well bind oxidants by folate: E. Piskounova et al. 2015, doi:10.1038/nature15726). The option metabolism = "apart" makes the second one a flag of its
-own, `metabolic`, gained at `metabolic_rate`: then a cell may have one, the other or both.
+An adapted cell dies of anoikis `anoikis` times and of oxidants `oxygen` times as fast: it holds on to nothing and
+does not mind, and it has changed its metabolism (cells that spread well bind oxidants by folate: E. Piskounova et al.
+2015, doi:10.1038/nature15726). The option metabolism = "apart" makes the second one a flag of its own, `metabolic`,
+gained at `metabolic_rate`: then a cell may have one, the other or both.
 
-The flag lives in the blood. With at = ["blood", "arrested", "tissue", "dormant", "growing"] it is inherited by a metastasis, where it costs: its cells divide
-`division` times as often.
+The flag lives in the blood. With at = ["blood", "arrested", "tissue", "dormant", "growing"] it is inherited by a
+metastasis, where it costs: its cells divide `division` times as often.
 """
 
 NUMBER = 14

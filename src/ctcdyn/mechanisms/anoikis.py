@@ -1,12 +1,15 @@
 """Anoikis: a cell without anything to hold on to kills itself.
 
-law = "exponential": a circulating cell dies at the rate `kill_rate`. law = "erlang": the programme has two steps of the rate 2 / delay each, so that the time to
-death has the mean `delay` and half the variance of an exponential one (an Erlang law of shape 2); a cell that has just been shed is `fresh`, and does not die of it
-until the first step is done. It costs a second variant of every circulating cell. Cells that are arrested hold on to the vessel: they do not die of it, and begin anew
-when they come back into the blood, past the first step. Where cells leave the blood within an hour, the delayed law kills few: of cells that all else removes at the
-rate h the exponential law kills kill_rate / (kill_rate + h), the delayed one (2 / (2 + h delay))^2.
+law = "exponential": a circulating cell dies at the rate `kill_rate`. law = "erlang": the programme has two steps of
+the rate 2 / delay each, so that the time to death has the mean `delay` and half the variance of an exponential one
+(an Erlang law of shape 2); a cell that has just been shed is `fresh`, and does not die of it until the first step is
+done. It costs a second variant of every circulating cell. Cells that are arrested hold on to the vessel: they do not
+die of it, and begin anew when they come back into the blood, past the first step. Where cells leave the blood within
+an hour, the delayed law kills few: of cells that all else removes at the rate h the exponential law kills kill_rate /
+(kill_rate + h), the delayed one (2 / (2 + h delay))^2.
 
-Half of detached epithelial cells are dead within 8 to 17 hours; the figure is assumed. Adapted cells and clusters multiply the rate.
+Half of detached epithelial cells are dead within 8 to 17 hours; the figure is assumed. Adapted cells and clusters
+multiply the rate.
 """
 
 NUMBER = 6

@@ -5,13 +5,15 @@
     arrested -> tissue      extravasate
     arrested -> blood       reenter             reentry = "on"
 
-Arrest and all deaths in the blood together end a stay there: 18 of 36 a day, half of single cells in 27.5 minutes, half of clusters in 6 to 10 (N. Aceto et al. 2014,
-doi:10.1016/j.cell.2014.07.013, mouse). An arrest ends within a day on average: NK cells kill 0.6 a day, T cells 0.1, `lodged` is 0.299, and one in 1000
-leaves the vessel. So one shed cell in 2000 reaches tissue (L. Franssen et al. 2019, doi:10.1007/s11538-019-00597-x). In mouse liver and in the
-chick embryo it was four of five (K. Luzzi et al. 1998, doi:10.1016/S0002-9440(10)65628-3; S. Koop et al. 1995): set `extravasate` for these.
+Arrest and all deaths in the blood together end a stay there: 18 of 36 a day, half of single cells in 27.5 minutes,
+half of clusters in 6 to 10 (N. Aceto et al. 2014, doi:10.1016/j.cell.2014.07.013, mouse). An arrest ends within a day
+on average: NK cells kill 0.6 a day, T cells 0.1, `lodged` is 0.299, and one in 1000 leaves the vessel. So one shed
+cell in 2000 reaches tissue (L. Franssen et al. 2019, doi:10.1007/s11538-019-00597-x). In mouse liver and in the chick
+embryo it was four of five (K. Luzzi et al. 1998, doi:10.1016/S0002-9440(10)65628-3; S. Koop et al. 1995): set
+`extravasate` for these.
 
-Which organ a cell is caught in is not told apart here: the passages through lung, liver and other beds take seconds, and a model of them (the haematogenous
-network) splits what arrests; here stands what a body does as a whole.
+Which organ a cell is caught in is not told apart here: the passages through lung, liver and other beds take seconds,
+and a model of them (the haematogenous network) splits what arrests; here stands what a body does as a whole.
 
 How clusters leave their vessel stands in fate_in_tissue: they are in tissue at once, with all their cells.
 """

@@ -1,17 +1,21 @@
 """Clusters: cells that travel in groups, shed as groups, and found metastases with all their cells.
 
-Of what a tumour sheds the share `share` are groups (about 3 %, N. Aceto et al. 2014, doi:10.1016/j.cell.2014.07.013), of 2 + a geometric number of cells with the
-mean 4: 49 % have 2 to 4, 34 % have 5 to 9, 17 % more. They stand for three sizes, 3, 7 and 14 cells, which keep the mean (6.2 for 6).
+Of what a tumour sheds the share `share` are groups (about 3 %, N. Aceto et al. 2014, doi:10.1016/j.cell.2014.07.013),
+of 2 + a geometric number of cells with the mean 4: 49 % have 2 to 4, 34 % have 5 to 9, 17 % more. They stand for
+three sizes, 3, 7 and 14 cells, which keep the mean (6.2 for 6).
 
-Groups form in the tumour and not in the blood (Aceto: of two colours seeded together nearly all groups are mixed, of two tumours of one colour each nearly none).
-They arrest soon: half within 6 to 10 minutes, singles in 25 to 30 (Aceto). Shear, anoikis and NK cells harm them less: without NK cells metastases of one clone
-become more, those of several do not (H. Lo et al. 2020, doi:10.1038/s43018-020-0068-9). All hazards of the blood and of arrested cells act on them as well, times
-these factors; one death is that of the group.
+Groups form in the tumour and not in the blood (Aceto: of two colours seeded together nearly all groups are mixed, of
+two tumours of one colour each nearly none). They arrest soon: half within 6 to 10 minutes, singles in 25 to 30
+(Aceto). Shear, anoikis and NK cells harm them less: without NK cells metastases of one clone become more, those of
+several do not (H. Lo et al. 2020, doi:10.1038/s43018-020-0068-9). All hazards of the blood and of arrested cells act
+on them as well, times these factors; one death is that of the group.
 
-In the blood each cell may come off, at the rate `coming_off` a day: large groups become middle ones and 7 single cells, these small ones and 4, these 3 single
-cells, at rates that keep the number of cells that come off. What becomes of an arrested group: arrest_and_extravasation, fate_in_tissue.
+In the blood each cell may come off, at the rate `coming_off` a day: large groups become middle ones and 7 single
+cells, these small ones and 4, these 3 single cells, at rates that keep the number of cells that come off. What
+becomes of an arrested group: arrest_and_extravasation, fate_in_tissue.
 
-law says by which law of size the tumour sheds them: that of intravasation (its options "power", "linear"), or "own" for a model with a shedding of its own.
+law says by which law of size the tumour sheds them: that of intravasation (its options "power", "linear"), or "own"
+for a model with a shedding of its own.
 """
 
 NUMBER = 12

@@ -1,19 +1,22 @@
 """EMT and MET: cells of the tumour become mobile, and must turn back before they found a metastasis.
 
-Epithelial cells turn mesenchymal, and back, by first order (P. Gupta et al. 2011, doi:10.1016/j.cell.2011.07.026: states of breast cancer cells are a Markov
-chain). The way there is driven, by a factor of at most `boost`:
+Epithelial cells turn mesenchymal, and back, by first order (P. Gupta et al. 2011, doi:10.1016/j.cell.2011.07.026:
+states of breast cancer cells are a Markov chain). The way there is driven, by a factor of at most `boost`:
 
     epithelial -> mesenchymal   gain (1 + (boost - 1) s^2 / (half^2 + s^2))      s = tgf_beta + hypoxia n / (n + hypoxic_size)
     mesenchymal -> epithelial   loss in the tumour and in the blood, met in tissue
 
-with n the size of the tumour: beyond 1 to 2 mm its middle lacks oxygen. Contact with platelets drives it too (platelets multiply the gain of cells in the blood
-that they cloak: M. Labelle et al. 2011, doi:10.1016/j.ccr.2011.09.009), where the flag lives in the blood.
+with n the size of the tumour: beyond 1 to 2 mm its middle lacks oxygen. Contact with platelets drives it too
+(platelets multiply the gain of cells in the blood that they cloak: M. Labelle et al. 2011,
+doi:10.1016/j.ccr.2011.09.009), where the flag lives in the blood.
 
-Mesenchymal cells divide `division` times as often, are shed `mobility` times as often as single cells and `grouping` times as often as groups. Cells that
-reach tissue are mesenchymal in the share `arriving`, unless the flag lives on the whole way (at = ["primary", "blood", "arrested", "tissue"]). In tissue a
-mesenchymal cell may die or fall asleep, but begins to grow only after it turned back: sustained Twist1 gave metastases in 3 of 13 mice, Twist1 switched off after
-spreading in 12 of 14 (J. Tsai et al. 2012, doi:10.1016/j.ccr.2012.09.022). With p = met / (met + 1 / stay) the chance to turn back in time, reversible over
-sustained is 1 + p arriving / (1 - arriving) in the expected number of metastases.
+Mesenchymal cells divide `division` times as often, are shed `mobility` times as often as single cells and `grouping`
+times as often as groups. Cells that reach tissue are mesenchymal in the share `arriving`, unless the flag lives on
+the whole way (at = ["primary", "blood", "arrested", "tissue"]). In tissue a mesenchymal cell may die or fall asleep,
+but begins to grow only after it turned back: sustained Twist1 gave metastases in 3 of 13 mice, Twist1 switched off
+after spreading in 12 of 14 (J. Tsai et al. 2012, doi:10.1016/j.ccr.2012.09.022). With p = met / (met + 1 / stay) the
+chance to turn back in time, reversible over sustained is 1 + p arriving / (1 - arriving) in the expected number of
+metastases.
 """
 
 NUMBER = 3

@@ -1,13 +1,15 @@
 """Hiding: cells that lost what immune cells know them by.
 
-loss = "antigen": cells without the antigen (flag `hidden`) are killed less by T cells, which know only that and learn less from them, and less by NK cells. loss = "mhc": cells without MHC-I
-(flag `mhc_low`) can show nothing to T cells, and NK cells, which the missing MHC-I wakes, kill them more: missing self (K. Karre et al. 1986,
+loss = "antigen": cells without the antigen (flag `hidden`) are killed less by T cells, which know only that and learn
+less from them, and less by NK cells. loss = "mhc": cells without MHC-I (flag `mhc_low`) can show nothing to T cells,
+and NK cells, which the missing MHC-I wakes, kill them more: missing self (K. Karre et al. 1986,
 doi:10.1038/319675a0). loss = "both": either, or both.
 
-They arise by `mutation` at a division where the flag lives on dividing cells (growing cells by default; the primary with at = ["primary", ...]), and of cells that reach
-tissue the share `arriving` hides already: those of the primary that editing left (G. Dunn et al. 2002, doi:10.1038/ni1102-991). Daughters hide as their mother
-does. A cell that hides in one stage and comes into one where the flag does not live has it no more: at = ["primary", "blood", "arrested", "tissue", "growing"] for the whole
-way, at the price of twice the variants on each.
+They arise by `mutation` at a division where the flag lives on dividing cells (growing cells by default; the primary
+with at = ["primary", ...]), and of cells that reach tissue the share `arriving` hides already: those of the primary
+that editing left (G. Dunn et al. 2002, doi:10.1038/ni1102-991). Daughters hide as their mother does. A cell that
+hides in one stage and comes into one where the flag does not live has it no more: at = ["primary", "blood",
+"arrested", "tissue", "growing"] for the whole way, at the price of twice the variants on each.
 """
 
 NUMBER = 10

@@ -7,14 +7,16 @@ Cells shed per day, by the size n of the tumour:
 
 The tumour is not made smaller by it: of 1e9 cells about 4e4 leave in a day. Options:
 
-rhythm = "circadian": most cells are shed in sleep. In 30 patients 78.3 % of the cells in samples of 4 and 10 o'clock were in those of 4 (Z. Diamantopoulou et al.
-2022, doi:10.1038/s41586-022-04875-y), and cells stay in the blood for minutes to hours: shedding is a square wave whose sleeping level is `night_ratio` = 3.6
-times the other, with a mean of 1 over the day. t = 0 is midnight, sleep lasts `sleep` about `mid_sleep`.
+rhythm = "circadian": most cells are shed in sleep. In 30 patients 78.3 % of the cells in samples of 4 and 10 o'clock
+were in those of 4 (Z. Diamantopoulou et al. 2022, doi:10.1038/s41586-022-04875-y), and cells stay in the blood for
+minutes to hours: shedding is a square wave whose sleeping level is `night_ratio` = 3.6 times the other, with a mean
+of 1 over the day. t = 0 is midnight, sleep lasts `sleep` about `mid_sleep`.
 
-bursts = "telegraph" or "ou": counts in the living mouse vary by a factor of ten within minutes to hours, beyond Poisson (in vivo flow cytometry,
-doi:10.3389/fonc.2020.601085). Shedding is switched on and off (for methods that count cells), on a share `on_share` of the time, or follows a lognormal process (for
-Langevin methods), both with a mean of 1. The counts over a time longer than 1 / `pace` vary about their mean more than a Poisson variable: for a telegraph, cleared at
-the rate c, their Fano factor is 1 + m (1 - on_share) / on_share c / (c + pace) at a mean m.
+bursts = "telegraph" or "ou": counts in the living mouse vary by a factor of ten within minutes to hours, beyond
+Poisson (in vivo flow cytometry, doi:10.3389/fonc.2020.601085). Shedding is switched on and off (for methods that
+count cells), on a share `on_share` of the time, or follows a lognormal process (for Langevin methods), both with a
+mean of 1. The counts over a time longer than 1 / `pace` vary about their mean more than a Poisson variable: for a
+telegraph, cleared at the rate c, their Fano factor is 1 + m (1 - on_share) / on_share c / (c + pace) at a mean m.
 """
 
 NUMBER = 4

@@ -4,19 +4,22 @@ Each cell is killed at the rate
 
     blood N/N0, arrested N/N0, tissue N/N0, dormant N/N0, growing N/N0 / (1 + cells / saturation)
 
-by where it is, times the protections that it carries (a platelet cloak, hiding, a cluster). N/N0 is the number of NK cells relative to normal, so that figures of
-mice and of men do not mix. Circulating tumour cells, at most 1e4, are always few beside 1e9 NK cells: only growing metastases saturate them.
+by where it is, times the protections that it carries (a platelet cloak, hiding, a cluster). N/N0 is the number of NK
+cells relative to normal, so that figures of mice and of men do not mix. Circulating tumour cells, at most 1e4, are
+always few beside 1e9 NK cells: only growing metastases saturate them.
 
-pool = "constant": N/N0 = activity. pool = "dynamic": NK cells arise, die, are recruited by growing metastases and exhausted by them (L. de Pillis et al. 2005,
-doi:10.1158/0008-5472.CAN-05-0564, for mice):
+pool = "constant": N/N0 = activity. pool = "dynamic": NK cells arise, die, are recruited by growing metastases and
+exhausted by them (L. de Pillis et al. 2005, doi:10.1158/0008-5472.CAN-05-0564, for mice):
 
     dN/dt = source activity - death N + recruitment T^2 / (recruiting_size^2 + T^2) N - exhaustion T N        N0 = source / death
 
-with T the growing cells of the patient's pool (metastases that are lesions act on NK cells through nothing: none). A boost or a dip after surgery scales `activity`,
-and N follows within 1 / death = 24 days; for a quick change take pool = "constant".
+with T the growing cells of the patient's pool (metastases that are lesions act on NK cells through nothing: none). A
+boost or a dip after surgery scales `activity`, and N follows within 1 / death = 24 days; for a quick change take pool
+= "constant".
 
-The 8 of 36 losses a day in the blood are assumed, as the rates behind it; that they are large is known: without NK cells or with cells that platelets cloak many more
-settle (J. Palumbo et al. 2005, doi:10.1182/blood-2004-06-2272). Without NK cells (36 / 28) / (1 - 0.6) = 3.2 times as many cells extravasate.
+The 8 of 36 losses a day in the blood are assumed, as the rates behind it; that they are large is known: without NK
+cells or with cells that platelets cloak many more settle (J. Palumbo et al. 2005, doi:10.1182/blood-2004-06-2272).
+Without NK cells (36 / 28) / (1 - 0.6) = 3.2 times as many cells extravasate.
 """
 
 NUMBER = 8

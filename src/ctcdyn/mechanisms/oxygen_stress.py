@@ -4,9 +4,10 @@ Each circulating cell dies at the rate
 
     kill_rate oxidants
 
-with `oxidants` relative to blood as it is. Antioxidants raise the number of circulating cells and of metastases: melanoma cells in the blood of mice are under
-oxidative stress, and N-acetyl-cysteine let more of them live (E. Piskounova et al. 2015, doi:10.1038/nature15726). Cells that have changed their metabolism (the
-flag `adapted`) multiply the rate.
+with `oxidants` relative to blood as it is. Antioxidants raise the number of circulating cells and of metastases:
+melanoma cells in the blood of mice are under oxidative stress, and N-acetyl-cysteine let more of them live (E.
+Piskounova et al. 2015, doi:10.1038/nature15726). Cells that have changed their metabolism (the flag `adapted`)
+multiply the rate.
 """
 
 NUMBER = 7

@@ -3,12 +3,14 @@
     naked -> cloaked     cloaking level          (clusters take them on twice as fast)
     cloaked -> naked     uncloaking              (in a capillary too, where none are taken on)
 
-A cloaked cell is killed by NK cells `nk` times, by shear `shear` times and by T cells `t_cells` times as fast as a naked one, arrests `adhesion` times as fast, and
-turns mesenchymal `emt` times as fast (platelets give TGF-beta: M. Labelle et al. 2011, doi:10.1016/j.ccr.2011.09.009). `level` is the number of platelets that can
-be woken, relative to normal: aspirin and other antiplatelets lower it. At 1e4 circulating cells among 1e12 platelets none are used up.
+A cloaked cell is killed by NK cells `nk` times, by shear `shear` times and by T cells `t_cells` times as fast as a
+naked one, arrests `adhesion` times as fast, and turns mesenchymal `emt` times as fast (platelets give TGF-beta: M.
+Labelle et al. 2011, doi:10.1016/j.ccr.2011.09.009). `level` is the number of platelets that can be woken, relative to
+normal: aspirin and other antiplatelets lower it. At 1e4 circulating cells among 1e12 platelets none are used up.
 
-In mice without fibrinogen or with platelets that do not wake fewer cells settle, and this benefit vanishes when NK cells are depleted (J. Palumbo et al. 2005,
-doi:10.1182/blood-2004-06-2272): with shear = 1 and adhesion = 1 it vanishes here exactly; with the figures below a small part is left, by stickiness and shear.
+In mice without fibrinogen or with platelets that do not wake fewer cells settle, and this benefit vanishes when NK
+cells are depleted (J. Palumbo et al. 2005, doi:10.1182/blood-2004-06-2272): with shear = 1 and adhesion = 1 it
+vanishes here exactly; with the figures below a small part is left, by stickiness and shear.
 """
 
 NUMBER = 11

@@ -1,20 +1,22 @@
 """Primary growth: births and deaths of tumour cells, with births braked by size.
 
-Cells of the primary divide and die, one by one. Deaths keep their rate; births fall with size until they equal the deaths, so that the tumour stops at
-its limit and is renewed there, as a tumour is:
+Cells of the primary divide and die, one by one. Deaths keep their rate; births fall with size until they equal the
+deaths, so that the tumour stops at its limit and is renewed there, as a tumour is:
 
     births = deaths + growth                                 exponential
     births = deaths + growth (1 - n / capacity)              logistic
     births = deaths + slowing log(limit / n)                 Gompertz: n = limit^(1 - exp(-slowing t)) from one cell
     births = deaths + growth (1 - (n / capacity)^(1/4))      Spratt: n = capacity / (1 + (capacity^(1/4) - 1) exp(-growth t / 4))^4
 
-per cell, never below 0. `growth` and `colony_survival` = 1 - deaths / births of a small tumour give deaths = growth (1 / colony_survival - 1). Births
-above 0 at the limit are what EMT, hiding and resistance arise from: their chances count divisions, not net growth.
+per cell, never below 0. `growth` and `colony_survival` = 1 - deaths / births of a small tumour give deaths = growth
+(1 / colony_survival - 1). Births above 0 at the limit are what EMT, hiding and resistance arise from: their chances
+count divisions, not net growth.
 
-Sources: doubling in 52 days (F. Coumans et al. 2013, doi:10.1186/1471-2407-13-283, of 38715 tumours, whose law is that of J. Spratt et al. 1993,
-doi:10.1002/1097-0142(19930315)71:6<2020::aid-cncr2820710616>3.0.co;2-#); L. Norton 1988, Cancer Research 48:7067, for Gompertz. One tumour is not
-another: from 10 to 20 mm takes 1.7 years on average, 1.2 months in one of twenty, 6.3 years in another (H. Weedon-Fekjaer et al. 2008,
-doi:10.1186/bcr2092); draw `growth` in [population].
+Sources: doubling in 52 days (F. Coumans et al. 2013, doi:10.1186/1471-2407-13-283, of 38715 tumours, whose law is
+that of J. Spratt et al. 1993, doi:10.1002/1097-0142(19930315)71:6<2020::aid-cncr2820710616>3.0.co;2-#); L. Norton
+1988, Cancer Research 48:7067, for Gompertz. One tumour is not another: from 10 to 20 mm takes 1.7 years on average,
+1.2 months in one of twenty, 6.3 years in another (H. Weedon-Fekjaer et al. 2008, doi:10.1186/bcr2092); draw `growth`
+in [population].
 """
 
 NUMBER = 1

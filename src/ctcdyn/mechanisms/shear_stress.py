@@ -4,9 +4,10 @@ Each circulating cell dies at the rate
 
     kill_rate (stress / 15 dyn/cm2)^steepness
 
-`stress` is in units of 15 dyn/cm2, arteries at rest; four of these, as in hard exercise, killed 90 % of cells in 4 hours in a flow chamber, 13.8 a day and
-more, 15 dyn/cm2 far fewer (S. Regmi et al. 2017, doi:10.1038/srep39975). Brief pulses kill a part and then no more (J. Barnes et al. 2012,
-doi:10.1371/journal.pone.0050973): the soft ones stay, which is the flag `flexible` of deformability. Clusters, platelet cloaks and soft cells multiply the rate.
+`stress` is in units of 15 dyn/cm2, arteries at rest; four of these, as in hard exercise, killed 90 % of cells in 4
+hours in a flow chamber, 13.8 a day and more, 15 dyn/cm2 far fewer (S. Regmi et al. 2017, doi:10.1038/srep39975).
+Brief pulses kill a part and then no more (J. Barnes et al. 2012, doi:10.1371/journal.pone.0050973): the soft ones
+stay, which is the flag `flexible` of deformability. Clusters, platelet cloaks and soft cells multiply the rate.
 """
 
 NUMBER = 5
