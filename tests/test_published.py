@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -13,6 +14,7 @@ from scipy.integrate import solve_ivp
 
 import ctcdyn
 import oracles
+import recurrence
 from chance import seed_of
 from ctcdyn.codegen.kernel import link
 from ctcdyn.model.load import load_model
@@ -199,6 +201,34 @@ def test_table_of_human_breast_sizes(tmp_path: Path) -> None:
     with ctcdyn.run(study) as results:
         rows = np.stack([results.values(name)[0] for name in columns], axis=-1)
     assert_allclose(rows[-5:], printed, rtol=0.02)
+
+
+# ---- docs/published.md ----------------------------------------------------------------------------
+def test_figures_that_were_not_used() -> None:
+    """Predictions of human_breast_min, by SciPy; `backward` meets it elsewhere (test_the_table_of_relapses)."""
+    got = [oracles.bottleneck(n, 8.0, 2.0) for n in (1, 10, 18, 19, 20)]
+    assert got == pytest.approx([4.70e-8, 0.0621, 0.463, 0.520, 0.574], rel=5e-3)
+    printed = {(20.0, 20.0): (0.0823, 0.1364), (51.7, 20.0): (0.0661, 0.1311), (20.0, 10.0): (0.0214, 0.0363),
+               (20.0, 30.0): (0.1750, 0.2799)}  # fmt: skip
+    for (doubling, diameter), figures in printed.items():
+        day = float(oracles.human_breast_sizes(diameter, oracles.HUMAN_BREAST)["t"])
+        parts = [(0.0, np.inf, recurrence.rates(np.log(2.0) / doubling))]
+        by = [recurrence.chance(parts, recurrence.shed, day, day + y * 365.25) for y in (5.0, 20.0)]
+        assert by == pytest.approx(figures, abs=6e-5)
+        if diameter == 20.0:
+            later = (by[1] - by[0]) / (1 - by[0])  # of those without by year 5
+            assert later == pytest.approx({20.0: 0.059, 51.7: 0.070}[doubling], abs=5e-4)
+
+
+def test_the_page_of_published_figures_names_tests_that_exist() -> None:
+    page = (ROOT / "docs/published.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith(("| result", "|---"))]
+    assert len(rows) >= 19
+    for row in rows:
+        found = re.findall(r"`(tests/\w+\.py)::(\w+)`", row)
+        assert found, row
+        for file, name in found:
+            assert f"\ndef {name}(" in (ROOT / file).read_text(encoding="utf-8"), name
 
 
 # ---- the reference of the benchmarks --------------------------------------------------------------
