@@ -94,6 +94,9 @@ def test_scale_follows_the_range(results: Results) -> None:
     below = choose_scale(-steps, False)
     assert below.kind == "linear"
     assert (below.low, below.high) == pytest.approx((-1.05, 0.05))
+    decayed = np.where(steps < 0.5, 10.0 ** (8 * steps), -1e-131)
+    assert choose_scale(decayed, False).kind == choose_scale(np.maximum(decayed, 0.0), False).kind == "symlog"
+    assert choose_scale(np.where(steps < 0.5, 1e3, -1.0), False).kind == "linear"
     rising = np.where(steps < 0.5, 0, 0.02 * 10.0 ** (9 * (steps - 0.5)))
     grown = choose_scale(rising, True)
     assert (grown.kind, grown.threshold) == ("symlog", 1.0)  # less than a cell lies between none and one

@@ -49,7 +49,7 @@ def choose_scale(values: Floats, discrete: bool) -> Scale:
     shown = values[np.isfinite(values)]
     top = float(shown.max(initial=0.0))
     negligible = top * 10.0**-_DECADES
-    if (shown < 0).any():
+    if (shown < -negligible).any():  # an ODE solver leaves -1e-131 where nothing is
         bottom = float(shown.min())
         return Scale("linear", bottom - 0.05 * (top - bottom), top + 0.05 * (top - bottom))
     if top <= 0:
