@@ -136,6 +136,8 @@ def times_of(found: Content, event: int = 0) -> np.ndarray:
 class Halting(Silent):
     """Stops a run when the first leaf is in; as progress, and as what interrupts."""
 
+    asked = "SIGTERM"
+
     def stop_by(self, stop: Callable[[], None]) -> None:
         self.stop = stop
 
