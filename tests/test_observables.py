@@ -44,7 +44,7 @@ def model_of(folder: Path, observables: str) -> Path:
 
 
 def test_available() -> None:
-    assert available("observable") == ("first_passage", "flux")
+    assert available("observable") == ("first_passage", "flux", "sample")
 
 
 @pytest.mark.parametrize(("method", "error"), [("tsit5", 1e-5), ("rodas5p", 1e-5)])

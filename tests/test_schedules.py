@@ -18,12 +18,12 @@ from commands import command
 from ctcdyn.codegen.kernel import link
 from ctcdyn.codegen.layout import extra_values
 from ctcdyn.config import load_study
+from ctcdyn.draws import fill
 from ctcdyn.ensemble import Ensemble, Range
 from ctcdyn.model.load import load_model
 from ctcdyn.model.network import Network, Treatment
 from ctcdyn.model.resolve import resolve
 from ctcdyn.preparation import ensemble_of
-from ctcdyn.schedules import fill
 from instances import SOLVERS, Content, content, differing
 from networks import relapse
 from replay import philox

@@ -19,12 +19,12 @@ from ctcdyn.batch import Batch, Lanes, aligned
 from ctcdyn.codegen.kernel import Kernel
 from ctcdyn.codegen.layout import extra_values
 from ctcdyn.codegen.leaves import leaf_functions
+from ctcdyn.draws import fill, is_drawn
 from ctcdyn.harvest import Finished, RangeResult
 from ctcdyn.lesions import Colonies
 from ctcdyn.model.network import Network
 from ctcdyn.patients import Drawn, masks, value_rows
 from ctcdyn.reduction import LEAF, Histogram, Sparse, Tree, bins, sketch_bits
-from ctcdyn.schedules import fill, is_drawn
 
 OPEN_BYTES = 64 << 20  # of open leaves in one worker
 HELD_BYTES = 64 << 20  # of finished leaves that wait to be given
@@ -229,7 +229,7 @@ def _values(ensemble: Ensemble, span: Range) -> NDArray[np.float64]:
 
 
 def _scheduled(ensemble: Ensemble, span: Range, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The rows with what chance decides of treatments, which makes them one for each trajectory."""
+    """The rows with what chance decides of schedules and samples, which makes them one for each trajectory."""
     if not is_drawn(ensemble.network):
         return rows
     rows = np.repeat(rows, span.count, axis=0) if len(rows) < span.count else rows

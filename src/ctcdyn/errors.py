@@ -126,6 +126,7 @@ CODES: dict[str, str] = {
     "M321": "a treatment depends on counts or changes them",
     "M322": "an event of single cells has no time in means",
     "M323": "a species that varies is no count",
+    "M324": "a method without paths draws no samples",
     "M330": "something waits for an event of the lesions",
     "M331": "a lesion depends on what is left to chance in its patient",
     "M332": "a treatment reaches lesions in a way they cannot follow",

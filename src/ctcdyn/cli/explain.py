@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ctcdyn.cli.screen import number, show_table
 from ctcdyn.model.colony import lesion_network
-from ctcdyn.model.expr import Expr, Number, text
+from ctcdyn.model.expr import Call, Expr, Name, Number, substitute, text
 from ctcdyn.model.lesion import READING
 from ctcdyn.model.pages import ASSUMED, is_assumed
 
@@ -97,7 +97,22 @@ def explain_lesions(network: Network) -> None:
 def _reading(observable: Observable) -> str:
     if observable.use == READING:
         return f"of the lesions: {observable.doc}"
+    if observable.realised == "sample" and observable.expr is not None:
+        return f"count found where {_shown(observable, observable.expr)} are expected{_spread(observable)}"
     return text(observable.expr) if observable.expr is not None else str(observable.use)
+
+
+def _shown(observable: Observable, e: Expr) -> str:
+    """An expression with the numbers of an observable in it."""
+    numbers = observable.options.get("numbers", ())
+    assert isinstance(numbers, tuple)
+    return text(substitute(e, {name: Number(x) for name, x in numbers}))
+
+
+def _spread(observable: Observable) -> str:
+    dispersion = observable.options["dispersion"]
+    assert isinstance(dispersion, Call | Name | Number)
+    return "" if dispersion == Number(0.0) else f", dispersion {_shown(observable, dispersion)}"
 
 
 def explain_study(resolved: Resolved, study: Study) -> None:

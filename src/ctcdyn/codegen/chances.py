@@ -23,6 +23,7 @@ from ctcdyn.codegen.lineage import Lineage, Way
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.expr import Call, Expr, Name, Number, names, substitute
 from ctcdyn.model.network import Network, Observable, Reaction
+from ctcdyn.model.samples import sample_problems
 
 ONE = Number(1.0)
 MOST = Number(2.0**53)  # cells: beyond, counts are no whole numbers in double precision
@@ -52,6 +53,7 @@ def with_chances(network: Network) -> Network:
     lineage = Lineage(layout)
     discrete = {name for name in layout.species if layout.is_whole(name)}
     problems = [*_dependent(lineage, discrete), *_touching(network, discrete)]
+    problems += sample_problems(network, "backward gives chances and means")
     awaited = _awaited(network, lineage, discrete, problems)
     if not awaited and not problems:
         what = "no event waits for the first cell of a kind, and that is what backward equations give"

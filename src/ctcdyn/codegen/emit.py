@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ctcdyn.codegen import stops
 from ctcdyn.codegen.chances import with_chances
-from ctcdyn.codegen.layout import Layout, row
+from ctcdyn.codegen.layout import PAIR, Layout, row
 from ctcdyn.codegen.moments import with_moments
 from ctcdyn.codegen.rows import Rows
 from ctcdyn.codegen.writer import Body, prose
@@ -109,7 +109,7 @@ def _whole(layout: Layout) -> frozenset[str]:
     for o in layout.network.observables:
         if o.use == READING:  # filled in when lesions have run
             found |= {o.name} & {ALIVE, SEEN}
-        elif o.expr is not None and _counts(o.expr, counted):
+        elif o.realised == "sample" or (o.expr is not None and _counts(o.expr, counted)):
             found.add(o.name)
     return frozenset(found)
 
@@ -210,7 +210,11 @@ def _observe(layout: Layout) -> str:
     index = {name: s for s, name in enumerate(layout.species)}
     body = Body(lambda name: f"w[HERE + {index[name]}]" if name in index else layout.symbol(name))
     for k, (name, e) in enumerate(layout.readings):
-        body.lines.append(f"w[HERE + SPECIES + {k}] = {body.value(e)}  # {name}")
+        value = body.value(e)
+        if name in layout.samples:
+            who, key = body.name(PAIR), body.name(f"{name}__key")
+            value = f"sampled({value}, {body.value(layout.samples[name])}, {who}, t, {key})"
+        body.lines.append(f"w[HERE + SPECIES + {k}] = {value}  # {name}")
     doc = "Readings of lane i at time t, from the state in HERE and written behind it."
     return _function("observe(w, i, t)", doc, body.lines or ["pass"], "lane")
 

@@ -57,6 +57,7 @@ class Layout:
     conditions: dict[int, Expr] = field(default_factory=dict)  # treatment -> what it waits for
     passages: list[Passage] = field(default_factory=list)
     readings: list[tuple[str, Expr]] = field(default_factory=list)  # (name, expression) of computed columns
+    samples: dict[str, Expr] = field(default_factory=dict)  # of these the counts that are drawn, and their dispersion
     extra: dict[str, float] = field(default_factory=dict)  # numbers that are data, as parameters are: by name
 
     def __post_init__(self) -> None:
@@ -81,6 +82,11 @@ class Layout:
         self.readings = [
             (o.name, self._hoist(o.expr, o.name)) for o in network.observables if o.expr is not None
         ]
+        self.samples = {
+            o.name: self._hoist(_condition(o.options["dispersion"]), o.name)
+            for o in network.observables
+            if o.realised == "sample"
+        }
         self.conditions = {
             k: self._switch(x.at)
             for k, x in enumerate(network.treatments)
@@ -307,6 +313,9 @@ def extra_values(network: Network) -> dict[str, float]:
         numbers = observable.options.get("numbers", ())
         assert isinstance(numbers, tuple)
         found.update(numbers)
+        if observable.realised == "sample":
+            found[f"{observable.name}__key"] = 0.0
+            found[PAIR] = 0.0
     return found
 
 

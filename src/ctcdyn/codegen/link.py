@@ -61,11 +61,11 @@ class _Module:
 
 def assemble(emission: Emission, solver: Path) -> str:
     """The text of the self-contained module of one model and one solver."""
-    modules, contract = _closure(solver), _file(f"{LINKED[0]}.contract")
+    emitted = ast.parse(emission.source)
+    modules, contract = _closure(solver, _used(ast.walk(emitted))), _file(f"{LINKED[0]}.contract")
     header: dict[str, None] = {}
     pieces: list[_Piece] = []
     factories: dict[str, ast.FunctionDef] = {}
-    emitted = ast.parse(emission.source)
     for module in modules:
         if module.text.path == contract:
             own = _Text(module.text.path, emitted, emission.source.splitlines())
@@ -105,9 +105,10 @@ def library(*names: str) -> str:
     )
 
 
-def _closure(solver: Path) -> list[_Module]:
+def _closure(solver: Path, emitted: frozenset[str] = frozenset()) -> list[_Module]:
     """Modules in the order in which they can be written out. Of a solver that another imports from, only what is
-    imported and what that needs: its hooks have the names of those of the composed one."""
+    imported and what that needs: its hooks have the names of those of the composed one. Of what the contract imports,
+    only what names that were `emitted` need."""
     done: dict[Path, _Module] = {}
     contract = _file(f"{LINKED[0]}.contract")
 
@@ -116,7 +117,7 @@ def _closure(solver: Path) -> list[_Module]:
             return
         text = _parsed(path, path.read_text(encoding="utf-8"))
         done[path] = _Module(text, wanted)  # a circle ends here; order below is by completion
-        used = None
+        used = emitted if path == contract else None
         if wanted is not None:
             kept = _reachable([text.piece(n) for n in text.tree.body if _defined(n)], set(wanted))
             used = frozenset(name for piece in kept for name in piece.uses)

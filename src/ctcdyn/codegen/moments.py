@@ -26,6 +26,7 @@ from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.derivative import ONE, ZERO, plus, times
 from ctcdyn.model.expr import Call, Expr, Name, Number, derivative, names, walk
 from ctcdyn.model.network import Network, Observable, Reaction, Treatment
+from ctcdyn.model.samples import sample_problems
 from ctcdyn.units import DIMENSIONLESS
 
 MOST_ROWS = 200  # means and covariances
@@ -153,6 +154,7 @@ def with_moments(network: Network) -> Network:
     """The network for `method = "moments"`. CtcError with all that stands against it: M301, M315, M321, M322."""
     moments = Moments(network)
     problems = [*_amounts(moments), *_doubles(moments), *_treatments(moments), *_events(moments)]
+    problems += sample_problems(network, "moments gives means and variances")
     problems = problems or _too_large(moments)
     if problems:
         raise CtcError(problems)

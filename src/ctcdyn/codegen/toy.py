@@ -23,6 +23,7 @@ _SHARED = {  # what the pages take from elsewhere
     "ctcdyn.kernels.machine": ("block", "lane", "pick", "term"),
     "ctcdyn.kernels.normals": ("polar",),
     "ctcdyn.kernels.philox": ("draw_at",),
+    "ctcdyn.kernels.samples": ("sampled",),
 }
 
 DOC = '''"""The interface that every solver imports, as a working toy model. Generated: python -m ctcdyn.codegen.toy

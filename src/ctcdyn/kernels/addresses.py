@@ -22,20 +22,10 @@ Rows of the generator buffer v, four as for a stream: 0 and 1 the block of the s
 from numba import uint64
 
 from ctcdyn.kernels.contract import W
-from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane, pick
-from ctcdyn.kernels.philox import scramble
+from ctcdyn.kernels.machine import bits_from_float, block, lane
+from ctcdyn.kernels.philox import scramble, signed_tail
 
 FINEST = 2.0**-51  # share of the way between two stops below which a step has no address
-
-
-@lane
-def signed_tail(bits):
-    """64 random bits as a signed tail: the sign, 52 bits of the leading and 11 of the trailing part of a tail."""
-    lead = float_from_bits(((bits >> uint64(11)) & uint64(0x000F_FFFF_FFFF_FFFF)) | uint64(0x4330_0000_0000_0000))
-    trail = float_from_bits((bits & uint64(0x7FF)) | uint64(0x4330_0000_0000_0000))
-    p = (lead - 4503599627370496.0) + (trail - 4503599627370495.5) * 0.00048828125
-    p = p * 1.1102230246251565e-16
-    return pick((bits >> uint64(63)) == uint64(1), -p, p)
 
 
 @block

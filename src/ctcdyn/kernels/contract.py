@@ -10,6 +10,7 @@ from ctcdyn.kernels.lanemath import cos_, exp_, log_, pow_, sin_
 from ctcdyn.kernels.machine import block, lane, pick, term
 from ctcdyn.kernels.normals import polar
 from ctcdyn.kernels.philox import draw_at
+from ctcdyn.kernels.samples import sampled
 from ctcdyn.kernels.toy.backward import (
     BACK, BEGINS, CELLS, CELL_ROW, CHANCES, CHANCE_GONE, CHANCE_ROW, MARK, MARKS, MEANS, PATHS, PATH_ROW,
     PIECE, RECORD, SEGMENTS, STARTS, START_CELL, START_CHANCE, START_EVENT, TRACK, armed, drift_back,

@@ -22,7 +22,7 @@ import numpy as np
 from ctcdyn.kernels.lanemath import exp_, log1p_, log_
 from ctcdyn.kernels.machine import block, lane, pick
 from ctcdyn.kernels.normal import normal_quantile
-from ctcdyn.kernels.tails import settle, two_product
+from ctcdyn.kernels.tails import tail_quantile, two_product
 
 FEW = 12.0  # mean up to which probabilities are summed from 0
 MOST = 128  # probabilities that are summed at most: beyond them is less than 1e-60
@@ -160,9 +160,9 @@ def poisson(u, mean):
             return 0.0
         if is_near(u):
             return few(u, exp_(-mean), mean, 0.0)
-        return settle(u, mean + 8.0, 1.0, mean, POISSON)
+        return tail_quantile(u, mean + 8.0, 1.0, mean, POISSON)
     k, certain = guess_poisson(u, mean)
-    return k if certain else settle(u, k, 1.0, mean, POISSON)
+    return k if certain else tail_quantile(u, k, 1.0, mean, POISSON)
 
 
 @block
@@ -183,9 +183,9 @@ def binomial_below(u, n, p):
         if is_near(u):
             r = p / (1.0 - p)
             return few(u, exp_(n * log1p_(-p)), n * r, -r)
-        return settle(u, mean + 8.0, n, p, BINOMIAL)
+        return tail_quantile(u, mean + 8.0, n, p, BINOMIAL)
     k, certain = guess_binomial(u, n, p)
-    return k if certain else settle(u, k, n, p, BINOMIAL)
+    return k if certain else tail_quantile(u, k, n, p, BINOMIAL)
 
 
 @block
@@ -202,10 +202,10 @@ def negative_binomial(u, n, mean):
         if is_near(u) and mean <= 1.0:
             r = mean / (1.0 + mean)
             return few(u, exp_(-n * log1p_(mean)), n * r, r)
-        return settle(u, n * mean + 8.0 * (1.0 + mean), n, mean, NEGATIVE)
+        return tail_quantile(u, n * mean + 8.0 * (1.0 + mean), n, mean, NEGATIVE)
     k, certain = guess_negative_binomial(u, n, mean)
     if certain:
         return k
     # E. B. Wilson and M. M. Hilferty 1931, doi:10.1073/pnas.17.12.684, for few cells with many descendants each
     x = 1.0 - 1.0 / (9.0 * n) + normal_quantile(u) / (3.0 * np.sqrt(n))
-    return settle(u, n * mean * max(x, 0.1) ** 3, n, mean, NEGATIVE)
+    return tail_quantile(u, n * mean * max(x, 0.1) ** 3, n, mean, NEGATIVE)

@@ -26,7 +26,7 @@ from ctcdyn.kernels.lanemath import exp_, log1p_
 from ctcdyn.kernels.machine import block, lane
 from ctcdyn.kernels.normal import normal_quantile
 from ctcdyn.kernels.propagator import PROPAGATED
-from ctcdyn.kernels.tails import settle, two_product
+from ctcdyn.kernels.tails import tail_quantile, two_product
 
 OUTCOME = PROPAGATED  # the number drawn
 LEFT = OUTCOME + W  # of the uniform, above what is summed so far
@@ -73,7 +73,7 @@ def number(u, n, x, sign):
         start = exp_(-mean if sign == 0.0 else -sign * n * log1p_(sign * x))
         if (u < -FAR or u > 0.0) and (sign <= 0.0 or x <= 1.0):
             return few(u, start, n * ratio, sign * ratio)
-        return settle(u, mean + 8.0 * (1.0 + max(sign, 0.0) * x), n, x, sign)
+        return tail_quantile(u, mean + 8.0 * (1.0 + max(sign, 0.0) * x), n, x, sign)
     k, certain = guess_poisson(u, mean) if sign == POISSON else expected(u, n, x, sign)
     if certain:
         return min(max(k, 0.0), n) if sign < 0.0 else max(k, 0.0)
@@ -82,7 +82,7 @@ def number(u, n, x, sign):
         y = 1.0 - 1.0 / (9.0 * n) + normal_quantile(u) / (3.0 * np.sqrt(n))
         y = max(y, 0.1)
         k = mean * (y * y * y)
-    return settle(u, k, n, x, sign)
+    return tail_quantile(u, k, n, x, sign)
 
 
 @block

@@ -5,7 +5,7 @@ Salmon, Moraes, Dror, Shaw, SC 2011, doi:10.1145/2063384.2063405
 
 from numba import uint64
 
-from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane
+from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane, pick
 
 
 @lane
@@ -59,6 +59,16 @@ def scramble(a, b, key):
         a & low, a >> uint64(32), b & low, b >> uint64(32), key & low, key >> uint64(32)
     )
     return c0 | (c1 << uint64(32)), c2 | (c3 << uint64(32))
+
+
+@lane
+def signed_tail(bits):
+    """64 random bits as a signed tail: the sign, 52 bits of the leading and 11 of the trailing part of a tail."""
+    lead = float_from_bits(((bits >> uint64(11)) & uint64(0x000F_FFFF_FFFF_FFFF)) | uint64(0x4330_0000_0000_0000))
+    trail = float_from_bits((bits & uint64(0x7FF)) | uint64(0x4330_0000_0000_0000))
+    p = (lead - 4503599627370496.0) + (trail - 4503599627370495.5) * 0.00048828125
+    p = p * 1.1102230246251565e-16
+    return pick((bits >> uint64(63)) == uint64(1), -p, p)
 
 
 @block

@@ -138,7 +138,7 @@ def tail(k, n, x, sign, upper):
 
 
 @block
-def settle(u, k, n, x, sign):
+def tail_quantile(u, k, n, x, sign):
     """The smallest whole k with F(k) >= U, from a guess of any quality, for a mean above 0."""
     most = n if sign < 0.0 else 9007199254740992.0
     upper = u < 0.0

@@ -106,6 +106,8 @@ def read_expression(
         fix = f'did you mean "{near}"?' if near else f"known: {', '.join(sorted(known)[:12])}, ..."
         if name == "t":
             fix = "the time may stand in conditions only"
+        if any(o.name == name and o.realised == "sample" for o in words.network.observables):
+            fix = f"{name} is drawn at saves, so that nothing can wait for it: write what it is expected from"
         reader.note("X408", f'unknown name "{name}"', path, fix, word=name)
     if unknown:
         return None

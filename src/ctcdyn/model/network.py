@@ -153,7 +153,7 @@ class Observable:
     unit: str
     doc: str = ""
     place: Place | None = field(default=None, compare=False)
-    realised: str = ""  # "counter" or "passage" for a `use`
+    realised: str = ""  # "counter", "passage" or "sample" for a `use`
 
 
 @dataclass(frozen=True, slots=True)

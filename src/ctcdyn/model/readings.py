@@ -13,6 +13,7 @@ from ctcdyn.errors import CtcError
 from ctcdyn.model.expr import Call, Expr, Number, dimension, names
 from ctcdyn.model.network import Observable, Published, Species, unknown_name
 from ctcdyn.model.reader import Reader
+from ctcdyn.model.samples import KINDS, expected, read_amount
 from ctcdyn.places import describe
 from ctcdyn.units import DIMENSIONLESS, TIME, Dimension, Unit, UnitError
 
@@ -30,7 +31,7 @@ def read_observables(
             fix = f'write {name} = {{ expr = "...", unit = "cells" }}'
             reader.note("C104", f"observable {name} must be a table, not {describe(table)}", path, fix)
             continue
-        if ("expr" in table) == ("use" in table):
+        if "expr" not in table and "use" not in table:
             what = f"observable {name} needs exactly one of expr and use"
             reader.note("M314", what, path, f'write {name} = {{ expr = "...", unit = "cells" }}')
             continue
@@ -39,11 +40,11 @@ def read_observables(
         shown = unit.text if unit is not None else "1"
         place = reader.document.place(*path)
         if "use" in table:
-            kept = _use(reader, name, {*dimensions, *reader.broken, "t"}, dimensions, checked, reactions)
+            kept = _use(reader, name, {*dimensions, *reader.broken, "t"}, dimensions, checked, reactions, unit)
             if kept is not None:
-                options, realised = kept
+                mean, options, realised = kept
                 use = reader.text((*path, "use"))
-                found.append(Observable(name, None, use, options, shown, doc, place, realised))
+                found.append(Observable(name, mean, use, options, shown, doc, place, realised))
             continue
         reader.keys(path, ("expr", "unit", "doc"))
         tree = reader.expression(
@@ -73,8 +74,10 @@ def _use(
     dimensions: dict[str, Dimension],
     checked: bool,
     reactions: Iterable[str],
-) -> tuple[dict[str, object], str] | None:
-    """(options, how it is realised) of an observable that a file describes; None where something is wrong."""
+    unit: Unit | None,
+) -> tuple[Expr | None, dict[str, object], str] | None:
+    """(what is expected of it, options, how it is realised) of an observable that a file describes; None where
+    something is wrong."""
     path = ("observables", name)
     use = reader.text((*path, "use"))
     try:
@@ -85,9 +88,23 @@ def _use(
     except CtcError as error:
         reader.problems += error.problems
         return None
+    if "expr" in reader.value(path) and "expr" not in facts["OPTIONS"]:
+        what = f"observable {name} needs exactly one of expr and use"
+        reader.note("M314", what, path, f'write {name} = {{ expr = "...", unit = "cells" }}')
+        return None
     reader.keys(path, ("use", "unit", "doc", *facts["OPTIONS"]))
     options: dict[str, object] = {}
+    numbers: dict[str, float] = {}
     for option, kind in facts["OPTIONS"].items():
+        if kind in KINDS:
+            value = Number(1.0 if kind == "share" else 0.0) if reader.value((*path, option)) is None else None
+            amount = value or read_amount(
+                reader, (*path, option), kind, known, dimensions if checked else None, numbers
+            )
+            if amount is None:
+                return None
+            options[option] = amount
+            continue
         if kind == "flag":
             value = reader.value((*path, option))
             if value is not None and not isinstance(value, bool):
@@ -117,6 +134,12 @@ def _use(
         tree = reader.expression((*path, option), known, "species, parameters and t")
         if tree is None:
             return None
+        if kind == "expression":
+            if unit is not None and unit.dimension != DIMENSIONLESS:
+                reader.note("U205", f"{name} is a count, and has no unit {unit.text}", (*path, "unit"), 'write "cells"')
+                return None
+            options[option] = _in_unit(reader, (*path, option), tree, unit, dimensions) if checked else tree
+            continue
         if not isinstance(tree, Call) or tree.op not in CONDITIONS:
             fix = f'write {option} = "tumor >= 1e9"'
             reader.note("M314", f"{option} of observable {name} is not a condition", (*path, option), fix)
@@ -128,7 +151,9 @@ def _use(
             reader.adopt(error, (*path, option), "make the units of both sides agree")
             return None
         options["when"] = tree
-    return options, str(facts["REALISED"])
+    if numbers:
+        options["numbers"] = tuple(numbers.items())
+    return expected(options, facts["OPTIONS"]), options, str(facts["REALISED"])
 
 
 def _in_unit(

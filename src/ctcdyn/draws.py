@@ -1,8 +1,9 @@
-"""What chance decides of treatments: how much earlier or later the first application comes, and which are not taken.
+"""What chance decides of schedules and samples: how much earlier or later a treatment begins, which of its applications
+are not taken, and what is found in a sample.
 
-Draws have the purpose TREATMENTS and are addressed by (seed, number, name of the treatment), number = id // arms, and
-by the place of the application; so arms of a patient share them, and no other treatment, its order, or the number of
-patients moves them.
+Draws are addressed by (seed, purpose, number, name of the treatment or observable), number = id // arms, and by the
+place of the application or the time of the save; so arms of a patient share them, and no other treatment or observable,
+its order, or the number of patients moves them. Shifts are made here; for the rest kernels have a key and the number.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ Floats = NDArray[np.float64]
 
 
 def is_drawn(network: Network) -> bool:
-    """Whether trajectories differ in their schedules."""
-    return any(x.jitter is not None or x.adherence is not None for x in network.treatments)
+    """Whether trajectories differ in such columns."""
+    if any(x.jitter is not None or x.adherence is not None for x in network.treatments):
+        return True
+    return any(o.realised == "sample" for o in network.observables)
 
 
 def fill(network: Network, seed: int, start: float, pairs: NDArray[np.int64], rows: Floats) -> None:
@@ -32,14 +35,20 @@ def fill(network: Network, seed: int, start: float, pairs: NDArray[np.int64], ro
     `pairs` (n,): id // arms of each row, consecutive numbers, each as often as there are arms.
     """
     names = [*network.parameter_names, *extra_values(network)]
+    if PAIR in names:
+        rows[:, names.index(PAIR)] = pairs
+    for o in network.observables:
+        if o.realised == "sample":
+            key = _uniforms(seed, 0, 1, leaf_functions().SAMPLES, 2 * _number(o.name) + 1)
+            rows[:, names.index(f"{o.name}__key")] = key
+    treatments = leaf_functions().TREATMENTS
     for x in network.treatments:
         address = 2 * _number(x.name)
         if x.adherence is not None:
-            rows[:, names.index(PAIR)] = pairs
-            rows[:, names.index(f"{x.name}__key")] = _uniforms(seed, 0, 1, address + 1)
+            rows[:, names.index(f"{x.name}__key")] = _uniforms(seed, 0, 1, treatments, address + 1)
         if x.jitter:
             first = int(pairs[0])
-            u = _uniforms(seed, first, int(pairs[-1]) - first + 1, address)[pairs - first]
+            u = _uniforms(seed, first, int(pairs[-1]) - first + 1, treatments, address)[pairs - first]
             room = _room(network, x, start, names, rows)
             rows[:, names.index(f"{x.name}__shift")] = x.jitter * _normal_above(-room / x.jitter, u)
 
@@ -66,9 +75,9 @@ def _normal_above(low: Floats, u: Floats) -> Floats:
     return np.maximum(above, low)
 
 
-def _uniforms(seed: int, first: int, count: int, address: int) -> Floats:
-    library, out = leaf_functions(), np.empty(count)
-    library.draw_column(np.uint64(seed).astype(np.int64), first, library.TREATMENTS, address, out)
+def _uniforms(seed: int, first: int, count: int, purpose: int, address: int) -> Floats:
+    out = np.empty(count)
+    leaf_functions().draw_column(np.uint64(seed).astype(np.int64), first, purpose, address, out)
     return out
 
 
