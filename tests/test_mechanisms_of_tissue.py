@@ -112,6 +112,13 @@ def test_metastases_teach_t_cells_where_antigen_is_all() -> None:
     assert "M341" in {p.code for p in told.value.problems}
 
 
+def test_cells_that_hide_do_not_teach_t_cells() -> None:
+    net = composed(TUMOR, t_cells={"antigen": "all"}, fate_in_tissue=True, metastasis_growth=True, hiding=True)
+    k = rates(net, environment(net, {"growing_plain": 5e5, "growing_hidden": 5e5}))
+    assert k["prime_by_metastases_growing_hidden"] == pytest.approx(0.3 * k["prime_by_metastases_growing_plain"])
+    assert k["prime_by_metastases_growing_plain"] == pytest.approx(1000 / (1e6 + 1e6))
+
+
 def test_memory_answers_without_delay_and_never_beyond_full() -> None:
     net = composed(TUMOR, t_cells={"memory": "kept"}, fate_in_tissue=True)
     kept = 0.05 * 0.1  # of each effector in a day

@@ -84,6 +84,16 @@ def test_each_treatment_brings_its_regimen(tmp_path: Path) -> None:
         assert [(network.parameter_names[q], factor) for q, factor in given[name].scale] == [(f"{name}_absent", 0.0)]
 
 
+def test_check_tells_a_treatment_without_what_it_acts_on() -> None:
+    given = {"dormancy": True, "p38_inhibitor": True, "nk_boost": True}
+
+    def idle(**more: bool) -> list[str]:
+        return [x.split(":")[0] for x in composed(SLEEP, **given, **more).notes if x.startswith("no effect")]
+
+    assert idle() == ["no effect   nk_boost", "no effect   p38_inhibitor"]
+    assert idle(p38_erk=True, nk_cells=True) == []
+
+
 def test_resection_leaves_nk_cells_weak_for_days() -> None:
     net = composed(**BLOOD, resection=True)
     k = rates(net, environment(net))

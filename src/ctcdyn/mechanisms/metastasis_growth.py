@@ -11,7 +11,8 @@ with death = growth (1 / colony_survival - 1), so that the line of one cell live
     brake = "logistic"    1 - n / capacity          stops at `capacity`
     brake = "gompertz"    1 - ln n / ln capacity    n(t) = capacity ** (1 - exp(-growth t / ln capacity)) from one cell
 
-Births do not fall below 0, so that above `capacity` cells are lost at most at the rate `death`. The bottleneck (lesions only: it depends on the size of the
+Births do not fall below 0, so that above `capacity` cells are lost at most at the rate `death`. The Gompertz law slows from the first cell on: 100 cells
+grow at 83 % of the pace of one. The bottleneck (lesions only: it depends on the size of the
 one metastasis) makes more cells die where few are, w(n) = n ** h / (n ** h + bottleneck_size ** h): births over deaths rise from about nothing to
 rho = birth / death of a large one. Of n founders the line lives on with the chance
 

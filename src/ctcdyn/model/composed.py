@@ -9,7 +9,7 @@ from typing import Any
 from ctcdyn.errors import Place, Problem
 from ctcdyn.model.composition import Entry, Parts, asked_for, gather, wrong_requests
 from ctcdyn.model.expansion import Expansion, Written
-from ctcdyn.model.joining import join_parts
+from ctcdyn.model.joining import idle_mechanisms, join_parts
 from ctcdyn.model.mechanism import Mechanism
 from ctcdyn.places import Document, KeyPath, toml_key, toml_value
 
@@ -23,11 +23,13 @@ class Composition:
     mechanisms: tuple[Mechanism, ...]
     flags: tuple[tuple[str, tuple[str, ...]], ...]  # flag, species that can carry it
     dropped: tuple[str, ...]  # variants that no reaction reaches
+    idle: tuple[str, ...] = ()  # mechanisms that scale nothing that is here
 
     def told(self) -> tuple[str, ...]:
         """Lines for people: mechanisms, which species carry which flag, what was left out."""
         lines = [f"mechanism   {x.name}: {x.title}" for x in self.mechanisms]
         lines += [f"flag        {flag}: carried by {', '.join(on) or 'no species here'}" for flag, on in self.flags]
+        lines += [f"no effect   {x}: what it multiplies is not in this model" for x in self.idle]
         return (*lines, *([f"left out    {', '.join(self.dropped)}: no reaction leads there"] if self.dropped else []))
 
 
@@ -53,11 +55,12 @@ def compose(
     written = expansion.written()
     data, at = _data(parts, written)
     names = ", ".join(x.name for x in mechanisms) or "none"
-    told = _HEADER.format(name=data.get("name", document.path), mechanisms=names)
+    head = _HEADER.format(name=data.get("name", document.path), mechanisms=names)
     at = {path: place for path, place in document.places.items() if path[0] not in _OURS} | at
-    composed = Document(document.path, f"{told}\n{model_text(data)}", data, at)
+    composed = Document(document.path, f"{head}\n{model_text(data)}", data, at)
     flags = tuple((flag, tuple(s for s in parts.species if s in on)) for flag, on in expansion.flags.items())
-    return composed, Composition(tuple(mechanisms), flags, tuple(written.dropped)), parts.problems
+    told = Composition(tuple(mechanisms), flags, tuple(written.dropped), idle_mechanisms(parts))
+    return composed, told, parts.problems
 
 
 _INNER = ("", "by", "process", "added")  # what is kept beside the keys of an entry

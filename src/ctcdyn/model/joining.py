@@ -60,6 +60,16 @@ def _leave_out_absent_stages(parts: Parts) -> None:
                 entry[key] = _replaced(entry[key], absent)
 
 
+def idle_mechanisms(parts: Parts) -> tuple[str, ...]:
+    """Mechanisms that only scale, and of what they scale nothing is here: an inhibitor without what it inhibits."""
+    named = (*parts.reactions, *parts.hazards, *parts.lesion.get("reaction", ()))
+    here = {str(entry.get(key)) for entry in named for key in ("name", "process")}
+    here |= {*parts.parameters, *parts.flags, *(f"{flag}_loss" for flag in parts.flags)}
+    acting = {entry.get("by") for entry in (*named, *parts.flags.values(), *parts.stages.values())}
+    acting |= {entry.get("by") for entry in parts.scales if entry["process"] in here}
+    return tuple(dict.fromkeys(str(x["by"]) for x in parts.scales if "by" in x and x["by"] not in acting))
+
+
 def _source(entry: Entry) -> str:
     """What a reaction takes, or what it makes where it takes nothing."""
     left, _, right = str(entry.get("equation", "")).partition("->")
