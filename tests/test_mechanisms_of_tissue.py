@@ -99,6 +99,21 @@ def test_full_killing_does_not_depend_on_the_scale_of_t_cells() -> None:
     assert rates(net, environment(net, {"t_effectors": settled}))["t_cells_blood"] == pytest.approx(1, rel=1e-8)
 
 
+def test_an_effector_kills_so_many_cells_of_a_metastasis_a_day_and_no_more() -> None:
+    pool = composed(TUMOR, t_cells=True, fate_in_tissue=True, metastasis_growth=True)
+    single = composed(TUMOR, t_cells=True, fate_in_tissue=True, metastasis_growth={"metastases": "lesions"})
+    assert single.lesion is not None
+    law = {r.name: r.k for r in single.lesion.reactions}["t_cells_lesion"]
+    half = 5 * 2.56e6 / 2e-3  # n0: capacity full / kill
+    for n, kills in ((1.0, 2e-3 * 0.5), (half, 0.5 * 5 * 1.28e6), (1e16, 5 * 1.28e6)):  # at half of full effectors
+        k = rates(pool, environment(pool, {"t_effectors": 1.28e6, "growing": n}))["t_cells_growing"]
+        assert k * n == pytest.approx(kills, rel=1e-5)
+        assert float(evaluate(law, environment(single, {"t_effectors": 1.28e6}) | {"cells": n})) == pytest.approx(k)
+    free = composed(TUMOR, t_cells={"limit": "none"}, fate_in_tissue=True, metastasis_growth=True)
+    k = rates(free, environment(free, {"t_effectors": 1.28e6, "growing": 1e16}))["t_cells_growing"]
+    assert k == pytest.approx(2e-3 / 2)
+
+
 def test_metastases_teach_t_cells_where_antigen_is_all() -> None:
     net = composed(TUMOR, t_cells={"antigen": "all"}, fate_in_tissue=True)
     _, c = linear(net, PINNED[:5], {"tumor": 5e5, "growing": 5e5})

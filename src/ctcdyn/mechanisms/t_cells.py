@@ -15,8 +15,10 @@ Antigen is shown by the primary (antigen = "primary", pinned, so that every meth
 have a factor on the process `prime` as on `t_cells`: what hides neither teaches nor is killed. All species here are pinned: with
 `direct`, which pins nothing, a burst is 256 effectors one after another, with the right mean and less noise.
 
-Killing is proportional to the number of effectors in the mouse's spleen (doi:10.1371/journal.pone.0015959), and one of them kills 2 to 16 cells a day
-(S. Halle et al. 2016, doi:10.1016/j.immuni.2016.01.010), so that `full` effectors never run out of time for the few cells here.
+Killing is proportional to the number of effectors in the mouse's spleen (doi:10.1371/journal.pone.0015959), but one of them kills 2 to 16 cells a day at
+most (S. Halle et al. 2016, doi:10.1016/j.immuni.2016.01.010). For the few cells that circulate, arrest or sleep that is no bound; in a metastasis of n cells each is
+killed at h / (1 + n / n0), n0 = capacity full / (kill of one cell at full effectors), so that E effectors kill at most capacity E cells a day there. With limit = "none" they have no such bound, and cells of a pool stay independent of
+one another (first_order_leap, backward, moments).
 """
 
 NUMBER = 9
@@ -27,6 +29,7 @@ MODEL = """
 [options]
 antigen = ["primary", "all"]
 memory = ["none", "kept"]
+limit = ["capacity", "none"]
 
 [species]
 t_primed_1 = { unit = "cells", continuous = true, doc = "T cells in the first stage of priming" }
@@ -45,7 +48,8 @@ contraction = { value = "0.1 /day", bounds = ["0.001 /day", "10 /day"], source =
 kill_rate = { value = "1 /day", bounds = ["0 /day", "1e3 /day"], source = "assumed: 1 of 36 losses a day in the blood", doc = "killing of a circulating cell at full effectors" }
 tissue = { value = 0.1, bounds = [0, 10], source = "assumed: a tenth of the blood's", doc = "killing of a cell in tissue or in a capillary, relative to the blood" }
 dormant = { value = 2e-3, bounds = [0, 10], source = "assumed: 2e-3 /day, as NK cells kill sleeping cells that do not hide", doc = "killing of a sleeping cell without protection, relative to the blood" }
-lesion = { value = 2e-3, bounds = [0, 10], source = "assumed: as of a sleeping cell; below the growth of 0.0134 /day of a human metastasis, which would never appear otherwise", doc = "killing of a cell of a metastasis, relative to the blood" }
+metastasis = { value = 2e-3, bounds = [0, 10], source = "assumed: as of a sleeping cell; below the growth of 0.0134 /day of a human metastasis, which would never appear otherwise", doc = "killing of a cell of a small metastasis, relative to the blood" }
+capacity = { value = "5 /day", bounds = ["0.01 /day", "1e3 /day"], source = "derived: within 2 to 16 a day (mouse, doi:10.1016/j.immuni.2016.01.010)", doc = "cells of a metastasis that one effector kills in a day at most", if = { limit = "capacity" } }
 full = { expr = "burst * priming / contraction", unit = "cells", source = "derived: stationary effectors at full antigen", doc = "effectors at full antigen" }
 remembered = { value = 0.05, bounds = [0, 1], source = "assumed: 5 % of effectors survive contraction", doc = "share of effectors that become memory", if = { memory = "kept" } }
 forgetting = { value = "1e-3 /day", bounds = ["0 /day", "1 /day"], source = "assumed: memory lasts for years", doc = "loss of memory", if = { memory = "kept" } }
@@ -130,6 +134,19 @@ arrested = "tissue * kill_rate * t_effectors / full"
 arrested_cluster = "tissue * kill_rate * t_effectors / full"
 tissue = "tissue * kill_rate * t_effectors / full"
 dormant = "dormant * kill_rate * t_effectors / full"
-growing = "lesion * kill_rate * t_effectors / full"
-lesion = "lesion * kill_rate * t_effectors / full"
+
+[[hazard]]
+name = "t_cells"
+fate = "t_cells"
+if = { limit = "capacity" }
+
+[hazard.at]
+growing = "metastasis * kill_rate * t_effectors / full / (1 + growing * metastasis * kill_rate / (capacity * full))"
+lesion = "metastasis * kill_rate * t_effectors / full / (1 + lesion * metastasis * kill_rate / (capacity * full))"
+
+[[hazard]]
+name = "t_cells"
+at = { growing = "metastasis * kill_rate * t_effectors / full", lesion = "metastasis * kill_rate * t_effectors / full" }
+fate = "t_cells"
+if = { limit = "none" }
 """
