@@ -52,6 +52,7 @@ def told(folder: Path, more: str) -> list[Problem]:
         ('start = { at = "25 days", delay = "10 days" }', 35),
         ('start = { at = "cells >= 20", delay = "31 days" }', 31),
         ('start = { after = "first", delay = "30 days" }', 32),
+        ('start = { at = "69.2 days", jitter = "4 days" }', 36),  # 8.3 standard deviations before
         ('start = { after = "large", delay = "29 days" }', 31),
     ],
 )
@@ -72,6 +73,7 @@ def test_what_comes_after_the_end_whatever_the_patient_is_told(tmp_path: Path, w
         treatment("waits", 'at = "cells >= 1e9"'),
         treatment("again", 'at = "29 days"\nevery = "7 days"'),
         DRAW + treatment("drawn", 'at = "day"'),
+        treatment("scatters", 'start = { at = "40 days", jitter = "4 days" }'),
         treatment("first", 'at = "2 days"') + treatment("then", 'start = { after = "first", delay = "28 days" }'),
         treatment("nobody", 'at = "40 days"') + '[[arm]]\nname = "none"\ntreatments = []\n',
     ],

@@ -16,6 +16,8 @@ from ctcdyn.model.expr import evaluate, names
 from ctcdyn.model.network import Network, Treatment
 from ctcdyn.model.resolve import Resolved
 
+FARTHEST = 8.3  # standard deviations by which an application comes before its time at most (ctcdyn.draws)
+
 
 class StudyWarning(UserWarning):
     """A study says something that has no effect."""
@@ -42,7 +44,7 @@ def never_given(study: Study, resolved: Resolved) -> list[Problem]:
     for k, x in enumerate(network.treatments):
         if not first[x.name] > end or not any(row[k] for row in study.given):
             continue
-        known = isinstance(x.at, float | int) and not x.delay
+        known = isinstance(x.at, float | int) and not x.delay and not x.jitter
         when = f"on day {first[x.name]:g}" if known else f"not before day {first[x.name]:g}"
         key = ("treatment", k, "at" if study.treatment[k].at is not None else "start")
         waiting = _waiting(network, x.name)
@@ -73,8 +75,10 @@ def _earliest(study: Study, resolved: Resolved) -> dict[str, float]:
         if name not in found:
             own = _due(treatments[name], resolved, start) if name in treatments else start
             before = max((of(other) for other in waits.get(name, ()) if other in waits), default=start)
-            delay = treatments[name].delay if name in treatments else None
-            found[name] = max(own, before) + (delay or 0.0)
+            x = treatments.get(name)
+            found[name] = max(own, before) + ((x.delay or 0.0) if x is not None else 0.0)
+            if x is not None and x.jitter:
+                found[name] = max(found[name] - FARTHEST * x.jitter, before)
         return found[name]
 
     return {name: of(name) for name in waits}

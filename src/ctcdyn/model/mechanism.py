@@ -39,7 +39,8 @@ FACTS = ("MODEL", "NUMBER", "ACTS_ON", "REFUTED_BY")
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 # keys whose texts are expressions, or tables of expressions by the name of what they act on
 EXPRESSIONS = ("k", "rate", "expr", "initial", "when", "gain", "loss", "share", "factors", "at", "begins", "detection",
-               "sd", "time", "on_fraction", "switching", "variance", "parameter", "factor")  # fmt: skip
+               "sd", "time", "on_fraction", "switching", "variance", "parameter", "factor", "recovery",
+               "visibility", "dispersion")  # fmt: skip
 
 
 @dataclass(frozen=True)
