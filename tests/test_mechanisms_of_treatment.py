@@ -163,7 +163,8 @@ def test_endocrine_therapy_slows_division_and_waking() -> None:
     net = composed(**BLOOD, dormancy=True, metastasis_growth=True, endocrine_therapy=True)
     off, on, half = (absent(net, "endocrine_therapy", a) for a in (1.0, 0.0, 0.5))
     ratios = {n: on[n] / off[n] for n in on if on[n] != off[n]}
-    assert ratios == pytest.approx({"grow": 0.6, "divide": 0.6, "wake": 0.5})
+    assert ratios == pytest.approx({"grow": 0.9, "divide": 0.9, "wake": 0.5})
+    assert (on["divide"] - on["wither"]) / (off["divide"] - off["wither"]) == pytest.approx(0.5, abs=0.02)  # net growth
     assert half["wake"] / off["wake"] == pytest.approx(0.75)
 
 
