@@ -70,7 +70,7 @@ def read_study(
         document = read_merged(path)
     except CtcError as error:
         return None, list(error.problems)
-    if "species" in document.data and not {"model", "simulate"} & document.data.keys():
+    if {"species", "mechanisms"} & document.data.keys() and not {"model", "simulate"} & document.data.keys():
         return None, [_is_a_model(document)]
     document, problems = apply_overrides(document, overrides)
     document, wrong = with_regimens(document)
@@ -107,7 +107,8 @@ def _name_output(document: Document, path: str | Path) -> None:
 def _is_a_model(document: Document) -> Problem:
     """A model where a study is wanted: one problem instead of one for each of its keys."""
     name = Path(document.path).name
+    table = "species" if "species" in document.data else "mechanisms"
     fix = f'`ctcdyn check {document.path}` checks it; to run it, write a study with [model] file = "{name}"'
     why = "a study says which model is run, how long and how often; `ctcdyn init` writes one to begin with"
     what = f"{document.path} is a model, and a study is needed"
-    return Problem("C103", what, document.place("species"), "species", fix, why, word="species")
+    return Problem("C103", what, document.place(table), table, fix, why, word=table)

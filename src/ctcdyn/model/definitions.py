@@ -8,7 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 from ctcdyn.model.expr import Expr, Number, dimension, evaluate, names
-from ctcdyn.model.network import Network, Parameter, Species, derived_is_fixed, derived_order, unknown_name
+from ctcdyn.model.network import (
+    Network,
+    Parameter,
+    Species,
+    derived_is_fixed,
+    derived_order,
+    first_of_group,
+    unknown_name,
+)
 from ctcdyn.model.reader import Reader
 from ctcdyn.places import KeyPath, describe
 from ctcdyn.units import DIMENSIONLESS, TIME, Dimension, Unit, UnitError, parse_unit
@@ -198,9 +206,9 @@ def read_tests(reader: Reader, network: Network) -> Network:
         if (value := read_parameter_value(reader, ("test", "parameters", name), name, by_name)) is not None
     }
     starts = {}
-    for name in reader.table(("test", "initial")):
-        path = ("test", "initial", name)
-        start = reader.quantity(path)
+    for given in reader.table(("test", "initial")):
+        path = ("test", "initial", given)
+        start, name = reader.quantity(path), first_of_group(given, network)
         if name not in network.species_names:
             reader.problems.append(
                 unknown_name(
