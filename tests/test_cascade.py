@@ -42,7 +42,8 @@ def summary(net: Network, size: float, values: dict[str, float] | None = None) -
     found = course(net, begun, state, values)
     v = environment(net, state, values)
     asleep = course(net, {"dormant": 1.0}, state, values, stages=("dormant",))
-    lasting = (found.fate("founded") + found.fate("asleep") * asleep.firings["wake"]) * v["metastasis_growth_colony_survival"]
+    founded = found.fate("founded") + found.fate("asleep") * asleep.firings["wake"]
+    lasting = founded * v["metastasis_growth_colony_survival"]
     circulating = sum(d * cells[s] for s, d in found.days.items() if s.startswith(("blood", "cluster")))
     return {
         "shed": sum(n * cells[s] for s, n in begun.items()), "events": sum(begun.values()),
@@ -68,7 +69,9 @@ def test_the_mouse_cascade_is_what_it_was_calibrated_to() -> None:
     assert at["lasting"] == pytest.approx(1.2e5 / 14_000, rel=0.03)
 
 
-@pytest.mark.parametrize(("name", "size", "wake"), [("cascade_human", 4.19e9, 2.5e-4), ("cascade_mouse", 1e9, 5e-5)])
+@pytest.mark.parametrize(
+    ("name", "size", "wake"), [("cascade_human", 4.19e9, 2.5e-4), ("cascade_mouse", 1e9, 5e-5)]
+)
 def test_a_cluster_founds_as_in_aceto(name: str, size: float, wake: float) -> None:
     """Aceto 2014: 23 to 50 times the metastases of a single cell; set to 36."""
     net = model(name)
@@ -97,7 +100,8 @@ def draw(net: Network, generator: np.random.Generator) -> dict[str, float]:
     """Assumed rates and factors, each from a third to three times its value within its bounds."""
     values = {}
     for p in net.parameters:
-        if p.expr is None and p.source.startswith("assumed") and p.value > 0 and not p.name.startswith(("blood_", "sample_")):
+        measures = p.name.startswith(("blood_volume", "sample_volume"))
+        if p.expr is None and p.source.startswith("assumed") and p.value > 0 and not measures:
             low, high = p.bounds or (0.0, np.inf)
             values[p.name] = float(np.clip(p.value * 3.0 ** generator.uniform(-1, 1), low, high))
     return values
@@ -113,17 +117,19 @@ def claims(net: Network, values: dict[str, float], size: float = 4.19e9) -> dict
     def left(**changed: float) -> float:
         return float(summary(net, size, values | changed)["course"].fate("extravasated"))
 
+    naked = alone(net, "blood_plain", size, values)
     blood = [d for s, d in found.days.items() if s.startswith("blood")]
     return {
         "half of single cells leave the blood within 4 hours": sum(blood) / events * np.log(2) < 4 / 24,
         "most cells shed die": sum(deaths.values()) / events > 0.5,
         "the immune system removes the largest share": sum(deaths[x] for x in IMMUNE)
         > max(deaths["shear"], deaths["anoikis"], deaths["oxygen"], deaths["lodged"]),
-        "clusters raise survival": alone(net, "cluster_medium", size, values) > alone(net, "blood_plain", size, values),
+        "clusters raise survival": alone(net, "cluster_medium", size, values) > naked,
         "cloaking raises survival": reached > left(platelets_level=0.0),
-        "flexibility raises survival": alone(net, "blood_flexible", size, values) > alone(net, "blood_plain", size, values),
-        "adaptation raises survival": alone(net, "blood_adapted", size, values) > alone(net, "blood_plain", size, values),
-        "hiding raises survival": settled(net, "tissue_hidden", size, values) > settled(net, "tissue_plain", size, values),
+        "flexibility raises survival": alone(net, "blood_flexible", size, values) > naked,
+        "adaptation raises survival": alone(net, "blood_adapted", size, values) > naked,
+        "hiding raises survival": settled(net, "tissue_hidden", size, values)
+        > settled(net, "tissue_plain", size, values),
         "few found everything": base["lasting"] / base["shed"] < 1e-4,
         "most survivors sleep first": found.fate("asleep") > found.fate("founded"),
     }

@@ -315,7 +315,7 @@ def _shape(network: Network) -> str:
 
 
 def _is_model(file: Path) -> bool:
-    """Whether a text defines species, or is composed and no study; what cannot be read or parsed is left to the study's own errors."""
+    """Whether a text defines species, or is composed and no study; the study's own errors tell what cannot be read."""
     try:
         tables = tomllib.loads(file.read_text(encoding="utf-8")).keys()
         return "species" in tables or ("mechanisms" in tables and not {"model", "simulate", "extends"} & tables)
