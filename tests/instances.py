@@ -29,6 +29,9 @@ from ctcdyn.model.network import Network
 from ctcdyn.model.resolve import fastest_loss
 
 MODELS = plugins.available("model")
+# composed of mechanisms, each of which has tests of its own; their [test] says which methods leave them out
+COMPOSED = tuple(x for x in MODELS if "\n[mechanisms]\n" in plugins.find("model", x).read_text(encoding="utf-8"))
+WRITTEN = tuple(x for x in MODELS if x not in COMPOSED)
 FACTS = {name: solver_facts(plugins.find("solver", name)) for name in plugins.available("solver")}
 # of any model; the others refuse what they cannot answer: they have pages of their own, and a model in test_same_bits
 SOLVERS = tuple(name for name, facts in FACTS.items() if facts["SEMANTICS"] not in ("backward", "moments"))

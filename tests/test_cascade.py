@@ -24,7 +24,7 @@ def model(name: str) -> Network:
 
 
 def conditions(net: Network, size: float, values: dict[str, float]) -> dict[str, float]:
-    """Tumour of `size` with its share of mesenchymal cells at rest between gain and loss, and T cells that are primed."""
+    """A tumour of `size` whose mesenchymal cells are at rest between gain and loss, and T cells that are primed."""
     v = environment(net, {}, values)
     drive = v["emt_tgf_beta"] + v["emt_hypoxia"] * size / (size + v["emt_hypoxic_size"])
     gain = v["emt_gain"] * (1 + (v["emt_boost"] - 1) * drive**2 / (v["emt_half"] ** 2 + drive**2))

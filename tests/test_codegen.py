@@ -28,7 +28,7 @@ from ctcdyn.model import expr
 from ctcdyn.model.load import load_model
 from ctcdyn.model.network import Observable, Treatment
 from ctcdyn.model.rates import parts_of_cells
-from instances import SOLVERS, semantics, small
+from instances import SOLVERS, WRITTEN, semantics, small
 from networks import network
 
 MODELS = plugins.available("model")
@@ -118,7 +118,7 @@ def test_a_linked_module_runs_by_itself(tmp_path: Path) -> None:
         assert (done.stdout, done.stderr) == ("5.0 True 1 3\n", "")
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", WRITTEN)
 def test_a_reaction_says_its_equation_law_unit_and_line(model: str) -> None:
     network = load_model(model)
     lines = network.source_text.splitlines()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,11 +13,11 @@ from ctcdyn.codegen.kernel import link
 from ctcdyn.codegen.toy import toy
 from ctcdyn.model.network import Network
 from drive import Drive
+from instances import WRITTEN
 from networks import dimers, rhythm, small_instance
 from replay import CLOCKS, Stream, philox, replay
 
-ROOT = Path(__file__).parents[1]
-MODELS = sorted(path.stem for path in (ROOT / "src/ctcdyn/models").glob("*.toml"))
+MODELS = sorted(WRITTEN)
 SMALL = {"toy": (toy(), 9.0), "dimers": (dimers(), 6.0), "rhythm": (rhythm(), 3.0)}
 
 

@@ -20,7 +20,7 @@ from ctcdyn.store.content import content_hash
 from ctcdyn.study import run
 from instances import (
     GRID_FREE,
-    MODELS,
+    WRITTEN,
     SOLVERS,
     Case,
     Content,
@@ -269,7 +269,7 @@ def study(folder: Path, model: str, method: str) -> Path:
     return folder / "study.toml"
 
 
-@pytest.mark.parametrize("model, method", [*((m, "direct") for m in MODELS), ("ctc_five", "rodas5p")])
+@pytest.mark.parametrize("model, method", [*((m, "direct") for m in WRITTEN), ("ctc_five", "rodas5p")])
 def test_files(model: str, method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through the file: the content hash does not know how many threads there were."""
     monkeypatch.chdir(tmp_path)
