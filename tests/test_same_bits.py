@@ -20,8 +20,8 @@ from ctcdyn.store.content import content_hash
 from ctcdyn.study import run
 from instances import (
     GRID_FREE,
-    WRITTEN,
     SOLVERS,
+    WRITTEN,
     Case,
     Content,
     differing,

@@ -72,7 +72,7 @@ def test_small_instance_is_there(name: str) -> None:
 @pytest.mark.parametrize("file", STUDIES)
 def test_every_study_fits_its_model(file: str) -> None:
     study = load_study(ROOT / "configs" / file)
-    network = load_model(study.model.use)
+    network = load_model(study.model)
     assert len(resolve(network, study).network.reactions) == len(network.reactions)
 
 
@@ -104,7 +104,7 @@ def test_metastasis_meets_what_set_its_rates() -> None:
 def test_human_breast_sizes() -> None:
     """The study of five diameters: an exponential primary, against the closed form and as printed."""
     study = load_study(ROOT / "configs/human_breast_sizes.toml")
-    network = resolve(load_model(study.model.use), study).network
+    network = resolve(load_model(study.model), study).network
     times = list(study.simulate.times[1:])
     start = network.initial_values()
     run = solve_ivp(right_hand_side(network), (0, times[-1]), start, "Radau", times, rtol=1e-11, atol=1e-12)
