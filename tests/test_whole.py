@@ -1,4 +1,7 @@
-"""A kernel that is compiled the quick way computes what it does when numba finishes every function its own way."""
+"""A kernel that numba compiles the quick way computes what it does when numba finishes every function its own way.
+
+And so does one that is translated, which most are: `codegen/translation.py` is turned off where the others are meant.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +21,37 @@ from ctcdyn.codegen.kernel import Kernel, link
 from instances import Case, content, small
 
 
-def fresh(method: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> tuple[Kernel, int]:
-    """A kernel of the toy that is compiled here and now, and how many times LLVM made machine code."""
+def fresh(
+    method: str, monkeypatch: pytest.MonkeyPatch, folder: Path, model: str = "toy", translated: bool = False
+) -> tuple[Kernel, int]:
+    """A kernel that is compiled here and now, by numba alone, and how many times LLVM made machine code."""
     made = []
     emit: Callable[[Any], None] = JITCodeLibrary._finalize_specific
     with monkeypatch.context() as patch:
         patch.setenv("CTCDYN_CACHE", str(folder))
         patch.setattr(cache, "_loaded", {})
         patch.setattr(JITCodeLibrary, "_finalize_specific", lambda self: (made.append(self.name), emit(self)))
-        kernel = link(small("toy")[0], method).compile()
+        if not translated:
+            patch.setattr(cache, "_translate", lambda *_: None)
+        kernel = link(small(model)[0], method).compile()
     return kernel, len(made)
+
+
+@pytest.fixture(scope="module")
+def whole_direct(tmp_path_factory: pytest.TempPathFactory) -> tuple[Kernel, int]:
+    """The kernel of `direct`, by numba as a whole."""
+    with pytest.MonkeyPatch.context() as patch:
+        return fresh("direct", patch, tmp_path_factory.mktemp("whole"))
 
 
 @pytest.mark.parametrize("method", ["direct", "rodas5p"])
 def test_the_same_bytes_as_function_by_function(
-    method: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    method: str, whole_direct: tuple[Kernel, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    at_once, emitted = fresh(method, monkeypatch, tmp_path / "a")
+    at_once, emitted = whole_direct if method == "direct" else fresh(method, monkeypatch, tmp_path / "a")
     assert emitted == 1, "only the entry point has machine code"
+    written, emitted = fresh(method, monkeypatch, tmp_path / "c", translated=True)
+    assert emitted == 1
     with monkeypatch.context() as patch:
         patch.setattr(whole, "as_a_whole", lambda _entry: contextlib.nullcontext())
         patch.setattr(recall, "recalling", contextlib.nullcontext)
@@ -43,20 +59,20 @@ def test_the_same_bytes_as_function_by_function(
     assert emitted > 20
     assert at_once.module is not by_function.module
     case = Case("toy", method, 300)
-    one, other = (content(kernel, case.ensemble()) for kernel in (at_once, by_function))
-    assert one.keys() == other.keys()
+    one, two, other = (content(kernel, case.ensemble()) for kernel in (at_once, written, by_function))
+    assert one.keys() == two.keys() == other.keys()
     for name, values in one.items():
-        assert values.tobytes() == other[name].tobytes(), name
+        assert values.tobytes() == two[name].tobytes() == other[name].tobytes(), name
 
 
-def test_other_functions_of_the_process_compile_as_ever(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("whole_direct")
+def test_other_functions_of_the_process_compile_as_ever() -> None:
     """Code of numba's own that a kernel has translated is kept by numba, and has to be whole for others."""
 
     @njit
     def tail(rows: Any) -> Any:
         return np.sort(rows.reshape(rows.size))[-3:].sum()
 
-    fresh("direct", monkeypatch, tmp_path)
     assert tail(np.arange(12.0).reshape(3, 4)) == 30.0
 
     @njit
@@ -75,8 +91,10 @@ def translated(kernel: Kernel) -> str:
     return re.sub(r"B\d+v\d+|\[\d+ x i8\]", "", code)
 
 
-def test_the_same_code_for_what_numba_is_asked_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    quick, _ = fresh("direct", monkeypatch, tmp_path / "a")
+def test_the_same_code_for_what_numba_is_asked_once(
+    whole_direct: tuple[Kernel, int], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    quick, _ = whole_direct
     with monkeypatch.context() as patch:
         patch.setattr(recall, "recalling", contextlib.nullcontext)
         slow, _ = fresh("direct", monkeypatch, tmp_path / "b")
@@ -93,5 +111,5 @@ def test_a_numba_that_is_made_otherwise(monkeypatch: pytest.MonkeyPatch, tmp_pat
         pass
 
     monkeypatch.setattr(codegen, "_library_class", Other, raising=False)
-    _, emitted = fresh("direct", monkeypatch, tmp_path)
+    _, emitted = fresh("direct", monkeypatch, tmp_path, "birth_death_immigration")
     assert emitted > 20

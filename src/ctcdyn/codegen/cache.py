@@ -93,8 +93,16 @@ def key_of(text: str) -> str:
         llvmlite.__version__,
         np.__version__,
         str(UNROLL),
+        _translator(),
     )
     return hashlib.sha256("\n".join([ast.dump(tree), *versions]).encode()).hexdigest()[:24]
+
+
+@functools.cache
+def _translator() -> str:
+    """Hash of what writes LLVM's language: where it changes, kernels are compiled anew."""
+    names = ("operations.py", "expressions.py", "translation.py", "entry.py")
+    return _sum(b"".join(Path(__file__).with_name(name).read_bytes() for name in names))
 
 
 def load(
@@ -168,7 +176,7 @@ def _made(
     content: dict[str, bytes] = {MODULE: text.encode("utf-8")}
     try:
         for name, signature in entries(module).items():
-            content[name + CODE] = _compile(getattr(module, name), signature)
+            content[name + CODE] = _compile(getattr(module, name), signature, text=text)
     except BaseException:
         sys.modules.pop(_module_name(key), None)
         raise
@@ -205,8 +213,8 @@ class _Machine:
         self.code = dumps(result._reduce())
 
 
-def _compile(function: Any, signature: Any, code: bytes | None = None) -> bytes:
-    """Compile an entry point, or take it from its machine code; gives the machine code."""
+def _compile(function: Any, signature: Any, code: bytes | None = None, text: str = "") -> bytes:
+    """Compile an entry point of the module of `text`, or take it from its machine code; gives the machine code."""
     from ctcdyn.codegen.recall import recalling
     from ctcdyn.codegen.whole import as_a_whole
 
@@ -216,6 +224,7 @@ def _compile(function: Any, signature: Any, code: bytes | None = None) -> bytes:
     try:
         with contextlib.ExitStack() as quick:
             if code is None:
+                _translate(function, signature, text)
                 quick.enter_context(as_a_whole(function.py_func.__qualname__))
                 quick.enter_context(recalling())
             function.compile(signature)
@@ -225,6 +234,16 @@ def _compile(function: Any, signature: Any, code: bytes | None = None) -> bytes:
     function.disable_compile()  # another type is an error at once, never a silent second compile
     assert machine.code is not None
     return machine.code
+
+
+def _translate(function: Any, signature: Any, text: str) -> None:
+    """Have numba compile only the entry point, where all that it calls is in the language of kernels."""
+    from ctcdyn.codegen.entry import entry_point
+    from ctcdyn.codegen.operations import TranslationError
+
+    name = function.py_func.__name__
+    with contextlib.suppress(TranslationError):
+        function._compiler.py_func = entry_point(text, sys.modules[function.py_func.__module__], name, signature)
 
 
 def _keep(root: Path, key: str, content: Mapping[str, bytes]) -> None:
@@ -282,22 +301,22 @@ def _module_name(key: str) -> str:
     return f"ctcdyn_kernel_{key}"
 
 
-class _Text(importlib.abc.InspectLoader):
+class Text(importlib.abc.InspectLoader):
     """Makes a module of a text, without Python's own cache of bytecode, which nothing guards against damage."""
 
-    def __init__(self, text: str, file: Path) -> None:
+    def __init__(self, text: str, file: str) -> None:
         self.text, self.file = text, file
 
     def get_source(self, fullname: str) -> str:  # noqa: ARG002 (the name is the library's)
         return self.text
 
     def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002 (the name is the library's)
-        return self.source_to_code(self.text, str(self.file))
+        return self.source_to_code(self.text, self.file)
 
 
 def _import(text: str, key: str) -> ModuleType:
     name = _module_name(key)
-    spec = importlib.util.spec_from_loader(name, _Text(text, cache_folder() / key / MODULE))
+    spec = importlib.util.spec_from_loader(name, Text(text, str(cache_folder() / key / MODULE)))
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
