@@ -171,6 +171,15 @@ def test_flags_that_exclude_each_other(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_too_many_flags_are_refused_before_they_are_written_out(tmp_path: Path) -> None:
+    many = "".join(f'[flag.f{k}]\nat = ["blood"]\ngain = "cover"\n' for k in range(40))
+    given = FLAGS.replace("[flag.cloaked]", f"{many}[flag.cloaked]")
+    path = write(tmp_path, mechanisms='flags = "./flags.py"', flags=given)
+    with pytest.raises(CtcError) as caught:
+        prepare(path)
+    assert [p.code for p in caught.value.problems] == ["M315"]
+
+
 def test_one_line_switches_narrows_and_sets(tmp_path: Path) -> None:
     mine = 'flags = { file = "./flags.py", kill = "9 /day", at = ["blood"] }'
     study = '[mechanisms.flags]\ncover = { value = "30 /day", source = "doi:10.1000/1" }\nkind = "strong"\n'

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ctcdyn.errors import Place, Problem
+from ctcdyn.errors import CtcError, Place, Problem
 from ctcdyn.model.composition import Entry, Parts, asked_for, gather, wrong_requests
 from ctcdyn.model.expansion import Expansion, Written
 from ctcdyn.model.joining import idle_mechanisms, join_parts
 from ctcdyn.model.mechanism import Mechanism
 from ctcdyn.places import Document, KeyPath, toml_key, toml_value
 
+MOST_FLAGS = 10  # on one species: 1024 variants, more than a model may have species
 _HEADER = "# {name}: composed of mechanisms ({mechanisms}); this text is a model by itself"
 
 
@@ -52,6 +53,7 @@ def compose(
     join_parts(parts, asked_at)
     _check_targets(parts, mechanisms, asked_at)
     expansion = Expansion(parts)
+    _check_size(expansion)
     written = expansion.written()
     data, at = _data(parts, written)
     names = ", ".join(x.name for x in mechanisms) or "none"
@@ -65,6 +67,15 @@ def compose(
 
 _INNER = ("", "by", "process", "added")  # what is kept beside the keys of an entry
 _OURS = ("mechanisms", "species", "parameters", "observables", "reaction", "noise", "published", "lesion")
+
+
+def _check_size(expansion: Expansion) -> None:
+    """Flags double what carries them: refused before they are written out. Raises CtcError M315."""
+    for species, flags in expansion.own.items():
+        if len(flags) > MOST_FLAGS:
+            what = f"{species} can carry {len(flags)} flags, so {2 ** len(flags)} variants of it"
+            fix = f'narrow where they live, at = ["blood"]; at most {MOST_FLAGS} on a species'
+            raise CtcError(Problem("M315", what, expansion.parts.species[species][""], f"species.{species}", fix))
 
 
 def _check_targets(parts: Parts, mechanisms: list[Mechanism], places: Mapping[str, Place | None]) -> None:

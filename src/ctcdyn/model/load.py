@@ -82,12 +82,13 @@ def read_model(
         path = plugins.find("model", model.location if isinstance(model, ModelChoice) else model)
         document, given = read_document(path), dict(mechanisms or {})
         given |= model.mechanisms if isinstance(model, ModelChoice) else {}
+        composition: Composition | None = None
+        wrong: list[Problem] = []
+        if is_composed(document, given):
+            places = model.places if isinstance(model, ModelChoice) else {}
+            document, composition, wrong = compose(document, given, places)
     except CtcError as error:
         return None, list(error.problems)
-    composition: Composition | None = None
-    wrong: list[Problem] = []
-    if is_composed(document, given):
-        document, composition, wrong = compose(document, given, model.places if isinstance(model, ModelChoice) else {})
     reader = Reader(document, wrong)
     network = _read(reader)
     if network is not None and composition is not None:
