@@ -146,7 +146,7 @@ def by_flips(scene: Scene, flips: int, cuts: int, resumed: int, rng: random.Rand
     """Bits flipped in, and ends cut off, segments and manifest; every so often the run goes on."""
     told: Counts = Counter()
     whole = scene.unfinished()
-    names = sorted(path.name for path in whole.parts.iterdir() if path.name != "lock")
+    names = sorted(path.name for path in whole.parts.iterdir() if path.name not in ("lock", "ended.json"))  # a sentence
     every = max(1, (flips + cuts) // max(1, resumed))
     for number in range(flips + cuts):
         place = scene.place()

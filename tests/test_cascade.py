@@ -96,6 +96,18 @@ def test_the_cascade_holds_all_mechanisms(name: str) -> None:
     assert not any(name.startswith("settle") for name in mesenchymal)  # it must turn back first
 
 
+@pytest.mark.parametrize("mechanism", sorted(load_model("cascade_human").notes))
+def test_one_line_switches_each_mechanism_off(mechanism: str) -> None:
+    """All but intravasation, whose law of shedding clusters follow."""
+    if not mechanism.startswith("mechanism "):
+        return
+    name = mechanism.split()[1].rstrip(":")
+    rest = {"clusters": {"law": "own"}} if name == "intravasation" else {}
+    net = load_model("cascade_human", {name: False, **rest})
+    assert not [line for line in net.notes if line.startswith(f"mechanism   {name}:")]
+    assert not [p.name for p in net.parameters if p.name.startswith(f"{name}_")]
+
+
 def draw(net: Network, generator: np.random.Generator) -> dict[str, float]:
     """Assumed rates and factors, each from a third to three times its value within its bounds."""
     values = {}

@@ -180,6 +180,41 @@ def test_too_many_flags_are_refused_before_they_are_written_out(tmp_path: Path) 
     assert [p.code for p in caught.value.problems] == ["M315"]
 
 
+SHAPES = [
+    ("hazard without a name", '[[hazard]]\nname = "nk"', "[[hazard]]", "C103"),
+    ("hazard of one bracket", '[[hazard]]\nname = "nk"', '[hazard]\nname = "nk"', "C104"),
+    ("hazard at a text", 'at = { blood = "kill", primary = "division / 10" }', 'at = "blood"', "C104"),
+    ("key of a flag", 'gain = { blood = "cover" }', 'gian = { blood = "cover" }', "C102"),
+    ("flag at a text", 'at = ["blood"]', 'at = "blood"', "C104"),
+    ("flag nowhere", 'at = ["blood"]', 'at = ["bluud"]', "C102"),
+    ("flag without itself", 'at = ["blood"]', 'at = ["blood"]\nwithout = ["cloaked"]', "C104"),
+    ("without a number", 'at = ["blood"]', 'at = ["blood"]\nwithout = 3', "C104"),
+    ("factors as a text", 'factors = { arrest = "0.1" }', 'factors = "0.1"', "C104"),
+    ("share as a text", 'share = { shed = "soft" }', 'share = "soft"', "C104"),
+    ("number as a text", "NUMBER = 11", 'NUMBER = "x"', "C113"),
+    ("acts on a text", 'ACTS_ON = ("blood",)', 'ACTS_ON = "blood"', "C113"),
+]
+
+
+@pytest.mark.parametrize("case", SHAPES, ids=[case[0].replace(" ", "-") for case in SHAPES])
+def test_parts_of_another_form_are_refused(case: tuple[str, str, str, str], tmp_path: Path) -> None:
+    _, right, wrong, code = case
+    assert right in FLAGS
+    path = write(tmp_path, mechanisms='flags = "./flags.py"', flags=FLAGS.replace(right, wrong, 1))
+    with pytest.raises(CtcError) as caught:
+        prepare(path)
+    assert code in {p.code for p in caught.value.problems}
+    assert all(p.fix for p in caught.value.problems)
+
+
+def test_a_misspelt_switch_is_refused(tmp_path: Path) -> None:
+    """`false` for what is no mechanism would leave the right one on."""
+    with pytest.raises(CtcError) as caught:
+        prepare(write(tmp_path, study="[mechanisms]\nnk_cels = false\n"))
+    assert [p.code for p in caught.value.problems] == ["C112"]
+    assert prepare(write(tmp_path, study="[mechanisms]\nnk_cells = false\n"))[1].network == composed(tmp_path)
+
+
 def test_one_line_switches_narrows_and_sets(tmp_path: Path) -> None:
     mine = 'flags = { file = "./flags.py", kill = "9 /day", at = ["blood"] }'
     study = '[mechanisms.flags]\ncover = { value = "30 /day", source = "doi:10.1000/1" }\nkind = "strong"\n'

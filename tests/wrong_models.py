@@ -252,7 +252,7 @@ REACTIONS: list[Case] = [
     ("rate negative at start", "model", GROW, 'rate = "growth * (50 - tumor)"', "M311", "rate"),
     ("k negative", "model", 'k = "shed"', 'k = "0 - shed"', "M311", "k ="),
     ("rate infinite at start", "model", GROW, 'rate = "growth * tumor / (tumor - start)"', "M312", "rate"),
-    ("observable both", "model", "per_tube = { expr", 'per_tube = { use = "snapshot", expr', "M314",
+    ("observable both", "model", "per_tube = { expr", 'per_tube = { use = "flux", expr', "M314",
      "per_tube"),
     ("observable neither", "model", 'expr = "ctc * tube / blood", ', "", "M314", "per_tube"),
     ("observable number", "model", "per_tube = {", "wrong = 3\nper_tube = {", "C104", "wrong = 3"),

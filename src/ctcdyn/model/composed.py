@@ -11,6 +11,7 @@ from ctcdyn.model.composition import Entry, Parts, asked_for, gather, wrong_requ
 from ctcdyn.model.expansion import Expansion, Written
 from ctcdyn.model.joining import idle_mechanisms, join_parts
 from ctcdyn.model.mechanism import Mechanism
+from ctcdyn.model.switching import take_out, unknown_places, unknown_switches
 from ctcdyn.places import Document, KeyPath, toml_key, toml_value
 
 MOST_FLAGS = 10  # on one species: 1024 variants, more than a model may have species
@@ -50,6 +51,10 @@ def compose(
     asked = asked_for(document, given, places)
     parts, mechanisms = gather(document, asked)
     asked_at = {name: settings[""] for name, settings in asked.items()}
+    left_out = take_out(parts, document, given, asked)
+    wrong = unknown_switches(document, given, places) + unknown_places(parts, asked)
+    if wrong:
+        raise CtcError([*parts.problems, *wrong])
     join_parts(parts, asked_at)
     _check_targets(parts, mechanisms, asked_at)
     expansion = Expansion(parts)
@@ -61,7 +66,7 @@ def compose(
     at = {path: place for path, place in document.places.items() if path[0] not in _OURS} | at
     composed = Document(document.path, f"{head}\n{model_text(data)}", data, at)
     flags = tuple((flag, tuple(s for s in parts.species if s in on)) for flag, on in expansion.flags.items())
-    told = Composition(tuple(mechanisms), flags, tuple(written.dropped), idle_mechanisms(parts))
+    told = Composition(tuple(mechanisms), flags, (*written.dropped, *left_out), idle_mechanisms(parts))
     return composed, told, parts.problems
 
 

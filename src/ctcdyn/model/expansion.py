@@ -152,6 +152,8 @@ class Expansion:
             at = entry.get("at", {})
             for species, text in self._targets(at):
                 told = {"fate": entry["name"]} | entry
+                if self.parts.species[species].get("stage") == "growing":  # born there, never shed: no fate
+                    told.pop("fate")
                 yield Act(entry["name"], entry["name"], ((1, species),), (), "k", text, told, spread=True)
         for flag, entry in self.parts.flags.items():
             for sign, key in (("+", "gain"), ("-", "loss")):

@@ -17,6 +17,7 @@ from typing import Any
 
 from ctcdyn import plugins
 from ctcdyn.errors import CtcError, Place, Problem
+from ctcdyn.model.shapes import wrong_shapes
 from ctcdyn.places import Document, KeyPath, parse_document
 
 MODEL_KEYS = (
@@ -108,6 +109,7 @@ def read_mechanism(name: str, file: str | None, folder: Path, place: Place | Non
                 f"known here: {', '.join(MODEL_KEYS)}")
         for known in document.data if known not in MODEL_KEYS
     ]  # fmt: skip
+    problems += wrong_shapes(document, facts)
     options = {}
     for option, values in document.data.get("options", {}).items():
         good = isinstance(values, list) and values and all(isinstance(value, str) for value in values)
