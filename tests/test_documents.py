@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from commands import command
 from ctcdyn.cli import app
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +69,20 @@ def test_python_in_the_readme_runs(tmp_path: Path) -> None:
     means = [float(line.split("[")[1].split()[0]) for line in done.stdout.splitlines()]
     assert len(means) == 3
     assert means == sorted(means, reverse=True)  # faster clearance, fewer cells in the blood
+
+
+def test_the_readme_shows_what_the_quickstart_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Line by line but for digits, which another processor may round otherwise."""
+    monkeypatch.chdir(tmp_path)
+    code, out, err = command("run", ROOT / "configs/quickstart.toml", "--progress", "none")
+    assert code == 0, err
+    shown = next(text for page, text in blocks("text") if page == "README.md" and text.startswith("result   ok"))
+
+    def form(text: str) -> list[str]:
+        lines = (re.sub(r"[0-9.]+(?:e[-+][0-9]+)?", "#", line) for line in text.strip().splitlines())
+        return [" ".join(line.split()) for line in lines if not line.startswith("next ")]
+
+    assert form(out) == form(shown)
 
 
 @pytest.mark.parametrize("name", MODULES)

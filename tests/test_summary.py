@@ -91,6 +91,7 @@ def test_a_day_that_was_not_saved_is_not_invented() -> None:
     assert compare(results(), items)[0].mean is None
     text = summary(results(), SimpleNamespace(published=items))
     assert "not saved" in text
+    assert "\n  MC error: of the mean, one standard error;" in text
     assert "nan" not in text
 
 

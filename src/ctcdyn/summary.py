@@ -105,9 +105,10 @@ def _counts(results: Results) -> str:
 
 
 def _published(rows: Sequence[Comparison], trusted: Accuracy) -> str:
-    head, error = "± MC error", "  MC error: of the mean, one standard error; four times as many trajectories halve it."
+    head = "± MC error"
+    meaning = "  MC error: of the mean, one standard error; four times as many trajectories halve it."
     if trusted.computed:
-        head, error = "± of patients", "  ±: of the mean, from which patients were drawn."
+        head, meaning = "± of patients", "  ±: of the mean, from which patients were drawn."
     table = [("", "day", "published", "simulated", head, "z", "the published number")]
     for row in rows:
         item, found = row.published, row.mean
@@ -133,7 +134,7 @@ def _published(rows: Sequence[Comparison], trusted: Accuracy) -> str:
             *aligned(table),
             "  set a rate: the model was made to give this number; it shows only that the solver is right.",
             "  Everything between the published days is a prediction of the model.",
-            *([] if trusted.alike else [error]),
+            *([] if trusted.alike else [meaning]),
             *(f"  source: {source}" for source in sources),
         ]
     )

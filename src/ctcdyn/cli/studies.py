@@ -285,8 +285,9 @@ def all_alike(study: Study, resolved: Resolved, method: str) -> bool:
     """Whether the study asks for many trajectories that can only be the same: an ODE in which nothing is drawn."""
     from ctcdyn.model.resolve import semantics_of
 
-    computed = ("ode", "backward", "moments")
-    return study.count > len(study.arms) and not resolved.draws and semantics_of(study, method) in computed
+    drawn = resolved.draws or any(x.jitter or x.adherence is not None for x in study.treatment)
+    drawn = drawn or any(x.use == "sample" for x in resolved.network.observables)
+    return study.count > len(study.arms) and not drawn and semantics_of(study, method) in ("ode", "backward", "moments")
 
 
 _ALIKE = (
