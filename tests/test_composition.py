@@ -220,12 +220,23 @@ def test_one_line_switches_narrows_and_sets(tmp_path: Path) -> None:
     study = '[mechanisms.flags]\ncover = { value = "30 /day", source = "doi:10.1000/1" }\nkind = "strong"\n'
     network = composed(tmp_path, mechanisms=mine, study=study, flags=FLAGS.replace('shield", arrest', '1", arrest'))
     by_name = {p.name: p for p in network.parameters}
-    assert (by_name["flags_kill"].value, by_name["flags_kill"].source) == (9.0, "assumed: a test")
+    assert by_name["flags_kill"].value == 9.0
+    told = "assumed: set in base.model.toml, in the place of 8 /day (assumed: a test)"
+    assert by_name["flags_kill"].source == told  # not what the mechanism says of its own figure
     assert (by_name["flags_cover"].value, by_name["flags_cover"].source) == (30.0, "doi:10.1000/1")
     assert "flags_shield" not in by_name  # it stands under kind = "weak" alone
     assert [s for s in network.species_names if s.startswith("arrested")] == ["arrested"]
     bare = composed(tmp_path)
     assert composed(tmp_path, mechanisms=mine, study="[mechanisms]\nflags = false\n") == bare
+
+
+def test_a_bare_number_is_in_the_unit_of_the_mechanism(tmp_path: Path) -> None:
+    network = composed(tmp_path, mechanisms='flags = { file = "./flags.py", kill = 7 }')
+    assert {p.name: p.value for p in network.parameters}["flags_kill"] == 7.0
+    with pytest.raises(CtcError) as caught:
+        composed(tmp_path, mechanisms='flags = { file = "./flags.py", kill = "7 days" }')
+    assert [p.code for p in caught.value.problems] == ["U201"]
+    assert "flags_kill has unit" in caught.value.problems[0].what
 
 
 def test_the_order_of_mechanisms_changes_nothing(tmp_path: Path) -> None:

@@ -57,65 +57,31 @@ factors = { nk = "nk" }
 name = "shed_cluster_small"
 process = "shed_cluster"
 equation = "primary -> primary + cluster_small"
-k = "small * intravasation_shedding * share / (1 - share) * max(primary, 1) ** (intravasation_size_exponent - 1)"
+k = "small"
 fate = "shed"
-if = { law = "power" }
 [[reaction]]
 name = "shed_cluster_medium"
 process = "shed_cluster"
 equation = "primary -> primary + cluster_medium"
-k = "max(1 - small - large, 0) * intravasation_shedding * share / (1 - share) * max(primary, 1) ** (intravasation_size_exponent - 1)"
+k = "max(1 - small - large, 0)"
 fate = "shed"
+[[reaction]]
+name = "shed_cluster_large"
+process = "shed_cluster"
+equation = "primary -> primary + cluster_large"
+k = "large"
+fate = "shed"
+
+[[scale.shed_cluster]]
+factor = "intravasation_shedding * share / (1 - share) * max(primary, 1) ** (intravasation_size_exponent - 1)"
 if = { law = "power" }
-[[reaction]]
-name = "shed_cluster_large"
-process = "shed_cluster"
-equation = "primary -> primary + cluster_large"
-k = "large * intravasation_shedding * share / (1 - share) * max(primary, 1) ** (intravasation_size_exponent - 1)"
-fate = "shed"
-if = { law = "power" }
-[[reaction]]
-name = "shed_cluster_small"
-process = "shed_cluster"
-equation = "primary -> primary + cluster_small"
-k = "small * intravasation_per_cell * share / (1 - share)"
-fate = "shed"
+[[scale.shed_cluster]]
+factor = "intravasation_per_cell * share / (1 - share)"
 if = { law = "linear" }
-[[reaction]]
-name = "shed_cluster_medium"
-process = "shed_cluster"
-equation = "primary -> primary + cluster_medium"
-k = "max(1 - small - large, 0) * intravasation_per_cell * share / (1 - share)"
-fate = "shed"
-if = { law = "linear" }
-[[reaction]]
-name = "shed_cluster_large"
-process = "shed_cluster"
-equation = "primary -> primary + cluster_large"
-k = "large * intravasation_per_cell * share / (1 - share)"
-fate = "shed"
-if = { law = "linear" }
-[[reaction]]
-name = "shed_cluster_small"
-process = "shed_cluster"
-equation = "primary -> primary + cluster_small"
-k = "small * shedding * max(primary, 1) ** (size_exponent - 1)"
-fate = "shed"
+[[scale.shed_cluster]]
+factor = "shedding * max(primary, 1) ** (size_exponent - 1)"
 if = { law = "own" }
-[[reaction]]
-name = "shed_cluster_medium"
-process = "shed_cluster"
-equation = "primary -> primary + cluster_medium"
-k = "max(1 - small - large, 0) * shedding * max(primary, 1) ** (size_exponent - 1)"
-fate = "shed"
-if = { law = "own" }
-[[reaction]]
-name = "shed_cluster_large"
-process = "shed_cluster"
-equation = "primary -> primary + cluster_large"
-k = "large * shedding * max(primary, 1) ** (size_exponent - 1)"
-fate = "shed"
-if = { law = "own" }
+
 [[reaction]]
 name = "disaggregate_large"
 process = "disaggregate"

@@ -15,6 +15,7 @@ from ctcdyn import plugins
 from ctcdyn.errors import CtcError, Place, Problem, nearest
 from ctcdyn.model.mechanism import EXPRESSIONS, Mechanism, product, read_mechanism
 from ctcdyn.places import Document, describe, toml_value
+from ctcdyn.units import UnitError, parse_quantity
 
 Entry = dict[str, Any]  # a table of a text, with its place under ""
 
@@ -245,8 +246,17 @@ def _with_value(entry: Entry, name: str, settings: Entry) -> Entry:
     """A parameter with the value that [mechanisms] gives it, and the source where that gives one."""
     if name not in settings:
         return entry
-    given = settings[name]
-    changed = {key: value for key, value in entry.items() if key != "expr"} | {"": settings["places"][name]}
-    if isinstance(given, dict):
-        return changed | given
-    return changed | {"value": given}
+    given, place = settings[name], settings["places"][name]
+    changed = {key: value for key, value in entry.items() if key != "expr"} | {"": place}
+    before = entry.get("value", entry.get("expr"))
+    if "unit" not in entry and isinstance(before, str) and "value" in entry:
+        try:  # a bare number is in the unit that the mechanism declares, and another unit is told as such
+            unit = parse_quantity(before)[1]
+            changed |= {"unit": unit.text} if unit is not None else {}
+        except UnitError:
+            pass  # the reader of models tells it
+    new = given if isinstance(given, dict) else {"value": given}
+    if "value" in new and "source" not in new:  # what the file says of another figure is not true of this one
+        text = Path(place.file).name if place is not None else "the call"
+        changed["source"] = f"assumed: set in {text}, in the place of {before} ({entry.get('source', 'no source')})"
+    return changed | new
