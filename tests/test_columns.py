@@ -11,7 +11,8 @@ import pytest
 
 from ctcdyn.columns import chances, covariances, in_order
 from ctcdyn.inspection import inspect, inspection_text
-from ctcdyn.plots import PANELS, draw
+from ctcdyn.plots import draw
+from ctcdyn.plots._panels import PANELS
 from ctcdyn.results import Results
 from ctcdyn.store.layout import Schema
 from ctcdyn.summary import summary
@@ -85,7 +86,7 @@ def test_lesions_come_first_and_a_cut_picture_says_so() -> None:
     assert names[4:] == [*(f"reading_{k}" for k in range(9)), "tumor", "blood"]
     figure = draw(found)
     shown = [axes.get_ylabel() for axes in figure.axes]
-    assert shown == [name.replace("_", " ") for name in names[:PANELS]]
+    assert shown == [f"{name.replace('_', ' ')} (1)" for name in names[:PANELS]]
     assert "12 of 15 columns" in [text.get_text() for text in figure.legends[0].get_texts()]
     whole = draw(found, species=names[:3])
     assert not any("columns" in text.get_text() for text in whole.legends[0].get_texts())

@@ -31,7 +31,7 @@ MAY_EXECUTE = {"codegen/link.py"}
 KNOWN_IN = {
     "distributed": ("execute/cluster.py",),
     "h5py": ("store", "cli/health.py"),
-    "matplotlib": ("plots.py",),
+    "matplotlib": ("plots/",),
     "pint": ("units.py",),
     "sympy": ("codegen/",),
     "typer": ("cli/",),

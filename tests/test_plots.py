@@ -12,7 +12,8 @@ import pytest
 from matplotlib.colors import to_hex
 
 from ctcdyn.errors import CtcError, Exit
-from ctcdyn.plots import PALETTE, Reference, draw, plot
+from ctcdyn.plots import Reference, draw, plot
+from ctcdyn.plots._style import PALETTE
 from ctcdyn.results import Results
 from ctcdyn.scales import choose_scale, write_unit
 from synthetic import Cohort, schema, seeded

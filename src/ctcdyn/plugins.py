@@ -1,4 +1,4 @@
-"""Find plug-ins: a solver, an observable, a mechanism or a model is ONE file, built in or at a path.
+"""Find plug-ins: a solver, an observable, a mechanism, a model or a kind of picture is ONE file, built in or at a path.
 
 There is no registry and no list: what lies in the folder of its kind exists. A path works wherever a name
 does: `method = "./my_solver.py"`. A text with a slash or the kind's file ending is a path; anything else is
@@ -21,12 +21,13 @@ from typing import Any, Literal
 
 from ctcdyn.errors import CtcError, Place, Problem, nearest
 
-Kind = Literal["mechanism", "model", "observable", "solver"]
+Kind = Literal["mechanism", "model", "observable", "picture", "solver"]
 
 _FOLDERS: dict[str, tuple[str, str]] = {
     "mechanism": ("mechanisms", ".py"),
     "model": ("models", ".toml"),
     "observable": ("observables", ".py"),
+    "picture": ("plots", ".py"),
     "solver": ("solvers", ".py"),
 }
 _BESIDE = {"solver": ("ode",)}  # names that stand for a choice among the files of a kind

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ctcdyn.plugins import available
+
 ResultFile = Annotated[Path, typer.Argument(metavar="FILE.h5", help="A result file.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -36,7 +38,8 @@ def inspect(
 
 def verify(
     file: Annotated[
-        Path, typer.Argument(metavar="FILE.h5", help="A result, or one that is not finished.", show_default=False)
+        Path,
+        typer.Argument(metavar="FILE.h5", help="A result, or one that is not finished.", show_default=False),
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -55,11 +58,15 @@ def replay(
     trajectory: Annotated[int, typer.Option(min=0, metavar="K", help="Its id.", show_default=False)],
     dense: Annotated[
         str | None,
-        typer.Option(metavar='"1 hour"', help="Save as often as this, where that changes no path.", show_default=False),
+        typer.Option(
+            metavar='"1 hour"', help="Save as often as this, where that changes no path.", show_default=False
+        ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE.csv", help="Write the path as a table.", show_default=False),
+        typer.Option(
+            "--output", "-o", metavar="FILE.csv", help="Write the path as a table.", show_default=False
+        ),
     ] = None,
 ) -> None:
     """Run one trajectory of a result again, from the file alone, and compare it bit for bit."""
@@ -79,7 +86,9 @@ def replay(
 
 def merge(
     target: Annotated[Path, typer.Argument(metavar="OUT.h5", help="The result to make.", show_default=False)],
-    shards: Annotated[list[Path], typer.Argument(metavar="SHARD.h5...", help="All shards.", show_default=False)],
+    shards: Annotated[
+        list[Path], typer.Argument(metavar="SHARD.h5...", help="All shards.", show_default=False)
+    ],
     copy: Annotated[
         bool, typer.Option("--copy", help="Copy the full paths too, so that the shards may go.")
     ] = False,
@@ -94,7 +103,9 @@ def merge(
     whole = merge_shards(target, shards, overwrite, copy)
     print(f"merged   {len(shards)} shards, {whole.count} trajectories: {target}")
     if whole.kept and not copy:
-        print(f"         the full paths of {whole.kept} are read from the shards: keep them beside it, or use --copy")
+        print(
+            f"         the full paths of {whole.kept} are read from the shards: keep them beside it, or use --copy"
+        )
 
 
 def compare(
@@ -116,11 +127,22 @@ def compare(
 def plot(
     file: ResultFile,
     kind: Annotated[
-        str, typer.Option(metavar="bands|paths|fates", help="Quantiles of all, single paths, or fates of cells.")
+        str,
+        typer.Option(metavar="|".join(available("picture")), help="What is drawn; or the path of a file."),
     ] = "bands",
     species: Annotated[
         str | None,
-        typer.Option(metavar="a,b", help="Columns, or fates; default: the first 12.", show_default=False),
+        typer.Option(
+            metavar="a,b",
+            help="Columns, events or fates; default: what the study is about.",
+            show_default=False,
+        ),
+    ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(
+            metavar="a,b", help="Parameters that part patients, or the axes of a heatmap.", show_default=False
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -134,19 +156,24 @@ def plot(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing picture.")] = False,
 ) -> None:
-    """Draw a result: bands, paths or fates."""
+    """Draw a result: bands, paths, distributions, maps and more, as a journal prints them."""
     from ctcdyn import plots
     from ctcdyn.cli.pictures import published_in, references
     from ctcdyn.errors import CtcError, Exit, Problem
     from ctcdyn.results import open_results
 
-    if kind not in plots.KINDS:
-        raise typer.BadParameter(f"{kind!r} is none of {', '.join(plots.KINDS)}", param_hint="--kind")
-    names = [name.strip() for name in species.split(",")] if species is not None else None
-    picture = output or file.with_suffix(".png" if kind == "bands" else f".{kind}.png")
+    try:
+        takes = plots.load(kind).TAKES
+    except CtcError as error:
+        raise CtcError([*error.problems], Exit.USAGE) from None
+    picture = output or file.with_suffix(".png" if kind == "bands" else f".{Path(kind).stem}.png")
     if picture.exists() and not overwrite:
         fix = "name another file with -o, or replace it with --overwrite"
         raise CtcError(Problem("R502", f"{picture} exists", fix=fix), Exit.OUTPUT)
     with open_results(file) as results:
-        points = references(published_in(results))
-        print(plots.plot(results, kind, names, picture, points))
+        points = references(published_in(results)) if "reference" in takes else ()
+        print(plots.plot(results, kind, _names(species), picture, points, _names(by)))
+
+
+def _names(text: str | None) -> list[str]:
+    return [name.strip() for name in text.split(",")] if text is not None else []

@@ -1,0 +1,102 @@
+"""Which trajectories a picture compares: arms, values of a parameter, or patients below and above its median."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ctcdyn.errors import CtcError, Exit, Problem, Status, did_you_mean
+from ctcdyn.plots._style import PALETTE, cannot, spoken
+from ctcdyn.results import Results
+from ctcdyn.scales import write_unit
+from ctcdyn.wording import plain
+
+SEVERAL = len(PALETTE)  # groups that colours tell apart
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Trajectories that did not fail and belong together: `rows` (K,) tells which."""
+
+    label: str
+    rows: NDArray[np.bool_]
+
+
+def well(results: Results) -> NDArray[np.bool_]:
+    """Trajectories that did not fail, (K,)."""
+    return np.isin(results.status, [int(s) for s in Status if s.ok])
+
+
+def groups(results: Results, kind: str, by: tuple[str, ...]) -> list[Group]:
+    """Arms, and within each what `by` names: "arm" alone, or parameters. Raises CtcError (R509, R521, exit 2)."""
+    found = [Group("all", well(results))]
+    for name in dict.fromkeys(by or ("arm",)):
+        found = [
+            Group(", ".join(part for part in (old.label, new.label) if part != "all"), old.rows & new.rows)
+            for new in _split(results, name)
+            for old in found
+        ]
+    found = [group for group in found if group.rows.any()]
+    if not found:
+        raise cannot(kind, "no trajectory ended well", "ctcdyn inspect --failures says how they failed")
+    if len(found) > SEVERAL:
+        fix = "name fewer with --by, or one that has fewer values"
+        raise cannot(kind, f"{len(found)} groups, and colours tell {SEVERAL} apart", fix)
+    return found
+
+
+def _split(results: Results, name: str) -> list[Group]:
+    if name == "arm":
+        if len(results.arm) == 1:
+            return [Group("all", np.ones(results.schema.count, dtype=np.bool_))]
+        return [Group(arm, results["arm_index"] == number) for number, arm in enumerate(results.arm)]
+    values = parameter(results, name)
+    unit = write_unit(results.unit(name))
+    several = np.unique(values)
+    if len(several) == 1:
+        fix = "draw or vary it in [population], or name another"
+        raise CtcError(Problem("R509", f"all trajectories have the same {name}", fix=fix), Exit.USAGE)
+    if len(several) <= SEVERAL:
+        return [Group(f"{spoken(name)} {plain(value)} {unit}".strip(), values == value) for value in several]
+    middle = float(np.median(values))
+    told = f"{plain(middle)} {unit}".strip()
+    return [
+        Group(f"{spoken(name)} < {told}", values < middle), Group(f"{spoken(name)} ≥ {told}", values >= middle)
+    ]  # fmt: skip
+
+
+def parameter(results: Results, name: str) -> NDArray[np.float64]:
+    """Values of a parameter, (K,). Raises CtcError (R509, exit 2) of a name that is none."""
+    if name not in results.parameter:
+        known = varying(results)
+        fix = (
+            did_you_mean(name, results.parameter)
+            or f"arm, or one that varies: {', '.join(known) or 'none does'}"
+        )
+        raise CtcError(Problem("R509", f"no parameter is called {name!r}", fix=fix), Exit.USAGE)
+    return results.params[:, results.parameter.index(name)]
+
+
+def varying(results: Results) -> list[str]:
+    """Parameters that have more than one value."""
+    if "params" not in results:
+        return []
+    table = results.params
+    return [
+        name for name, values in zip(results.parameter, table.T, strict=True) if (values != values[0]).any()
+    ]
+
+
+def drawn(results: Results) -> list[str]:
+    """Parameters that patients differ in as the study says, without those that follow from them; where it is not known
+    what the study says, all that vary."""
+    known = varying(results)
+    try:
+        study = json.loads(str(results.provenance["config_resolved_json"]))
+        told = {*study["population"]["draw"]}
+    except (KeyError, TypeError, ValueError):
+        return known
+    return [name for name in known if name in told] or known
