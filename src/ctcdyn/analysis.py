@@ -6,7 +6,6 @@ how well the ensemble was sampled and nothing about whether the model is right.
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -15,7 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ctcdyn.errors import CtcError, Exit, Problem, Status, did_you_mean
+from ctcdyn.errors import CtcError, Exit, Problem, Status
+from ctcdyn.estimates import Difference, Estimate
+from ctcdyn.followup import arm_index, clocks, event_index, was_followed, withheld
 from ctcdyn.rarity import Chance, mean_weight
 from ctcdyn.rarity import chance as chance_of
 from ctcdyn.store.layout import LEAF
@@ -45,42 +46,10 @@ __all__ = [
     "relative_error",
     "save_index",
     "weights",
+    "withheld",
     "z_of_fraction",
     "z_score",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A number from n trajectories, its standard error, and a confidence interval from `low` to `high`."""
-
-    value: float
-    error: float
-    low: float
-    high: float
-    n: int
-
-    def __str__(self) -> str:
-        return f"{self.value:.4g} ± {self.error:.2g} (n = {self.n})"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A difference between two arms over `n` pairs with the same patient and the same draws.
-
-    `error` is the standard error of the mean difference of the pairs, `unpaired` what it would be had each arm its own
-    draws: the variance that pairing saves is (unpaired / error)^2. Where no pair differs, `error` is 0.
-    """
-
-    value: float
-    error: float
-    unpaired: float
-    n: int
-
-    @property
-    def gain(self) -> float:
-        """Variance of an unpaired difference to that of the paired one; infinite where no pair differs."""
-        return (self.unpaired / self.error) ** 2 if self.error > 0 else math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,25 +125,6 @@ def fraction(successes: int, n: int, confidence: float = 0.95) -> Estimate:
     return Estimate(p, math.sqrt(p * (1 - p) / n), low, high, n)
 
 
-def clocks(results: Results) -> dict[str, str]:
-    """Event -> what its time is measured from, of the events that have a clock."""
-    try:
-        events = json.loads(str(results.provenance["config_resolved_json"])).get("event", [])
-        return {event["name"]: event["clock"] for event in events if event.get("clock")}
-    except (KeyError, TypeError, ValueError):
-        return {}  # made without a study
-
-
-def withheld(results: Results) -> dict[str, set[str]]:
-    """Arm -> treatments that it does not give; what is measured from them counts from when they were due."""
-    try:
-        study = json.loads(str(results.provenance["config_resolved_json"]))
-        every = {treatment["name"] for treatment in study.get("treatment", [])}
-        return {arm["name"]: every - set(arm["treatments"]) for arm in study.get("arm", [])}
-    except (KeyError, TypeError, ValueError):
-        return {}  # made without a study
-
-
 def event_share(results: Results, event: str, arm: str | None = None) -> Estimate:
     """Share of the trajectories of an arm (default: the first) with the event by the end of the run.
 
@@ -184,7 +134,7 @@ def event_share(results: Results, event: str, arm: str | None = None) -> Estimat
     if results.schema.weighted:
         found = event_chance(results, event, arm)
         return Estimate(found.value, found.error, found.low, found.high, found.n)
-    chosen = _followed(results, event) & (results["arm_index"] == arm_index(results, arm))
+    chosen = was_followed(results, event) & (results["arm_index"] == arm_index(results, arm))
     happened = results.event_observed[:, event_index(results, event)] == 1
     return fraction(int((chosen & happened).sum()), int(chosen.sum()))
 
@@ -204,7 +154,7 @@ def event_chance(
     if by is not None:
         happened &= results.event_time[good, e] <= by
     weights = results.weight[good] if results.schema.weighted else np.ones(int(good.sum()))
-    return chance_of(weights, happened, _followed(results, event)[good], confidence)
+    return chance_of(weights, happened, was_followed(results, event)[good], confidence)
 
 
 def weights(results: Results) -> dict[str, float]:
@@ -226,7 +176,7 @@ def event_difference(results: Results, event: str, arm: str, against: str | None
     skip = -first % arms  # a shard may begin in the middle of a pair
     pairs = max(results.schema.count - skip, 0) // arms
     rows = slice(skip, skip + pairs * arms)
-    followed = _followed(results, event)[rows].reshape(pairs, arms)
+    followed = was_followed(results, event)[rows].reshape(pairs, arms)
     happened = results.event_observed[rows, event_index(results, event)].reshape(pairs, arms).astype(np.float64)
     if results.schema.weighted:
         happened = np.where(happened == 1.0, results.weight[rows].reshape(pairs, arms), 0.0)
@@ -297,32 +247,6 @@ def _last(results: Results, column: str) -> NDArray[np.float64] | None:
     steps = range(0, count, 16 * LEAF)
     parts = [results.rows("observables", start, min(start + 16 * LEAF, count))[:, -1, c] for start in steps]
     return np.concatenate(parts).astype(np.float64)
-
-
-def _followed(results: Results, event: str) -> NDArray[np.bool_]:
-    """Trajectories that did not fail and whose follow-up has a length."""
-    e = event_index(results, event)
-    good: NDArray[np.bool_] = np.isin(results.status, [int(s) for s in Status if s.ok])
-    if event not in clocks(results):
-        return good
-    good &= (results.event_observed[:, e] == 1) | (results.event_time[:, e] > 0)
-    return good
-
-
-def event_index(results: Results, event: str) -> int:
-    """Column of an event. Raises CtcError (R509, exit 2) with the nearest name."""
-    if event not in results.event_kind:
-        fix = did_you_mean(event, results.event_kind) or f"known: {', '.join(results.event_kind) or 'none'}"
-        raise CtcError(Problem("R509", f"no event is called {event!r}", fix=fix), Exit.USAGE)
-    return results.event_kind.index(event)
-
-
-def arm_index(results: Results, arm: str | None) -> int:
-    """Position of an arm, of the first for None. Raises CtcError (R509, exit 2) with the nearest name."""
-    if arm is not None and arm not in results.arm:
-        fix = did_you_mean(arm, results.arm) or f"known: {', '.join(results.arm)}"
-        raise CtcError(Problem("R509", f"no arm is called {arm!r}", fix=fix), Exit.USAGE)
-    return 0 if arm is None else results.arm.index(arm)
 
 
 def z_score(value: float, error: float, expected: float) -> float:

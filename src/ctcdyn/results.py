@@ -16,10 +16,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ctcdyn.errors import CtcError, Exit, Problem, Status, did_you_mean
 from ctcdyn.store.fates import Fates, of_summary
@@ -29,6 +29,10 @@ from ctcdyn.store.memory import MemoryArrays
 from ctcdyn.store.reader import FileArrays
 from ctcdyn.store.summary import Counts, Moments
 from ctcdyn.store.virtual import Part
+
+if TYPE_CHECKING:
+    from ctcdyn.followup import Survival
+    from ctcdyn.incidence import Incidence
 
 
 def open_results(path: str | os.PathLike[str]) -> Results:
@@ -287,6 +291,27 @@ class Results:
             return self.schema.parameter_units[self.parameter.index(name)]
         table, column = self.find(name)
         return (self.schema.species_units if table == "species" else self.schema.observable_units)[column]
+
+    def survival(
+        self, event: str, by: str | ArrayLike | None = "arm", arm: str | None = None, confidence: float = 0.95
+    ) -> Survival:
+        """Kaplan-Meier curves without an event, `by` arm; or within `arm` (default: the first) by the median of a
+        parameter, by labels (K,), or None: all of it. Raises CtcError (R509, exit 2) for unknown names.
+        """
+        from ctcdyn.followup import survival_of
+
+        return survival_of(self, event, by, arm, confidence)
+
+    def incidence(
+        self, events: tuple[str, ...] | None = None, arm: str | None = None, confidence: float = 0.95
+    ) -> Incidence:
+        """Competing risks: the chance that each of the events (default: all) came first, in an arm (the first).
+
+        Raises CtcError (R509, exit 2) for unknown names, different clocks, weighted trajectories.
+        """
+        from ctcdyn.followup import incidence_of
+
+        return incidence_of(self, events, arm, confidence)
 
     def to_xarray(self) -> Any:
         """An xarray.Dataset with named axes; of a file it is read lazily, as by `xarray.open_dataset(file)`.
