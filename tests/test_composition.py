@@ -191,6 +191,7 @@ SHAPES = [
     ("without a number", 'at = ["blood"]', 'at = ["blood"]\nwithout = 3', "C104"),
     ("factors as a text", 'factors = { arrest = "0.1" }', 'factors = "0.1"', "C104"),
     ("share as a text", 'share = { shed = "soft" }', 'share = "soft"', "C104"),
+    ("flag named plain", "[flag.soft]", "[flag.plain]", "M307"),
     ("number as a text", "NUMBER = 11", 'NUMBER = "x"', "C113"),
     ("acts on a text", 'ACTS_ON = ("blood",)', 'ACTS_ON = "blood"', "C113"),
 ]

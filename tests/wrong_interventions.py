@@ -67,6 +67,7 @@ INTERVENTIONS: list[Case] = [
     _case("adherence above one", "cycles = 3", "cycles = 3\nadherence = 92", "C105", "adherence"),
     _case("adherence a text", "cycles = 3", 'cycles = 3\nadherence = "often"', "C104", "adherence"),
     _case("stop of what comes once", AT, AT + '\nstop = "5 days"', "C107", "stop"),
+    _case("use without its mechanism", 'name = "chemo"\n', 'name = "chemo"\nuse = "nk_boost"\n', "C112", "nk_boost"),
     _case("stop at once", "cycles = 3", "cycles = 3\nstop = 0", "C105", "stop = 0"),
     _case("misspelt key", "cycles = 3", "cycle = 3", "C102", "cycle = 3"),
     _case("cycles zero", "cycles = 3", "cycles = 0", "C105", "cycles = 0"),

@@ -196,6 +196,7 @@ STUDY_KEYS: list[Case] = [
     ("picture text", "study", "picture = false", 'picture = "no"', "C104", "picture"),
     ("picture zero", "study", "picture = false", "picture = 0", "C104", "picture"),
     ("nothing to act on", "study", "[limits]", "[mechanisms]\nnk_cells = true\n[limits]", "M341", "nk_cells = true"),
+    ("switched by a number", "study", "[limits]", "[mechanisms]\nx = 3\n[limits]", "C104", "x = 3"),
     ("sweep", "study", "[limits]", "[sweep]\nbase = 4\n[limits]", "C108", "[sweep]"),
     ("sensitivity", "study", "[limits]", "[sensitivity]\n[limits]", "C108", "[sensitivity]"),
     ("cluster", "study", "[limits]", "[cluster]\nshards = 4\n[limits]", "C108", "[cluster]"),

@@ -82,7 +82,9 @@ def read_study(
         file = study.place("model", "file").file
         study.model._folder = Path(file if Path(file).suffix else path).parent
         study.model._mechanisms = dict(study.mechanisms)
-        study.model._places = {name: study.place("mechanisms", name) for name in study.mechanisms}
+        for name, value in study.mechanisms.items():
+            for key in ("", *(value if isinstance(value, dict) else ())):
+                study.model._places[f"{name}.{key}" if key else name] = study.place("mechanisms", name, key)
     order = list(dict.fromkeys(problem.place.file for problem in more if problem.place is not None))
     more.sort(key=lambda p: (order.index(p.place.file), p.place.line) if p.place is not None else (-1, 0))
     return study, problems + more

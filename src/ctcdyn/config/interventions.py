@@ -51,7 +51,7 @@ class Treatment(Table):
     """[[treatment]]: when it is given, how often, and what one application does."""
 
     name: Label
-    use: Label | None = None  # written out before (regimens.py); it stands here for editors that complete keys
+    use: Label | None = None  # written out before (regimens.py)
     at: Quantity | None = None
     start: Start | None = None
     every: Duration | None = None

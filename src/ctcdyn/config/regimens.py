@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ctcdyn import plugins
-from ctcdyn.errors import CtcError, Problem
-from ctcdyn.places import Document
+from ctcdyn.errors import CtcError, Place, Problem
+from ctcdyn.places import Document, KeyPath
 
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 
@@ -26,11 +26,11 @@ def with_regimens(document: Document) -> tuple[Document, list[Problem]]:
         return document, []
     problems: list[Problem] = []
     written = []
+    places = dict(document.places)
     for number, table in enumerate(tables):
         if not isinstance(table, dict) or "use" not in table:
             written.append(table)
             continue
-        own = {key: value for key, value in table.items() if key != "use"}
         try:
             regimen = _regimen(document, number, table["use"])
         except CtcError as error:
@@ -38,10 +38,37 @@ def with_regimens(document: Document) -> tuple[Document, list[Problem]]:
             problems += [p.at(place, f"treatment.{number}.use") for p in error.problems]
             regimen = {}
         for one, other in (("at", "start"), ("start", "at")):  # the study's own beginning stands
-            if one in own:
+            if one in table:
                 regimen.pop(other, None)
-        written.append({"name": table["use"], **regimen, **own})
-    return replace(document, data={**document.data, "treatment": written}), problems
+        places |= _places(document, number, regimen)
+        own = {k: x for k, x in table.items() if k != "use" or isinstance(x, str)}
+        written.append({"name": table["use"], **_merged(regimen, own)})
+    return replace(document, data={**document.data, "treatment": written}, places=places), problems
+
+
+_MERGED = ("set", "scale")  # tables of which the study changes the entries that it names
+
+
+def _merged(regimen: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """A regimen as the study changes it: keys, and entries of `set` and `scale`, one by one; "none" takes one out."""
+    merged = dict(regimen)
+    for key, value in own.items():
+        if key in regimen and value == "none":
+            del merged[key]
+        elif key in _MERGED and isinstance(value, dict) and isinstance(regimen.get(key), dict):
+            merged[key] = _merged(regimen[key], value)
+        else:
+            merged[key] = value
+    return merged
+
+
+def _places(document: Document, number: int, regimen: dict[str, Any]) -> dict[KeyPath, Place]:
+    """What the regimen brings stands where it is asked for."""
+    use = document.place("treatment", number, "use")
+    paths: list[KeyPath] = [("treatment", number, key) for key in regimen]
+    tables = {key: regimen[key] for key in _MERGED if isinstance(regimen.get(key), dict)}
+    paths += [("treatment", number, key, name) for key, table in tables.items() for name in table]
+    return {path: use for path in paths if path not in document.places}
 
 
 def _regimen(document: Document, number: int, use: Any) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from ctcdyn.config.values import (
     rising,
     some_time,
     some_window,
+    switch,
     tuple_of,
 )
 from ctcdyn.errors import Place
@@ -42,6 +43,7 @@ Bytes = Annotated[int, Read(bytes_of), WithJsonSchema(NUMBER_OR_TEXT)]
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1, le=COUNT_LIMIT)]
+Switch = Annotated[bool | str | dict[str, Any], Read(switch)]
 
 class ModelChoice(Table):
     """[model]: a built-in model (`use`) or a file (`file`, relative to the study that names it)."""
@@ -70,7 +72,7 @@ class ModelChoice(Table):
 
     @property
     def places(self) -> dict[str, Place]:
-        """Where each of them stands."""
+        """Where each of them stands, and each setting as "name.setting"."""
         return self._places
 
 
@@ -212,7 +214,7 @@ class Study(Table):
 
     schema_: Annotated[int, Field(alias="schema")]
     model: ModelChoice
-    mechanisms: dict[str, bool | str | dict[str, Any]] = Field(default_factory=dict)
+    mechanisms: dict[str, Switch] = Field(default_factory=dict)
     parameters: dict[str, Quantity] = Field(default_factory=dict)
     initial: dict[str, Quantity] = Field(default_factory=dict)
     population: Population | None = None

@@ -97,6 +97,22 @@ def bytes_of(value: Any) -> int:
     return int(size)
 
 
+def wrong_switch(name: str, value: Any) -> tuple[str, str] | None:
+    """What is wrong with a value of [mechanisms], and the fix; None where nothing is."""
+    if isinstance(value, (bool, str, dict)):
+        return None
+    what = f"is switched by true, false, a table of its parameters or a path, not {describe(value)}"
+    return what, f'write {name} = true, or {name} = {{ rate = "8 /day" }}'
+
+
+def switch(value: Any) -> Any:
+    """A value of [mechanisms]: true, false, a path or a table of settings."""
+    wrong = wrong_switch("nk_cells", value)
+    if wrong is not None:
+        refuse("C104", *wrong)
+    return value
+
+
 def tuple_of(value: Any) -> tuple[Any, ...]:
     """A TOML list as a tuple."""
     if not isinstance(value, (list, tuple)):

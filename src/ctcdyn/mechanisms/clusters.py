@@ -15,7 +15,8 @@ cells, these small ones and 4, these 3 single cells, at rates that keep the numb
 becomes of an arrested group: arrest_and_extravasation, fate_in_tissue.
 
 law says by which law of size the tumour sheds them: that of intravasation (its options "power", "linear"), or "own"
-for a model with a shedding of its own.
+for a model with a shedding of its own, or one that sheds clusters alone. A tumour that sheds nothing has intravasation
+with a `shedding` of 0.
 """
 
 NUMBER = 12

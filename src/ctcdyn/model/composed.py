@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from ctcdyn import plugins
 from ctcdyn.errors import CtcError, Place, Problem
 from ctcdyn.model.composition import Entry, Parts, asked_for, gather, wrong_requests
 from ctcdyn.model.expansion import Expansion, Written
 from ctcdyn.model.joining import idle_mechanisms, join_parts
 from ctcdyn.model.mechanism import Mechanism
-from ctcdyn.model.switching import take_out, unknown_places, unknown_switches
+from ctcdyn.model.switching import missing_laws, take_out, unknown_places, unknown_switches
 from ctcdyn.places import Document, KeyPath, toml_key, toml_value
 
 MOST_FLAGS = 10  # on one species: 1024 variants, more than a model may have species
@@ -53,10 +55,11 @@ def compose(
     asked_at = {name: settings[""] for name, settings in asked.items()}
     left_out = take_out(parts, document, given, asked)
     wrong = unknown_switches(document, given, places) + unknown_places(parts, asked)
+    wrong += missing_laws(parts, mechanisms, asked)
     if wrong:
         raise CtcError([*parts.problems, *wrong])
     join_parts(parts, asked_at)
-    _check_targets(parts, mechanisms, asked_at)
+    _check_targets(parts, mechanisms, asked_at, document.path)
     expansion = Expansion(parts)
     _check_size(expansion)
     written = expansion.written()
@@ -83,7 +86,9 @@ def _check_size(expansion: Expansion) -> None:
             raise CtcError(Problem("M315", what, expansion.parts.species[species][""], f"species.{species}", fix))
 
 
-def _check_targets(parts: Parts, mechanisms: list[Mechanism], places: Mapping[str, Place | None]) -> None:
+def _check_targets(
+    parts: Parts, mechanisms: list[Mechanism], places: Mapping[str, Place | None], path: str
+) -> None:
     """Every mechanism finds something to act on."""
     stages = {entry.get("stage") for entry in parts.species.values()} | ({"lesion"} if parts.lesion else set())
     for mechanism in mechanisms:
@@ -92,7 +97,19 @@ def _check_targets(parts: Parts, mechanisms: list[Mechanism], places: Mapping[st
             shown = ", ".join(sorted(str(x) for x in stages if x)) or "none"
             what = f"{mechanism.name} acts on the stage {' or '.join(wanted)}, and the model has {shown}"
             fix = f'give a species stage = "{wanted[0]}", or take the mechanism that brings it'
+            if not any(stages):
+                fix = _how_to_stage(parts, wanted[0], path)
             parts.note("M341", what, places[mechanism.name], f"mechanisms.{mechanism.name}", fix)
+
+
+def _how_to_stage(parts: Parts, stage: str, path: str) -> str:
+    """What to do with a model that says of no species where its cells are."""
+    one = stage if stage in parts.species else next(iter(parts.species), stage)
+    fix = f'say where the cells of its species are: {one} = {{ unit = "cells", stage = "{stage}" }}'
+    if plugins.is_built_in(Path(path)):
+        name = parts.head.get("name", "")
+        fix = f"take a copy, `ctcdyn models {name} --source > my.model.toml`, and {fix}; cascade_human has stages"
+    return fix
 
 
 def _data(parts: Parts, written: Written) -> tuple[dict[str, Any], dict[KeyPath, Place]]:

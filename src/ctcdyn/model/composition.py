@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ctcdyn import plugins
+from ctcdyn.config.values import wrong_switch
 from ctcdyn.errors import CtcError, Place, Problem, nearest
 from ctcdyn.model.mechanism import EXPRESSIONS, Mechanism, product, read_mechanism
 from ctcdyn.places import Document, describe, toml_value
@@ -57,7 +58,8 @@ def asked_for(document: Document, given: Mapping[str, Any], place_of_given: Mapp
             settings: Entry = asked.get(name, {"": place, "places": {}, "folder": Path()})
             for key, setting in value.items() if isinstance(value, dict) else ():
                 settings[key] = setting
-                settings["places"][key] = place
+                here = document.place("mechanisms", name, key) if source == "model" else None
+                settings["places"][key] = here or place_of_given.get(f"{name}.{key}", place)
             if isinstance(value, dict) and "file" in value and place is not None:
                 settings["folder"] = Path(place.file).parent  # a path starts at the text that names it
             asked[name] = settings
@@ -68,11 +70,10 @@ def wrong_requests(document: Document) -> list[Problem]:
     """What in a [mechanisms] table is neither true, false, a path nor a table."""
     table, found = document.data.get("mechanisms", {}), []
     for name, value in table.items() if isinstance(table, dict) else [("mechanisms", table)]:
-        if not isinstance(value, (bool, str, dict)):
-            what = f"{name} is switched by true, false, a table of its parameters or a path, not {describe(value)}"
-            fix = f'write {name} = true, or {name} = {{ rate = "8 /day" }}'
+        wrong = wrong_switch(name, value)
+        if wrong is not None:
             place = document.place("mechanisms", name) if isinstance(table, dict) else document.place("mechanisms")
-            found.append(Problem("C104", what, place, f"mechanisms.{name}", fix, word=name))
+            found.append(Problem("C104", f"{name} {wrong[0]}", place, f"mechanisms.{name}", wrong[1], word=name))
     return found
 
 

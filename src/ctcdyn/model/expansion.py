@@ -16,8 +16,8 @@ from typing import NamedTuple
 
 from ctcdyn.model.composition import Entry, Parts
 from ctcdyn.model.mechanism import product, renamed, words
+from ctcdyn.model.shapes import PLAIN
 
-PLAIN = "plain"
 _TERM = re.compile(r"(?:([0-9]+)\s*\*?\s*|(members)\s+)?([A-Za-z_]\w*)")
 MEMBERS = 0  # a count that stands for as many as the reactant has cells
 _PRODUCT = re.compile(r"[\w.]+(?: [*/] [\w.]+)*")

@@ -41,6 +41,7 @@ def read_interventions(reader: Reader, study: Study, network: Network) -> Networ
         treatment
         for number, table in enumerate(study.treatment)
         if table.name != _STAND_IN
+        and not _missing_mechanism(reader, number, table, network)
         and (treatment := _treatment(reader, number, table, words, told, study.simulate.t_start)) is not None
     ]
     events = [
@@ -67,6 +68,17 @@ def _names(reader: Reader, kind: str) -> list[str]:
     tables = reader.value((kind,))
     found = [table.get("name") for table in tables or () if isinstance(table, dict)]
     return [name for name in found if isinstance(name, str)]
+
+
+def _missing_mechanism(reader: Reader, number: int, table: TreatmentTable, network: Network) -> bool:
+    """Whether a treatment uses the regimen of a mechanism that the model is not composed with; it is noted."""
+    text = str(reader.value(("treatment", number)))
+    said = re.findall(rf"\b{re.escape(table.use)}_\w+", text) if table.use else []
+    if not said or set(said) & set(network.parameter_names):
+        return False
+    what = f"the treatment takes the regimen of {table.use}, and the model is without this mechanism"
+    reader.note("C112", what, ("treatment", number, "use"), f"write {table.use} = true in [mechanisms]")
+    return True
 
 
 def _treatment(

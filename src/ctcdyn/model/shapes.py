@@ -20,6 +20,7 @@ _FORMS: Mapping[str, Mapping[str, tuple[str, tuple[type, ...]]]] = {
     },
     "stage": {"like": ("text", (str,)), "factors": _TABLE, "doc": ("text", (str,)), "if": _TABLE},
 }  # fmt: skip
+PLAIN = "plain"  # blood_plain: cells that carry none of their flags
 _NEEDED = {"hazard": ("name", "at"), "flag": ("at",), "stage": ()}
 
 
@@ -45,6 +46,9 @@ def wrong_shapes(document: Document, facts: Mapping[str, Any]) -> list[Problem]:
             continue
         for name, table in enumerate(tables) if isinstance(tables, list) else tables.items():
             found += _wrong_table(document, (kind, name), table, forms, _NEEDED[kind])
+            if (kind, name) == ("flag", PLAIN):
+                what = f"{PLAIN} cannot be the name of a flag: blood_{PLAIN} are the cells that carry none"
+                found.append(Problem("M307", what, document.place(kind, name), f"flag.{name}", "rename it", word=PLAIN))
     return found
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from ctcdyn import plugins
 from ctcdyn.errors import CtcError, Place, Problem
 from ctcdyn.model.composition import Entry, Parts
 from ctcdyn.model.joining import STAGES
-from ctcdyn.model.mechanism import read_mechanism, words
+from ctcdyn.model.mechanism import EXPRESSIONS, Mechanism, read_mechanism, words
 from ctcdyn.model.shapes import wrong_places
 from ctcdyn.places import Document
 
@@ -46,6 +47,36 @@ def unknown_places(parts: Parts, asked: Mapping[str, Entry]) -> list[Problem]:
             what = f"without of {flag} must be a list of other flags"
             found.append(Problem("C104", what, place, f"flag.{flag}.without", 'write without = ["adapted"]'))
     return found
+
+
+def missing_laws(parts: Parts, mechanisms: Iterable[Mechanism], asked: Mapping[str, Entry]) -> list[Problem]:
+    """Mechanisms that go by parameters of another one (`intravasation_shedding`) which is not there: told once."""
+    here = {x.name: x for x in mechanisms}
+    others = [x for x in plugins.available("mechanism") if x not in here]
+    found: list[Problem] = []
+    for by, mechanism in here.items():
+        entries = [x for x in (*parts.reactions, *parts.hazards, *parts.scales) if x.get("by") == by]
+        used = {w for entry in entries for key in EXPRESSIONS for w in words(str(entry.get(key, "")))}
+        unknown = sorted(used - parts.parameters.keys() - parts.species.keys())
+        for other in others:
+            names = [w for w in unknown if w.startswith(f"{other}_")]
+            if names:
+                what = f"{by} goes by {other}, of which it takes {', '.join(names)}, and the model is without {other}"
+                fix = " or ".join([f"write {other} = true", *_without(mechanism, other)])
+                found.append(Problem("M341", what, asked[by][""], f"mechanisms.{by}", fix, word=by))
+    return found
+
+
+def _without(mechanism: Mechanism, other: str) -> Iterator[str]:
+    """Settings of a mechanism under which nothing of it takes parameters of another."""
+    data = mechanism.document.data
+    scales = [y for x in data.get("scale", {}).values() for y in (x if isinstance(x, list) else [x])]
+    parts = (*data.get("reaction", ()), *data.get("hazard", ()), *scales)
+    for option, values in mechanism.options.items():
+        for value in values:
+            changed = replace(mechanism, chosen={**mechanism.chosen, option: value})
+            if not any(w.startswith(f"{other}_") for x in parts if changed.holds(x) for w in words(str(x))):
+                yield f'{mechanism.name} = {{ {option} = "{value}" }}'
 
 
 def take_out(parts: Parts, document: Document, given: Mapping[str, Any], asked: Mapping[str, Entry]) -> list[str]:
