@@ -61,6 +61,8 @@ INTERVENTIONS: list[Case] = [
     _case("delay negative", 'delay = "5 days"', 'delay = "-5 days"', "C105", "-5 days"),
     _case("delay in mL", 'delay = "5 days"', 'delay = "5 mL"', "U201", "5 mL"),
     _case("jitter negative", 'delay = "5 days"', 'jitter = "-5 days"', "C105", "-5 days"),
+    _case("jitter beyond the run", 'delay = "5 days"', 'jitter = "1e9 days"', "C105", "1e9 days"),
+    _case("every a slip", 'every = "2 days"\ncycles = 3\nduration = "1 day"', 'every = "1e-9 days"', "C105", "1e-9"),
     _case("jitter in mL", 'delay = "5 days"', 'jitter = "5 mL"', "U201", "5 mL"),
     _case("jitter without start", AT, AT + '\njitter = "1 day"', "C102", "jitter"),
     _case("jitter and repeat", AT, 'start = { at = "tumor >= 9", jitter = 1 }\nrepeat = true', "C107", "repeat"),

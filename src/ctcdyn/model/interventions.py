@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from ctcdyn.config import Study
+from ctcdyn.config import Simulate, Study
 from ctcdyn.config.interventions import Event as EventTable
 from ctcdyn.config.interventions import Treatment as TreatmentTable
 from ctcdyn.model.conditions import (
@@ -25,6 +25,7 @@ from ctcdyn.places import KeyPath
 from ctcdyn.units import DIMENSIONLESS, TIME, UnitError, parse_quantity
 
 _STAND_IN = "?"  # name of a table that could not be read
+APPLICATIONS = 1_000_000  # of one treatment: each is a stop of every trajectory; more is a slip in `every`
 
 
 def read_interventions(reader: Reader, study: Study, network: Network) -> Network:
@@ -42,7 +43,7 @@ def read_interventions(reader: Reader, study: Study, network: Network) -> Networ
         for number, table in enumerate(study.treatment)
         if table.name != _STAND_IN
         and not _missing_mechanism(reader, number, table, network)
-        and (treatment := _treatment(reader, number, table, words, told, study.simulate.t_start)) is not None
+        and (treatment := _treatment(reader, number, table, words, told, study.simulate)) is not None
     ]
     events = [
         event
@@ -82,15 +83,17 @@ def _missing_mechanism(reader: Reader, number: int, table: TreatmentTable, netwo
 
 
 def _treatment(
-    reader: Reader, number: int, table: TreatmentTable, words: Words, told: dict[str, list[str]], start: float
+    reader: Reader, number: int, table: TreatmentTable, words: Words, told: dict[str, list[str]], run: Simulate
 ) -> Treatment | None:
     path: KeyPath = ("treatment", number)
+    start = run.t_start
     at_path = (*path, "start", "at") if table.start is not None else (*path, "at")
     numbers: dict[str, float] = {}
     at = _time_or_condition(reader, at_path, table, words, numbers) if table.when is not None else None
     if isinstance(at, float) and at < start:
         what = f"{table.name} is due on day {at:g}, before the run begins on day {start:g}"
         reader.note("C105", what, at_path, f"write a time from {start:g} days on")
+    _check_schedule(reader, path, table, at if isinstance(at, float) else start, run)
     if table.after is not None:
         _find(
             reader,
@@ -145,6 +148,22 @@ def _treatment(
         stop=table.stop,
         adherence=table.adherence,
     )
+
+
+def _check_schedule(reader: Reader, path: KeyPath, table: TreatmentTable, first: float, run: Simulate) -> None:
+    """Refuses a schedule that the run cannot hold: more applications than stops that a method can make in it, or a
+    scatter beyond it."""
+    length = run.t_end - run.t_start
+    if table.jitter is not None and table.jitter > length:
+        what = f"{table.name} scatters by {table.jitter:g} days, and the whole run is {length:g} days"
+        reader.note("C105", what, (*path, "start", "jitter"), f"write a jitter of at most {length:g} days")
+    if table.every is not None:
+        most = min((run.t_end - first, *((table.stop,) if table.stop is not None else ())))
+        times = min(most / table.every + 1, table.cycles or float("inf"))
+        if times > APPLICATIONS:
+            what = f"{table.name} is due {times:.3g} times within the run, every {table.every:g} days"
+            fix = f"write a longer every, or fewer cycles: at most {APPLICATIONS} applications"
+            reader.note("C105", what, (*path, "every"), fix)
 
 
 def _event(
