@@ -101,6 +101,9 @@ def test_print_writes_and_submits_nothing(alone: Path) -> None:
     assert (code, err) == (0, "")
     for name in (*submission.SCRIPTS, "study.toml"):
         assert f"# ---- {name}\n" in out
+    code, out, err = command("submit", file, "--print")
+    assert (code, err) == (0, "")
+    assert '"shards": 3,' in out  # as many as the study has leaves
     assert [path.name for path in alone.iterdir()] == [file.name]
 
 
@@ -173,7 +176,6 @@ def test_toml_comes_back_as_it_was() -> None:
     "arguments",
     [
         ["--shards", 0],
-        [],
         ["--shards", 2, "--time", "soon"],
         ["--shards", 2, "--time", "0:04:59"],
         ["--shards", 2, "--time", "2:00:00\n#SBATCH --wrap"],

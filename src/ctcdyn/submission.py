@@ -26,6 +26,7 @@ from ctcdyn.config import Study
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.model.resolve import Resolved
 from ctcdyn.places import toml_key, toml_value
+from ctcdyn.store.layout import LEAF
 from ctcdyn.store.lock import holder, is_dead
 from ctcdyn.store.merging import ranges
 from ctcdyn.store.reader import FileArrays
@@ -64,6 +65,11 @@ class ShardState:
     committed: int
     count: int
     note: str = ""
+
+
+def few(study: Study) -> int:
+    """How many shards a study has that does not say: 10, or as many as it has leaves."""
+    return min(10, -(-study.count // LEAF))
 
 
 def files_of(study: Study, resolved: Resolved, shards: int, site: Site) -> dict[str, str]:

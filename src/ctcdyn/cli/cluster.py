@@ -18,7 +18,13 @@ _LEAST = 300  # s: shards are told to stop 2 to 3 minutes before their limit
 
 def submit(
     study_file: StudyFile,
-    shards: Annotated[int, typer.Option(min=1, metavar="N", help="Tasks of the job array.", show_default=False)],
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Tasks of the job array; default: 10, fewer below 2560 trajectories.",
+            show_default=False,
+        ),
+    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Where the jobs go; default: STUDY.jobs.", show_default=False),
@@ -49,6 +55,7 @@ def submit(
     from ctcdyn import submission
 
     site = submission.Site(time, cpus, memory, partition)
+    shards = shards or submission.few(study)
     files = submission.files_of(study, resolved, shards, site)
     if only_print:
         print("\n".join(f"# ---- {name}\n{text}" for name, text in files.items()), end="")
