@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,18 @@ def test_the_document_has_the_pages_of_the_files() -> None:
     assert text.count(pages.MARK) == 1
     with pytest.raises(ValueError, match="do not edit"):
         pages.with_pages("# Mechanisms")
+
+
+def test_the_document_shows_a_file_as_it_is_and_settings_that_there_are() -> None:
+    text = (ROOT / "docs" / "mechanisms.md").read_text(encoding="utf-8")
+    name = text.split("`src/ctcdyn/mechanisms/")[1].split(".py`")[0]
+    shown = text.split("```python\n", 1)[1].split("```\n", 1)[0]
+    assert shown == Path(pages.built_in(name).path).read_text(encoding="utf-8")
+    asked = tomllib.loads(text.split("```toml\n", 1)[1].split("```", 1)[0])["mechanisms"]
+    tables = {x: settings for x, settings in asked.items() if x in NAMES and isinstance(settings, dict)}
+    assert len(tables) >= 2
+    for x, settings in tables.items():
+        assert settings.keys() <= set(pages.built_in(x).parameters)
 
 
 @pytest.mark.parametrize("name", NAMES)
