@@ -163,10 +163,10 @@ def test_the_band_is_exact_where_all_last_states_are_there() -> None:
     assert f" {plain(low)} to {plain(high)} " in text
 
 
-def of_an_ode(parameters: np.ndarray, rtol: float) -> Results:
+def of_an_ode(parameters: np.ndarray, rtol: float, *treatments: dict[str, object]) -> Results:
     """The results above as if an ODE solver had made them from these parameters, (N, 1)."""
     whole = results()
-    study = json.dumps({"simulate": {"rtol": rtol}})
+    study = json.dumps({"simulate": {"rtol": rtol}, "treatment": treatments})
     made = dataclasses.replace(whole.schema, method="tsit5", provenance={"seed": 1, "config_resolved_json": study})
     kept = ("status", "mean", "var", "obs_mean", "obs_var", "n_valid", "p_extinct", "quantiles")
     return Results.from_arrays(made, {name: whole[name] for name in kept} | {"params": parameters})
@@ -180,6 +180,14 @@ def test_equal_trajectories_have_no_monte_carlo_error() -> None:
     assert "MC error" not in text  # of a number that is computed once there is none, and no column for it
     left = next(line for line in text.splitlines() if line.startswith("  left"))
     assert left.split() == ["left", "3", "0.8", "0.79", "predicted"]
+
+
+@pytest.mark.parametrize("scatter", [{"start": {"at": 1, "jitter": 2.0}}, {"at": 1, "adherence": 0.5}], ids=str)
+def test_patients_whose_schedules_scatter_are_not_one(scatter: dict[str, object]) -> None:
+    text = summary(of_an_ode(np.full((N, 1), 2.0), 1e-6, scatter), SimpleNamespace(published=()))
+    assert "± of patients" in text
+    given = {"start": {"at": 1, "jitter": None}, "adherence": None}
+    assert "± of patients" not in summary(of_an_ode(np.full((N, 1), 2.0), 1e-6, given), SimpleNamespace(published=()))
 
 
 def test_no_digit_is_shown_below_the_tolerance_of_the_solver() -> None:

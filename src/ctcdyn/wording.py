@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ctcdyn.columns import COMPUTED, semantics
 from ctcdyn.store.layout import BLOCK
@@ -47,13 +47,19 @@ def accuracy(results: Results) -> Accuracy:
     """What a result says of its own accuracy; its solver is looked up by name, so one of the user's is unknown."""
     if semantics(results) not in COMPUTED:
         return Accuracy()
-    rtol, atol = None, 0.0
+    rtol, atol, drawn = None, 0.0, any(name in results.schema.whole for name in results.observable)  # of samples
     try:
-        simulate = json.loads(str(results.provenance["config_resolved_json"]))["simulate"]
-        rtol, atol = float(simulate["rtol"]), float(simulate.get("atol", 0.0))
+        study = json.loads(str(results.provenance["config_resolved_json"]))
+        rtol, atol = float(study["simulate"]["rtol"]), float(study["simulate"].get("atol", 0.0))
+        drawn = drawn or any(_scatters(x) for x in study.get("treatment", ()))
     except (KeyError, TypeError, ValueError):
         pass
-    return Accuracy(rtol, _same_parameters(results), atol, True)
+    return Accuracy(rtol, not drawn and _same_parameters(results), atol, True)
+
+
+def _scatters(treatment: dict[str, Any]) -> bool:
+    """Whether a treatment of a study leaves its schedule to chance, so that no trajectory is another."""
+    return treatment.get("adherence") is not None or bool((treatment.get("start") or {}).get("jitter"))
 
 
 def _same_parameters(results: Results) -> bool:
