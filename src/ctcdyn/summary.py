@@ -9,7 +9,7 @@ Monte-Carlo error, and no digits of theirs are shown that the solver does not vo
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from ctcdyn.columns import chances, covariances, in_order, semantics
 from ctcdyn.errors import CtcError, Status
 from ctcdyn.fates import fate_table, fates_met
 from ctcdyn.outcomes import computed, first_passages, rare
+from ctcdyn.remarks import remarks
 from ctcdyn.scales import write_time
 from ctcdyn.wording import NEGLIGIBLE, NOTICE, Accuracy, accuracy, aligned, plain
 
@@ -62,8 +63,8 @@ def _mean(results: Results, item: Published) -> Estimate | None:
         return None
 
 
-def summary(results: Results, network: Network) -> str:
-    """The result block that `ctcdyn run` prints."""
+def summary(results: Results, network: Network, scaled: Collection[str] | None = None) -> str:
+    """The result block that `ctcdyn run` prints. `scaled`: parameters that treatments change; without it no remarks."""
     blocks = [_counts(results)]
     trusted = accuracy(results)
     rows = compare(results, network.published)
@@ -86,7 +87,8 @@ def summary(results: Results, network: Network) -> str:
             f"{told} of all saved values\n"
             "  there only means and covariances can be trusted, and those of first-order reactions alone"
         )
-    return "\n\n".join(blocks)
+    blocks.append(remarks(results, network, scaled) if scaled is not None else "")
+    return "\n\n".join(filter(None, blocks))
 
 
 def _counts(results: Results) -> str:

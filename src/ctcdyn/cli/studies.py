@@ -159,7 +159,7 @@ def _tell(plan: Study, results: Results, overwrite: bool) -> None:
     from ctcdyn.summary import summary
 
     network = load_model(plan.model)
-    print(summary(results, network))
+    print(summary(results, network, {name for x in plan.treatment for name in x.scale}))
     saved = [Path(plan.output.file)]
     drawn = plan.output.picture and any(status.ok for status in results.counts)
     if drawn:
