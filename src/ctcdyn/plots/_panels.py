@@ -74,15 +74,15 @@ def draw_panels(results: Results, asked: Asked, curves: Curves, sample: str) -> 
             axes.set_xlabel("")
     figure.align_ylabels()
     entries |= told(sample)
-    columns = len(results.species) + len(results.observable)
-    if not asked.names and columns > PANELS:
+    columns = len(_unlike(results)) if not asked.names else 0
+    if columns > PANELS:
         entries |= told(f"{PANELS} of {columns} columns")
     legend(figure, entries)
     return figure
 
 
 def _panels(results: Results, asked: Asked) -> list[Panel]:
-    chosen = list(asked.names) or in_order(results)[:PANELS]
+    chosen = list(asked.names) or _unlike(results)[:PANELS]
     for name in [*chosen, *(reference.name for reference in asked.references)]:
         results.find(name)
     _, scale = time_unit(float(results.time[-1]) if len(results.time) else 0.0)
@@ -91,6 +91,17 @@ def _panels(results: Results, asked: Asked) -> list[Panel]:
         own = tuple(reference for reference in asked.references if reference.name == name)
         panels.append(Panel(name, results.time / scale, is_count(results, name), own, scale))
     return panels
+
+
+def _unlike(results: Results) -> list[str]:
+    """Columns in their order, without those that are another one under a further name: a stage of one species. Means
+    that are the same at all times, to the bit, and move."""
+    found: dict[tuple[str, bytes], str] = {}
+    for name in in_order(results):
+        mean = column(results, name, "mean", "obs_mean")
+        moves = bool((mean != mean[:1, :1]).any())
+        found.setdefault((results.unit(name), mean.tobytes()) if moves else (name, b""), name)
+    return list(found.values())
 
 
 def column(results: Results, name: str, species: str, observable: str) -> Floats:
