@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ctcdyn.errors import CtcError, Exit, Problem, Status
+from ctcdyn.errors import Status
 from ctcdyn.estimates import Difference, Estimate
 from ctcdyn.followup import arm_index, clocks, event_index, was_followed, withheld
+from ctcdyn.quantiles import save_index
 from ctcdyn.rarity import Chance, mean_weight
 from ctcdyn.rarity import chance as chance_of
 from ctcdyn.store.layout import LEAF
@@ -66,19 +67,6 @@ class Computed:
     high: float
     n: int
     gain: float = math.nan
-
-
-def save_index(results: Results, time: float) -> int:
-    """Index of the save at `time` days. A time that was not saved is an error that names the nearest saved
-    one.
-    """
-    times = results.time
-    nearest = int(np.argmin(np.abs(times - time)))
-    if not math.isclose(times[nearest], time, rel_tol=1e-12, abs_tol=1e-9):
-        what = f"day {time:g} was not saved"
-        fix = f"the nearest save is day {times[nearest]:g}; add the time to simulate.save"
-        raise CtcError(Problem("R509", what, fix=fix), Exit.USAGE)
-    return nearest
 
 
 def mean(

@@ -33,6 +33,7 @@ from ctcdyn.store.virtual import Part
 if TYPE_CHECKING:
     from ctcdyn.followup import Survival
     from ctcdyn.incidence import Incidence
+    from ctcdyn.quantiles import Quantiles
 
 
 def open_results(path: str | os.PathLike[str]) -> Results:
@@ -95,6 +96,21 @@ class Results:
     def path(self) -> Path | None:
         """The file these results are read from."""
         return self._source.path if isinstance(self._source, FileArrays) else None
+
+    def check_shards(self) -> None:
+        """Raises CtcError (exit 6, R519), all at once, where shards that full paths are read from are not whole."""
+        if isinstance(self._source, FileArrays):
+            self._source.check_shards()
+
+    def sketch(self, arm: int, column: int) -> tuple[Array, NDArray[np.float64]]:
+        """How many values of a column (species, then observables) are in each bin, (T, B), and the edges (B + 1,).
+
+        Raises CtcError (R509) where they were not kept: only files have them.
+        """
+        if not isinstance(self._source, FileArrays) or self.schema.bin_edges is None:
+            fix = "open the file of a run with quantiles, or keep all paths"
+            raise CtcError(Problem("R509", "these results hold no counts in bins", fix=fix), Exit.USAGE)
+        return self._source.sketch(arm, column), self.schema.bin_edges
 
     def shards(self) -> Mapping[Part, Problem | None]:
         """The files that full paths are read from, each with what is wrong with it; empty where all is in one file."""
@@ -220,9 +236,13 @@ class Results:
         return self._floats("var")
 
     @property
-    def quantiles(self) -> NDArray[np.float64]:
-        """Quantiles over the valid trajectories of each arm, (Q, A, T, S), levels in `quantile`."""
-        return self._floats("quantiles")
+    def quantiles(self) -> Quantiles:
+        """Quantiles over the valid trajectories of each arm, (Q, A, T, S), levels in `quantile`; and, called with a
+        name, `quantiles("lungs", levels, time, arm, confidence)`, those of a species or observable with intervals.
+        """
+        from ctcdyn.quantiles import quantiles_of
+
+        return quantiles_of(self)
 
     @property
     def n_valid(self) -> NDArray[np.int64]:
@@ -318,41 +338,15 @@ class Results:
 
         Raises CtcError (exit 6, R519) where the file reads full paths from shards that are missing or changed.
         """
-        try:
-            import xarray
-        except ImportError:
-            raise _missing("xarray") from None
-        if isinstance(self._source, FileArrays):
-            self._source.check_shards()  # xarray would read NaN where one is missing
-            return xarray.open_dataset(self._source.path, engine="h5netcdf")
-        units = {name: self.schema.units(VARIABLES[name]) for name in self.names}
-        entries = {}
-        for name in self.names:
-            about = {"long_name": VARIABLES[name].meaning, **VARIABLES[name].attributes}
-            if units[name] is not None:
-                about["units"] = units[name]
-            entries[name] = (VARIABLES[name].axes, self[name], about)
-        coordinates = {name: entry for name, entry in entries.items() if name in COORDINATES}
-        variables = {name: entry for name, entry in entries.items() if name not in COORDINATES}
-        attributes = {"title": self.schema.title, "method": self.schema.method}
-        return xarray.Dataset(variables, coordinates, attributes)
+        from ctcdyn.exports import xarray_of
+
+        return xarray_of(self)
 
     def to_pandas(self) -> Any:
         """A pandas.DataFrame with one row a trajectory: identity, status, parameters, final state, events."""
-        try:
-            import pandas as pd
-        except ImportError:
-            raise _missing("pandas") from None
-        columns: dict[str, Array] = {}
-        for name in self.names:
-            axes = VARIABLES[name].axes
-            if axes == ("trajectory",) and name != "trajectory":
-                columns[name] = self[name]
-            elif len(axes) == 2 and axes[0] == "trajectory":
-                prefix = "" if name == "params" else f"{name}_"
-                for number, label in enumerate(self.schema.labels(axes[1])):
-                    columns[f"{prefix}{label}"] = self[name][:, number]
-        return pd.DataFrame(columns, index=pd.Index(self.trajectory, name="trajectory"))
+        from ctcdyn.exports import pandas_of
+
+        return pandas_of(self)
 
     def __repr__(self) -> str:
         schema = self.schema
@@ -386,8 +380,3 @@ class Results:
 
     def _ints(self, name: str) -> NDArray[np.int64]:
         return np.asarray(self[name], dtype=np.int64)
-
-
-def _missing(package: str) -> CtcError:
-    fix = f"python -m pip install {package}" + (" h5netcdf" if package == "xarray" else "")
-    return CtcError(Problem("R509", f"this needs {package}, which is not installed", fix=fix), Exit.USAGE)

@@ -51,6 +51,11 @@ class FileArrays(Mapping[str, Array]):
         with damage_reported(self.path):
             return np.asarray(dataset_of(self._file, name, self.path.parent)[start:stop])
 
+    def sketch(self, arm: int, column: int) -> Array:
+        """How many values of one column of the summary are in each bin, (T, B)."""
+        with damage_reported(self.path):
+            return np.asarray(self._file["summary_state/sketch_counts"][arm, :, column])
+
     def lesions(self, schema: Schema) -> Lesions:
         """The table of lesions; its columns are read when they are asked for."""
         with damage_reported(self.path):
