@@ -163,6 +163,18 @@ def test_the_band_is_exact_where_all_last_states_are_there() -> None:
     assert f" {plain(low)} to {plain(high)} " in text
 
 
+@pytest.mark.parametrize("low, shown", [(6e15, "6e+15 to above 1.8e+16"), (np.nan, "above 1.8e+16")])
+def test_what_lies_above_all_bins_is_told(low: float, shown: str) -> None:
+    whole = results()
+    arrays = {name: whole[name] for name in ("status", "n_valid", "p_extinct", "obs_mean", "obs_var")}
+    arrays |= {"mean": np.full((1, 3, 1), 5e19), "var": np.full((1, 3, 1), 1e36)}
+    arrays["quantiles"] = np.array([low, np.nan, np.nan])[:, None, None, None].repeat(3, axis=2)
+    text = summary(Results.from_arrays(whole.schema, arrays), SimpleNamespace(published=()))
+    row = next(line for line in text.splitlines() if line.startswith("  blood"))
+    assert shown in row
+    assert ("to above" in row) == np.isfinite(low)
+
+
 def of_an_ode(parameters: np.ndarray, rtol: float, *treatments: dict[str, object]) -> Results:
     """The results above as if an ODE solver had made them from these parameters, (N, 1)."""
     whole = results()

@@ -21,6 +21,7 @@ from ctcdyn.columns import chances, covariances, in_order, semantics
 from ctcdyn.errors import CtcError, Status
 from ctcdyn.fates import fate_table, fates_met
 from ctcdyn.outcomes import computed, first_passages, rare
+from ctcdyn.reduction import HIGHEST
 from ctcdyn.remarks import remarks
 from ctcdyn.scales import write_time
 from ctcdyn.wording import NEGLIGIBLE, NOTICE, Accuracy, accuracy, aligned, plain
@@ -164,9 +165,10 @@ def _at_the_end(results: Results, trusted: Accuracy) -> str:
         for name in names:
             c, prefix = results.find(name)[1], _table(results, name)
             least, shown = _least(results, name, a, trusted)
-            value, error = trusted.text(*_moments(results, prefix, (a, -1, c), n), least, shown)
+            middle, reach = _moments(results, prefix, (a, -1, c), n)
+            value, error = trusted.text(middle, reach, least, shown)
             band = bands[prefix] if n > 1 and not trusted.alike else None
-            spread = _spread(band[:, c], least if trusted.computed else 0.0) if band is not None else ""
+            spread = _spread(band[:, c], least if trusted.computed else 0.0, middle) if band is not None else ""
             unit = results.unit(name)
             counted = not prefix and "p_extinct" in results and not trusted.computed
             zeros = f"{100 * float(results.p_extinct[a, -1, c]):.3g} %" if counted else ""
@@ -203,12 +205,13 @@ def _least(results: Results, name: str, a: int, trusted: Accuracy) -> tuple[floa
     return NEGLIGIBLE * float(np.nanmax(largest, initial=0.0)), False
 
 
-def _spread(ends: NDArray[np.float64], least: float) -> str:
-    """A band as text; empty where an end is not known, as that of negative numbers."""
-    if np.isnan(ends).any():
-        return ""
+def _spread(ends: NDArray[np.float64], least: float, middle: float) -> str:
+    """A band about `middle` as text; empty where an end is not known, as that of negative numbers. What lies above all
+    bins is told so."""
     low, high = (0.0 if abs(x) < least else float(x) for x in ends)
-    return f"{plain(low)} to {plain(high)}"
+    if math.isnan(high) and (math.isfinite(low) or middle > 0):
+        return (f"{plain(low)} to " if math.isfinite(low) else "") + f"above {plain(2.0**HIGHEST)}"
+    return "" if math.isnan(low) or math.isnan(high) else f"{plain(low)} to {plain(high)}"
 
 
 def _bands(results: Results, a: int) -> NDArray[np.float64] | None:
