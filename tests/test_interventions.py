@@ -259,6 +259,9 @@ def test_check_explains_in_words(tmp_path: Path) -> None:
     code, out, err = command("check", write(tmp_path, text, "direct"), "--explain")
     assert code == 0, err
     words = " ".join(out.split())
+    lasting = write(tmp_path, text.replace('duration = "2 days"\n', ""), "direct")
+    longer = " ".join(command("check", lasting, "--explain")[1].split())
+    assert "growth times 0.5 for good, and again each time" in longer
     for said in (
         "once tumor >= 60 cells",
         "tumor becomes 0.1 * tumor",

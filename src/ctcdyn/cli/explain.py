@@ -205,6 +205,8 @@ def _what(x: Treatment) -> str:
     """What one application does, in words."""
     changes = [f"{name} becomes {value}" for name, value in x.set.items()]
     lasting = f" for {number(x.duration)} days" if x.duration is not None else ""
+    if x.duration is None and (x.every is not None or x.repeat):
+        lasting = " for good, and again each time"
     changes += [f"{name} times {value}{lasting}" for name, value in x.scale.items()]
     return ", ".join(changes)
 
