@@ -190,7 +190,7 @@ INDEPENDENT = [
     ("seed = 42", "sed = 42", "C102"),
     ("replicates = 2", "replicates = true", "C104"),
     ("patients = 10", "patients = 0", "C105"),
-    ('design = "random"', 'design = "lhs"', "C108"),
+    ('design = "random"', 'design = "lhs"', "C105"),
     ("cv = 0.5", "cv = nan", "C106"),
     ('high = "0.2 /day"', 'high = "9 /day"', "M306"),
     ("low = 1e5", "low = -1", "C115"),

@@ -45,7 +45,7 @@ def refuse(folder: Path, study: str = STUDY, model: str = MODEL) -> CtcError:
 def test_the_right_texts_are_right(tmp_path: Path) -> None:
     study, resolved = prepare(write(tmp_path))
     assert study.count == 20
-    assert [draw.dist for draw in resolved.draws] == ["uniform", "lognormal", "loguniform"]
+    assert [draw.dist for draw in resolved.cohort.draws] == ["uniform", "lognormal", "loguniform"]
 
 
 def test_the_right_interventions_are_right(tmp_path: Path) -> None:

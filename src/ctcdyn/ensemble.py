@@ -22,8 +22,10 @@ from ctcdyn.codegen.leaves import leaf_functions
 from ctcdyn.draws import fill, is_drawn
 from ctcdyn.harvest import Finished, RangeResult
 from ctcdyn.lesions import Colonies
+from ctcdyn.model.cohort import Cohort
 from ctcdyn.model.network import Network
-from ctcdyn.patients import Drawn, masks, value_rows
+from ctcdyn.model.quantiles import Draw
+from ctcdyn.patients import masks, value_rows
 from ctcdyn.reduction import LEAF, Histogram, Sparse, Tree, bins, sketch_bits
 
 OPEN_BYTES = 64 << 20  # of open leaves in one worker
@@ -50,8 +52,8 @@ class Ensemble:
     seed: int
     count: int
     times: NDArray[np.float64]
-    draws: Sequence[Drawn] = ()
-    lesion_draws: Sequence[Drawn] = ()  # of each lesion, in the place of its patient's
+    cohort: Cohort = field(default_factory=Cohort)
+    lesion_draws: Sequence[Draw] = ()  # of each lesion, in the place of its patient's
     lesion_table: bool = False  # every lesion is a row of the result
     values: NDArray[np.float64] | None = None  # (count, P): parameters of each trajectory, instead of draws
     replicates: int = 1
@@ -215,7 +217,7 @@ def _values(ensemble: Ensemble, span: Range) -> NDArray[np.float64]:
     network = ensemble.network
     if ensemble.values is None:
         rows = value_rows(
-            network, ensemble.seed, ensemble.draws, ensemble.given, ensemble.arms, ensemble.replicates,
+            network, ensemble.seed, ensemble.cohort, ensemble.given, ensemble.arms, ensemble.replicates,
             span.first, span.count,
         )  # fmt: skip
         return _scheduled(ensemble, span, rows)

@@ -96,6 +96,8 @@ CODES: dict[str, str] = {
     "C120": "a fate that cannot be drawn more often",
     "C121": "a treatment that is never given",
     "C122": "fates that cannot be counted",
+    "C123": "a table of patients cannot be used",
+    "C124": "correlations that cannot be",
     "U201": "a quantity has the wrong dimension",
     "U202": "unknown unit",
     "U203": "not a quantity",

@@ -3,57 +3,67 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ctcdyn.codegen.layout import extra_values, given_column
 from ctcdyn.codegen.leaves import leaf_functions
+from ctcdyn.designs import latin_hypercube, sobol, within
+from ctcdyn.model.cohort import Cohort
 from ctcdyn.model.expr import evaluate
 from ctcdyn.model.network import Network
+from ctcdyn.model.quantiles import Draw, quantile
+
+_ENDS = (-8.3, 8.3)  # of a standard normal: nearer to 0 than model.quantiles.FARTHEST
 
 
-class Drawn(Protocol):
-    """How one parameter differs between patients (ctcdyn.model.resolve.Draw)."""
-
-    @property
-    def parameter(self) -> int: ...
-    @property
-    def dist(self) -> str: ...
-    @property
-    def a(self) -> float: ...
-    @property
-    def b(self) -> float: ...
-
-
-def draw_values(seed: int, draws: Sequence[Drawn], patients: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Drawn parameters of consecutive patients, (n, D) in base units, by inversion of addressed uniforms."""
-    uniforms = np.empty((len(patients), len(draws)))
-    leaf_functions().draw_uniforms(
-        np.uint64(seed).astype(np.int64), int(patients[0]), leaf_functions().DRAWS, uniforms
-    )
-    return shaped(uniforms, draws)
+def drawn_rows(seed: int, cohort: Cohort, patients: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Values of consecutive patients for `cohort.varied`, (n, D) in base units: drawn, then those of the table."""
+    parts = []
+    if cohort.draws:
+        uniforms = np.empty((len(patients), len(cohort.draws)))
+        leaf_functions().draw_uniforms(
+            np.uint64(seed).astype(np.int64), int(patients[0]), leaf_functions().DRAWS, uniforms
+        )
+        if cohort.design == "latin_hypercube":
+            uniforms = latin_hypercube(seed, patients, cohort.patients, uniforms)
+        elif cohort.design == "sobol":
+            uniforms = within(sobol(patients, len(cohort.draws), seed))
+        parts.append(shaped(uniforms, cohort.draws, cohort.factor))
+    if cohort.columns:
+        parts.append(cohort.table[patients % len(cohort.table)])
+    return np.concatenate(parts, axis=1)
 
 
-def shaped(uniforms: NDArray[np.float64], draws: Sequence[Drawn]) -> NDArray[np.float64]:
-    """Uniforms (n, D) as values of these distributions, by inversion."""
-    columns = []
-    for column, draw in zip(uniforms.T, draws, strict=True):
-        if draw.dist in ("normal", "lognormal"):
-            from scipy.special import ndtri
+def shaped(
+    uniforms: NDArray[np.float64], draws: Sequence[Draw], factor: Sequence[Sequence[float]] = ()
+) -> NDArray[np.float64]:
+    """Uniforms (n, D) as values of these distributions, by inversion.
 
-            x = draw.a + draw.b * ndtri(column)
-        else:
-            x = draw.a + (draw.b - draw.a) * column
-        columns.append(np.exp(x) if draw.dist.startswith("log") else x)
+    `factor`: rows of the Cholesky factor of the correlations of the normals behind them (a Gaussian copula).
+    """
+    if not factor:
+        return np.stack([quantile(draw, u) for u, draw in zip(uniforms.T, draws, strict=True)], axis=1)
+    from scipy.special import ndtr, ndtri
+
+    normals, columns = ndtri(uniforms.T), []
+    for row, u, draw in zip(factor, uniforms.T, draws, strict=True):
+        if not any(row[:-1]):
+            columns.append(quantile(draw, u))
+            continue
+        z = row[0] * normals[0]
+        for share, other in zip(row[1:], normals[1:], strict=False):  # a product of matrices sums in any order
+            z = z + share * other
+        z = np.clip(z, *_ENDS)
+        columns.append(quantile(draw, within(ndtr(z)), z))
     return np.stack(columns, axis=1)
 
 
 def value_rows(
     network: Network,
     seed: int,
-    draws: Sequence[Drawn],
+    cohort: Cohort,
     given: NDArray[np.bool_] | None,
     arms: int,
     replicates: int,
@@ -68,16 +78,16 @@ def value_rows(
     base = np.concatenate([network.parameter_values(), list(extra.values())])
     if given is not None and arms == 1:
         base[masks(network, extra)] = given[0]
-    if not draws and arms == 1:
+    if not cohort.varied and arms == 1:
         return np.ascontiguousarray(base[None, :])
     rows = np.repeat(base[None, :], count, axis=0)
     ids = np.arange(first, first + count)
     if given is not None and arms > 1:
         rows[:, masks(network, extra)] = given[ids % arms]
-    if draws:
+    if cohort.varied:
         of = ids // (replicates * arms)
-        drawn = draw_values(seed, draws, np.arange(of[0], of[-1] + 1))
-        rows[:, [draw.parameter for draw in draws]] = drawn[of - of[0]]
+        drawn = drawn_rows(seed, cohort, np.arange(of[0], of[-1] + 1))
+        rows[:, cohort.varied] = drawn[of - of[0]]
     return rows
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
 from typing import TYPE_CHECKING
 
@@ -15,8 +14,8 @@ from ctcdyn.model.pages import ASSUMED, is_assumed
 if TYPE_CHECKING:
     from ctcdyn.config import Study
     from ctcdyn.config.interventions import Event, Treatment
-    from ctcdyn.model.load import Draw, Resolved
     from ctcdyn.model.network import Network, Observable, Parameter
+    from ctcdyn.model.resolve import Resolved
 
 
 def explain_model(network: Network) -> None:
@@ -121,15 +120,7 @@ def explain_study(resolved: Resolved, study: Study) -> None:
 
     network = resolved.network
     explain_model(network)
-    if resolved.draws:
-        rows = [(network.parameters[d.parameter], d) for d in resolved.draws]
-        show_table(
-            "drawn for each patient", ("name", "law", "unit"), [(p.name, _law(d), p.unit) for p, d in rows]
-        )
     if network.lesion is not None:
-        if resolved.lesion_draws:
-            rows = [(network.parameters[d.parameter], d) for d in resolved.lesion_draws]
-            show_table("drawn for each lesion", ("name", "law", "unit"), [(p.name, _law(d), p.unit) for p, d in rows])
         reaching = ", ".join(x.name for x in lesion_network(network).treatments[1:])
         print(f"lesions:    each run with {study.lesion.method}; treatments that reach them: {reaching or 'none'}")
     explain_interventions(study)
@@ -215,17 +206,6 @@ def _clock(x: Event) -> str:
     """What an event is measured from and waits for, in words."""
     start = x.clock if x.clock is not None else "the start"
     return start if x.after in (None, x.clock) else f"{start}, not before {x.after}"
-
-
-def _law(draw: Draw) -> str:
-    """A distribution in the parameter's own unit."""
-    if draw.dist == "normal":
-        return f"normal, mean {number(draw.a)}, sd {number(draw.b)}"
-    if draw.dist == "lognormal":
-        return f"lognormal, median {number(math.exp(draw.a))}, sigma of the logarithm {number(draw.b)}"
-    if draw.dist == "uniform":
-        return f"uniform, {number(draw.a)} to {number(draw.b)}"
-    return f"loguniform, {number(math.exp(draw.a))} to {number(math.exp(draw.b))}"
 
 
 def _initial(initial: Expr, value: float) -> str:

@@ -258,12 +258,14 @@ def check(
     from ctcdyn.model.deadlines import warn_of_late
 
     warn_of_late(study, resolved)
+    from ctcdyn.cli.cohorts import explain_patients
     from ctcdyn.cli.explain import explain_assumed, explain_study
 
     if explain:
         explain_study(resolved, study)
     method, _ = _chosen(study, resolved.network)
     print(f"ok  study {file}: {_line(study, resolved.network, method)}")
+    explain_patients(resolved, study)
     explain_assumed(resolved.network, sources=explain)
     if all_alike(study, resolved, method):
         print(_ALIKE.format(study.count // len(study.arms), " of an arm" if len(study.arms) > 1 else ""))
@@ -285,7 +287,7 @@ def all_alike(study: Study, resolved: Resolved, method: str) -> bool:
     """Whether the study asks for many trajectories that can only be the same: an ODE in which nothing is drawn."""
     from ctcdyn.model.resolve import semantics_of
 
-    drawn = resolved.draws or any(x.jitter or x.adherence is not None for x in study.treatment)
+    drawn = resolved.cohort.varied or any(x.jitter or x.adherence is not None for x in study.treatment)
     drawn = drawn or any(x.use == "sample" for x in resolved.network.observables)
     return study.count > len(study.arms) and not drawn and semantics_of(study, method) in ("ode", "backward", "moments")
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ctcdyn.config.draws import Distribution, Population
+from ctcdyn.config.cohorts import with_cohort
+from ctcdyn.config.draws import Column, Correlation, Distribution, Population
 from ctcdyn.config.inheritance import Override, apply_overrides, read_merged
 from ctcdyn.config.problems import UNKNOWN_MODEL, validate
 from ctcdyn.config.regimens import with_regimens
@@ -30,6 +31,8 @@ from ctcdyn.places import Document
 
 __all__ = [
     "UNKNOWN_MODEL",
+    "Column",
+    "Correlation",
     "Distribution",
     "Ensemble",
     "Limits",
@@ -74,6 +77,8 @@ def read_study(
         return None, [_is_a_model(document)]
     document, problems = apply_overrides(document, overrides)
     document, wrong = with_regimens(document)
+    problems += wrong
+    document, wrong = with_cohort(document)
     problems += wrong
     _name_output(document, path)
     study, more = validate(document)

@@ -22,7 +22,6 @@ LATER: dict[KeyPath, str] = {
     ("sensitivity",): "sensitivity analysis",
     ("cluster",): "cluster jobs",
     ("quantity",): "derived quantities of a sweep",
-    ("population", "correlation"): "correlated parameters",
     ("ensemble", "common_random_numbers"): "unpaired arms; arms are paired",
     ("output", "report"): "the HTML report",
 }
@@ -184,7 +183,7 @@ def _example(path: KeyPath) -> str:
         ("output", "file"): 'write file = "study.h5"',
     }
     if len(path) == 4 and path[-1] == "dist":
-        return 'write dist = "lognormal" (or normal, uniform, loguniform)'
+        return 'write dist = "lognormal" (or normal, gamma, beta, uniform, loguniform)'
     return examples.get(path, "see `ctcdyn init` for an example")
 
 
@@ -211,7 +210,7 @@ def _tables(model: type[BaseModel], path: tuple[str, ...]) -> list[tuple[str, ..
     found = []
     for name, field in model.model_fields.items():
         inner = _model_in(field.annotation)
-        if inner is not None and name != "draw":
+        if inner is not None and name not in ("draw", "table"):
             found += [(*path, name), *_tables(inner, (*path, name))]
     return found
 

@@ -14,13 +14,14 @@ from typing import Any, NoReturn
 from pydantic import BaseModel
 from pydantic_core import PydanticCustomError
 
-from ctcdyn.errors import CtcError
+from ctcdyn.errors import CtcError, nearest
 from ctcdyn.places import describe
 from ctcdyn.units import TIME, parse_quantity
 
 NUMBER_OR_TEXT: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string"}]}
 
 COUNT_LIMIT = 2**53  # ids and counts are exact in every part of the result file
+DESIGNS = ("random", "latin_hypercube", "sobol")  # of a population
 SHORTEST_WINDOW = 1e-6  # days, a tenth of a second: no rate of a biological clock changes within it
 _TEXT_LIMIT = 10_000  # characters: initial values may be expressions, and those have this limit
 _BYTES = {
@@ -161,10 +162,10 @@ def rising(code: str) -> Callable[[tuple[float, ...]], tuple[float, ...]]:
 
 def known_design(value: str) -> str:
     """The design of a population."""
-    if value in ("lhs", "sobol"):
-        refuse("C108", f'design = "{value}" is not in this version', 'write design = "random"')
-    if value != "random":
-        refuse("C105", f'unknown design "{value[:100]}"', 'this version has design = "random"')
+    if value not in DESIGNS:
+        near = "latin_hypercube" if value == "lhs" else nearest(value, DESIGNS)
+        fix = f'did you mean "{near}"?' if near else f"designs are {', '.join(DESIGNS)}"
+        refuse("C105", f'unknown design "{value[:100]}"', fix)
     return value
 
 

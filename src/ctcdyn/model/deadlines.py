@@ -89,7 +89,7 @@ def _due(x: Treatment, resolved: Resolved, start: float) -> float:
     if x.at is None or isinstance(x.at, float | int):
         return start if x.at is None else float(x.at)
     network = resolved.network
-    drawn = {network.parameters[draw.parameter].name for draw in resolved.draws}
+    drawn = {network.parameters[q].name for q in resolved.cohort.varied}
     drawn |= {network.parameters[q].name for y in network.treatments for q, _ in y.scale}
     drawn |= {p.name for p in network.parameters if p.expr is not None} if drawn else set()
     if is_condition(x.at) or names(x.at) & drawn:

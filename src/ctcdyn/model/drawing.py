@@ -3,94 +3,117 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Literal
 
 from ctcdyn.config import Distribution
 from ctcdyn.model.definitions import in_base
 from ctcdyn.model.network import Network, Parameter, derived_is_fixed, unknown_name
+from ctcdyn.model.quantiles import LEAST, Draw, kept, support
 from ctcdyn.model.reader import Reader
+from ctcdyn.units import DIMENSIONLESS
 
-Dist = Literal["normal", "lognormal", "uniform", "loguniform"]
-
-# No draw is further out than this many standard deviations: by inversion of a 53-bit uniform the largest is
-# 8.29, by the polar method sqrt(2 log 2^53) = 8.57. Bounds that hold this much hold every draw there will be.
-FARTHEST = 8.6
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """How a parameter differs from patient to patient, in base units.
-
-    a, b: normal mean, sd; lognormal mean and sd of the logarithm; uniform low, high; loguniform log low,
-    log high.
-    """
-
-    parameter: int
-    dist: Dist
-    a: float
-    b: float
+_QUANTITIES = ("mean", "sd", "median", "scale", "low", "high")
 
 
 def read_draw(
-    reader: Reader, path: tuple[str, str, str], given: Distribution, network: Network
+    reader: Reader,
+    path: tuple[str, str, str],
+    given: Distribution,
+    network: Network,
+    also: dict[str, str] | None = None,
 ) -> Draw | None:
-    """The draw of one parameter; what is wrong with it is noted."""
+    """The draw of one parameter; what is wrong with it is noted. `also`: names that stand for other parameters."""
     name = path[-1]
     place = reader.document.place(*path)
     by_name = {item.name: item for item in network.parameters}
     shown = ".".join(path)
-    if name not in by_name:
-        reader.problems.append(unknown_name("parameter", name, network.parameter_names, place, shown))
+    item = by_name.get((also or {}).get(name, name))
+    if item is None:
+        known = (*network.parameter_names, *(network.species_names if also is not None else ()))
+        reader.problems.append(unknown_name("parameter", name, known, place, shown))
         return None
-    item = by_name[name]
     if item.expr is not None:
         reader.problems.append(derived_is_fixed(item, by_name, place, shown))
         return None
     values: dict[str, float] = {}
-    for key in ("mean", "sd", "median", "low", "high"):
-        if getattr(given, key) is None:
-            continue
+    asked = [key for key in _QUANTITIES if getattr(given, key) is not None]
+    for key in asked:
         quantity = reader.quantity((*path, key))
         value = in_base(reader, (*path, key), quantity, item) if quantity is not None else None
         if value is not None:
             values[key] = value
-    if any(
-        getattr(given, key) is not None and key not in values
-        for key in ("mean", "sd", "median", "low", "high")
-    ):
+    if len(values) < len(asked):
         return None
-    draw = _parameters_of(reader, path, given, values, network.index(name))
+    draw = _parameters_of(reader, path, given, values, item, network.index(item.name))
     return draw if draw is not None and _within(reader, path, draw, item) else None
 
 
 def _parameters_of(
-    reader: Reader, path: tuple[str, str, str], given: Distribution, values: dict[str, float], position: int
+    reader: Reader,
+    path: tuple[str, str, str],
+    given: Distribution,
+    values: dict[str, float],
+    item: Parameter,
+    position: int,
 ) -> Draw | None:
-    if given.dist == "normal":
-        if values["sd"] <= 0:
-            reader.note(
-                "C115", f"sd must be above 0, not {values['sd']:g}", (*path, "sd"), "write a positive sd"
-            )
+    """The draw in numbers; None where one of them cannot be."""
+    for key, why in (("sd", ""), ("median", "a lognormal is positive: "), ("scale", "a gamma is positive: ")):
+        if values.get(key, 1.0) <= 0:
+            what = f"{key} must be above 0, not {values[key]:g}"
+            reader.note("C115", what, (*path, key), f"{why}write a positive {key}")
             return None
-        return Draw(position, "normal", values["mean"], values["sd"])
-    if given.dist == "lognormal":
-        if values["median"] <= 0:
-            fix = "a lognormal is positive: write a positive median"
-            reader.note("C115", f"median must be above 0, not {values['median']:g}", (*path, "median"), fix)
-            return None
-        return Draw(position, "lognormal", math.log(values["median"]), _sigma(given))
-    low, high = values["low"], values["high"]
+    low, high = values.get("low", -math.inf), values.get("high", math.inf)
     if not low < high:
         reader.note("C115", f"low ({low:g}) must be below high ({high:g})", (*path, "high"), "swap them")
         return None
     if given.dist == "uniform":
         return Draw(position, "uniform", low, high)
-    if low <= 0:
-        fix = "a loguniform is positive: write a low above 0"
-        reader.note("C115", f"low must be above 0, not {low:g}", (*path, "low"), fix)
+    if given.dist == "loguniform":
+        if low <= 0:
+            fix = "a loguniform is positive: write a low above 0"
+            reader.note("C115", f"low must be above 0, not {low:g}", (*path, "low"), fix)
+            return None
+        return Draw(position, "loguniform", math.log(low), math.log(high))
+    if given.dist == "beta":
+        assert given.alpha is not None
+        assert given.beta is not None
+        if len(values) < 2 and item.dimension != DIMENSIONLESS:
+            what = f"{item.name} has the unit {item.declared}, and a beta without ends goes from 0 to 1"
+            reader.note("C115", what, path, "write low and high with their unit")
+            return None
+        low, high = values.get("low", 0.0), values.get("high", 1.0)
+        if not low < high:
+            reader.note("C115", f"low ({low:g}) must be below high ({high:g})", path, "give both ends")
+            return None
+        return Draw(position, "beta", given.alpha, given.beta, low, high)
+    draw = _cut(given, values, position, low, high)
+    if draw is None or kept(draw) < LEAST:
+        what = (
+            f"less than {LEAST:g} of this {given.dist} lies between low and high"
+            if draw
+            else "mean must be above 0"
+        )
+        key = "mean" if draw is None else "low" if "low" in values else "high"
+        reader.note(
+            "C115",
+            what,
+            (*path, key),
+            "cut off less" if draw else "a gamma is positive: write a positive mean",
+        )
         return None
-    return Draw(position, "loguniform", math.log(low), math.log(high))
+    return draw
+
+
+def _cut(
+    given: Distribution, values: dict[str, float], position: int, low: float, high: float
+) -> Draw | None:
+    """A normal, lognormal or gamma between two ends; None for a gamma with a mean that is not positive."""
+    if given.dist == "normal":
+        return Draw(position, "normal", values["mean"], values["sd"], low, high)
+    if given.dist == "lognormal":
+        return Draw(position, "lognormal", math.log(values["median"]), _sigma(given), low, high)
+    assert given.shape is not None
+    scale = values["scale"] if "scale" in values else values["mean"] / given.shape
+    return Draw(position, "gamma", given.shape, scale, low, high) if scale > 0 else None
 
 
 def _sigma(given: Distribution) -> float:
@@ -100,18 +123,6 @@ def _sigma(given: Distribution) -> float:
         return math.log(given.gsd)
     assert given.cv is not None
     return math.sqrt(math.log1p(given.cv * given.cv))  # cv^2 = exp(sigma^2) - 1
-
-
-def support(draw: Draw) -> tuple[float, float]:
-    """Smallest and largest value that a draw can give, in base units."""
-    if draw.dist == "uniform":
-        return draw.a, draw.b
-    if draw.dist == "normal":
-        return draw.a - FARTHEST * draw.b, draw.a + FARTHEST * draw.b
-    reach = FARTHEST * draw.b if draw.dist == "lognormal" else 0.0
-    low, high = draw.a - reach, draw.a + reach if draw.dist == "lognormal" else draw.b
-    # exp(log(x)) may miss x by rounding: a bound that is touched is not left
-    return math.exp(low), math.exp(high) if high < 709.0 else math.inf
 
 
 def _within(reader: Reader, path: tuple[str, str, str], draw: Draw, item: Parameter) -> bool:
@@ -131,6 +142,6 @@ def _within(reader: Reader, path: tuple[str, str, str], draw: Draw, item: Parame
     where = f" ({item.place.file}:{item.place.line})" if item.place is not None else ""
     fix = f"draw from a narrower range, or widen the bounds in the model{where}"
     if draw.dist == "normal" and item.bounds[0] >= 0 > low:
-        fix = f"use a lognormal, which is positive, or {fix}"
+        fix = f"cut it off with low = {item.bounds[0]:g}, use a lognormal, which is positive, or {fix}"
     reader.note("M306", what, path, fix)
     return False

@@ -18,7 +18,6 @@ from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.colony import lesion_network
 from ctcdyn.model.composed import Composition, compose, is_composed
 from ctcdyn.model.definitions import check_initial_unit, read_parameters, read_tests
-from ctcdyn.model.drawing import Draw
 from ctcdyn.model.expr import names
 from ctcdyn.model.fluctuations import read_noises
 from ctcdyn.model.lesion import read_lesion
@@ -30,7 +29,7 @@ from ctcdyn.model.readings import group_readings, read_observables, read_publish
 from ctcdyn.model.resolve import Resolved, read_resolved, resolve
 from ctcdyn.places import describe, read_document
 
-__all__ = ["Draw", "Resolved", "check_rates", "load_model", "prepare", "read_model", "resolve"]
+__all__ = ["Resolved", "check_rates", "load_model", "prepare", "read_model", "resolve"]
 
 LIMITS = {
     "species": 1000,

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ctcdyn import plugins
 from ctcdyn.config import Study
 from ctcdyn.config.tables import QUANTILES
 from ctcdyn.errors import CtcError, Place, Problem
+from ctcdyn.model.cohort import Cohort, read_cohort
 from ctcdyn.model.colony import FOUNDING, lesion_problems, no_founders
 from ctcdyn.model.definitions import check_initial_unit, read_parameter_value, shown_unit
-from ctcdyn.model.drawing import Draw, read_draw
+from ctcdyn.model.drawing import read_draw
 from ctcdyn.model.expr import Expr, Number, derivative, evaluate
 from ctcdyn.model.fates import with_fates
 from ctcdyn.model.fluctuations import noise_problems
 from ctcdyn.model.importance import method_problems, read_tilted, share_problems
 from ctcdyn.model.interventions import read_interventions
 from ctcdyn.model.network import Network, first_of_group, unknown_name
+from ctcdyn.model.quantiles import Draw
 from ctcdyn.model.rates import parts_of_cells
 from ctcdyn.model.reader import Reader
 from ctcdyn.units import UnitError, parse_quantity, parse_unit
@@ -26,10 +28,10 @@ from ctcdyn.units import UnitError, parse_quantity, parse_unit
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What runs: the network with the study's numbers, and the draws in order of parameters."""
+    """What runs: the network with the study's numbers, its patients, and the draws of lesions."""
 
     network: Network
-    draws: tuple[Draw, ...] = ()
+    cohort: Cohort = field(default_factory=Cohort)
     lesion_draws: tuple[Draw, ...] = ()  # of each lesion, in the place of its patient's
 
 
@@ -62,11 +64,7 @@ def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Proble
         changed, problems = with_fates(changed, study.place("output", "fates"))
         reader.problems += problems
     changed = _pin(reader, study, changed)
-    draws = []
-    for name, distribution in study.population.draw.items() if study.population is not None else ():
-        draw = read_draw(reader, ("population", "draw", name), distribution, changed)
-        if draw is not None:
-            draws.append(draw)
+    changed, cohort = read_cohort(reader, study, changed)
     of_lesions = []
     for name, distribution in study.lesion.draw.items():
         draw = read_draw(reader, ("lesion", "draw", name), distribution, changed)
@@ -85,8 +83,8 @@ def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Proble
     if study.output.lesions and network.lesion is None:
         what = f"output.lesions: {network.name} declares no lesions, so there is no table of them"
         reader.note("C119", what, ("output", "lesions"), "leave it out, or take a model with [lesion]")
-    drawn, of_each = (tuple(sorted(x, key=lambda draw: draw.parameter)) for x in (draws, of_lesions))
-    return Resolved(changed, drawn, of_each), reader.problems
+    of_lesions.sort(key=lambda draw: draw.parameter)
+    return Resolved(changed, cohort, tuple(of_lesions)), reader.problems
 
 
 def _tilted(reader: Reader, study: Study, network: Network) -> Network:
