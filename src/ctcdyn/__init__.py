@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ctcdyn.config import load_study
     from ctcdyn.controls import controlled
     from ctcdyn.errors import CtcError
+    from ctcdyn.markers import prognosis
     from ctcdyn.results import Results
     from ctcdyn.results import open_results as open
     from ctcdyn.simulation import Model, load_model
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["CtcError", "Model", "Results", "__version__", "controlled", "load_model", "load_study", "open", "run"]
+__all__ = [
+    "CtcError", "Model", "Results", "__version__", "controlled", "load_model", "load_study", "open", "prognosis", "run",
+]  # fmt: skip
 
 _HOME = {
     "CtcError": ("ctcdyn.errors", "CtcError"),
@@ -35,6 +38,7 @@ _HOME = {
     "load_model": ("ctcdyn.simulation", "load_model"),
     "load_study": ("ctcdyn.config", "load_study"),
     "open": ("ctcdyn.results", "open_results"),
+    "prognosis": ("ctcdyn.markers", "prognosis"),
     "run": ("ctcdyn.study", "run"),
 }
 
