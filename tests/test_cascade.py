@@ -174,7 +174,7 @@ def test_the_claims_of_the_page_hold_at_the_default() -> None:
 
 
 def test_the_claims_of_the_page_over_ranges() -> None:
-    """60 draws here; the 1000 of docs/published.md by `python tests/test_cascade.py`."""
+    """60 draws here; the 1000 of docs/claims.md by `python tests/test_cascade.py`."""
     found = shares("cascade_human", 60, 4.19e9)
     assert {claim for claim, share in found.items() if share < 0.6} == set()
 

@@ -38,7 +38,7 @@ OPTIONS = {
     "submit": {"--shards", "--folder", "--set", "--time", "--cpus", "--memory", "--partition", "--print"},
     "status": {"--json"},
     "doctor": set(),
-    "selftest": set(),
+    "selftest": {"--published", "--output"},
 }
 
 

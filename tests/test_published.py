@@ -203,7 +203,7 @@ def test_table_of_human_breast_sizes(tmp_path: Path) -> None:
     assert_allclose(rows[-5:], printed, rtol=0.02)
 
 
-# ---- docs/published.md ----------------------------------------------------------------------------
+# ---- docs/claims.md -------------------------------------------------------------------------------
 def test_figures_that_were_not_used() -> None:
     """Predictions of human_breast_min, by SciPy; `backward` meets it elsewhere (test_the_table_of_relapses)."""
     got = [oracles.bottleneck(n, 8.0, 2.0) for n in (1, 10, 18, 19, 20)]
@@ -220,15 +220,15 @@ def test_figures_that_were_not_used() -> None:
             assert later == pytest.approx({20.0: 0.059, 51.7: 0.070}[doubling], abs=5e-4)
 
 
-def test_the_page_of_published_figures_names_tests_that_exist() -> None:
-    page = (ROOT / "docs/published.md").read_text(encoding="utf-8")
+def test_the_page_of_claims_names_tests_that_exist() -> None:
+    page = (ROOT / "docs/claims.md").read_text(encoding="utf-8")
     lists, _, claims = page.partition("## What the page claims")
     assert "tests/test_cascade.py" in claims
     rows = [line for line in lists.splitlines() if line.startswith("| ") and not line.startswith(("| result", "|---"))]
-    assert len(rows) >= 19
+    assert len(rows) >= 13
     for row in rows:
         found = re.findall(r"`(tests/\w+\.py)::(\w+)`", row)
-        assert found, row
+        assert found or row.endswith("| the same |"), row
         for file, name in found:
             assert f"\ndef {name}(" in (ROOT / file).read_text(encoding="utf-8"), name
 

@@ -15,9 +15,11 @@ from ctcdyn.model.load import prepare
 from wrong_inputs import MODEL, STUDY, Case
 from wrong_interventions import INTERVENTIONS, RIGHT
 from wrong_models import MODEL_KEYS, REACTIONS
+from wrong_published import PUBLISHED
+from wrong_published import RIGHT as RIGHT_PUBLISHED
 from wrong_studies import STUDY_KEYS, STUDY_VALUES, SYNTAX
 
-CASES = [*SYNTAX, *STUDY_KEYS, *STUDY_VALUES, *INTERVENTIONS, *MODEL_KEYS, *REACTIONS]
+CASES = [*SYNTAX, *STUDY_KEYS, *STUDY_VALUES, *INTERVENTIONS, *PUBLISHED, *MODEL_KEYS, *REACTIONS]
 
 
 def write(folder: Path, study: str = STUDY, model: str = MODEL) -> Path:
@@ -55,6 +57,17 @@ def test_the_right_interventions_are_right(tmp_path: Path) -> None:
     assert study.given == ((True, False), (True, True))
     assert [treatment.name for treatment in resolved.network.treatments] == ["resection", "chemo"]
     assert [observable.name for observable in resolved.network.observables][-2:] == ["relapse", "late"]
+
+
+def test_the_right_figures_are_right(tmp_path: Path) -> None:
+    _, resolved = prepare(write(tmp_path, STUDY.replace("[simulate]\n", RIGHT_PUBLISHED, 1)))
+    first, second = resolved.figures
+    assert [(x.name, x.of, x.at, x.arm, x.event, x.factor) for x in (*first.readings, *second.readings)] == [
+        ("early", "per_tube", 3.0, None, False, 1.0),
+        ("late", "ctc", None, "control", False, 1.0),
+    ]
+    assert first.numbers == (("dose", 5.0),)
+    assert second.table.counts == (3, 10)
 
 
 def test_the_table_is_long_enough() -> None:

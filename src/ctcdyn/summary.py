@@ -21,6 +21,7 @@ from ctcdyn.columns import chances, covariances, in_order, semantics
 from ctcdyn.errors import CtcError, Status
 from ctcdyn.fates import fate_table, fates_met
 from ctcdyn.outcomes import computed, first_passages, rare
+from ctcdyn.published import Judged, listed
 from ctcdyn.reduction import HIGHEST
 from ctcdyn.remarks import remarks
 from ctcdyn.scales import write_time
@@ -64,12 +65,17 @@ def _mean(results: Results, item: Published) -> Estimate | None:
         return None
 
 
-def summary(results: Results, network: Network, scaled: Collection[str] | None = None) -> str:
-    """The result block that `ctcdyn run` prints. `scaled`: parameters that treatments change; without it no remarks."""
+def summary(
+    results: Results, network: Network, scaled: Collection[str] | None = None, judged: Sequence[Judged] = ()
+) -> str:
+    """The result block that `ctcdyn run` prints. `scaled`: parameters that treatments change; without it no remarks.
+    `judged`: figures of the study, in the place of those of the model."""
     blocks = [_counts(results)]
     trusted = accuracy(results)
     rows = compare(results, network.published)
-    if rows:
+    if judged:
+        blocks.append(listed(judged))
+    elif rows:
         blocks.append(_published(rows, trusted))
     if results.schema.weighted:
         blocks.append(rare(results))

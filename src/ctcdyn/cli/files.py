@@ -76,7 +76,7 @@ def replay(
     found = replay_every(file, trajectory, dense)
     print(replay_text(found))
     if output is not None:
-        from ctcdyn.cli.studies import write_new
+        from ctcdyn.cli.screen import write_new
 
         write_new(output, csv_text(found))
         print(f"wrote    {output}")

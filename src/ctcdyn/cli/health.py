@@ -14,6 +14,9 @@ import tempfile
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 PACKAGES = (
     "numpy",
@@ -178,8 +181,23 @@ def is_writable(folder: Path) -> bool:
         return False
 
 
-def selftest() -> None:
+def selftest(
+    published: Annotated[
+        bool, typer.Option("--published", help="Published figures beside what ctcdyn computes, a minute.")
+    ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="PAGE.md", help="With --published: the page.", show_default=False),
+    ] = None,
+) -> None:
     """Compare the solvers with exact answers; takes seconds."""
+    if output is not None and not published:
+        raise typer.BadParameter("only --published makes a page", param_hint="--output")
+    if published:
+        from ctcdyn.cli.published import selftest_published
+
+        selftest_published(output)
+        return
     from ctcdyn.cli.exact import checks
     from ctcdyn.errors import CtcError, Exit, Problem
 

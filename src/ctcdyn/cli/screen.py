@@ -1,9 +1,10 @@
-"""Tables on stdout, and the marks that --help shares between commands."""
+"""Tables on stdout, new files, and the marks that --help shares between commands."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 # A pipe has no width of its own; sources and DOIs are to stay on one line there.
 WIDTH_OF_A_PIPE = 200
@@ -40,3 +41,18 @@ def number(value: float) -> str:
     ('0.3', '3', '1.25e-07')
     """
     return f"{value:.6g}"
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet."""
+    from ctcdyn.errors import CtcError, Exit, Problem
+
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        problem = Problem("R502", f"{path} exists", fix="give another name with -o, or remove it first")
+        raise CtcError(problem, exit=Exit.OUTPUT) from None
+    except OSError as error:
+        problem = Problem("R503", f"cannot write {path}: {error.strerror}", fix="give another place with -o")
+        raise CtcError(problem, exit=Exit.OUTPUT) from None

@@ -85,9 +85,10 @@ def run(
     options: dict[str, Any] = {"threads": threads, "overwrite": overwrite, "resume": resume, "shard": _shard(shard)}
     options |= {"executor": executor, "scheduler": scheduler}
     with Interruption() as interruption:
-        plan, results = _compute(study_file, changes, interruption, show(progress), output is not None, **options)
+        reporter = show(progress)
+        plan, resolved, results = _compute(study_file, changes, interruption, reporter, output is not None, **options)
     with results:
-        _tell(plan, results, overwrite)
+        _tell(plan, resolved, results, overwrite)
         _judge(plan, results)
 
 
@@ -98,7 +99,7 @@ def _compute(
     reporter: Progress,
     named: bool,
     **options: Any,
-) -> tuple[Study, Results]:
+) -> tuple[Study, Resolved, Results]:
     """Claim the output, check the study, and only then load what computes."""
     from ctcdyn.cli.claims import claim_early
 
@@ -117,7 +118,7 @@ def _compute(
             reporter.note(_ALIKE.format(plan.count, ""))
         from ctcdyn import study
 
-        return plan, study.run(plan, progress=reporter, lock=lock, interruption=interruption, **options)
+        return plan, resolved, study.run(plan, progress=reporter, lock=lock, interruption=interruption, **options)
     finally:
         if lock is not None:
             lock.release()
@@ -153,13 +154,15 @@ def estimate(
     print(needs.line())
 
 
-def _tell(plan: Study, results: Results, overwrite: bool) -> None:
+def _tell(plan: Study, resolved: Resolved, results: Results, overwrite: bool) -> None:
     """Print what was found and where it is."""
     from ctcdyn.model.load import load_model
+    from ctcdyn.published import judge
     from ctcdyn.summary import summary
 
     network = load_model(plan.model)
-    print(summary(results, network, {name for x in plan.treatment for name in x.scale}))
+    scaled = {name for x in plan.treatment for name in x.scale}
+    print(summary(results, network, scaled, judge(resolved.figures, resolved.network, results)))
     saved = [Path(plan.output.file)]
     drawn = plan.output.picture and any(status.ok for status in results.counts)
     if drawn:
@@ -359,6 +362,8 @@ def init(
     if output is None:
         print(text, end="")
         return
+    from ctcdyn.cli.screen import write_new
+
     write_new(output, text)
     print(f"wrote {output}; next: ctcdyn check {output} --explain", file=sys.stderr)
 
@@ -372,29 +377,18 @@ def _with_result(text: str, result: str) -> str:
 def templates() -> dict[str, Path]:
     """Template studies by kind, then the studies that ship with the package."""
     package = Path(__file__).parents[1]
-    shipped = package / "configs"  # in a wheel
-    if not shipped.is_dir():
-        shipped = package.parents[1] / "configs"  # in a checkout
-    files = [*sorted((package / "templates").glob("*.toml")), *sorted(shipped.glob("*.toml"))]
+    files = [*sorted((package / "templates").glob("*.toml")), *sorted(configs().glob("*.toml"))]
     return {path.stem: path for path in files}
+
+
+def configs() -> Path:
+    """The folder of the studies that ship with the package; those of published results are in `published`."""
+    package = Path(__file__).parents[1]
+    shipped = package / "configs"  # in a wheel
+    return shipped if shipped.is_dir() else package.parents[1] / "configs"  # in a checkout
 
 
 def first_comment(path: Path) -> str:
     """What the first line of a TOML file says of it, without the file's name."""
     line = path.read_text(encoding="utf-8").partition("\n")[0].lstrip("# ").strip()
     return line.partition(": ")[2] or line
-
-
-def write_new(path: Path, text: str) -> None:
-    """Write a file that is not there yet."""
-    from ctcdyn.errors import CtcError, Exit, Problem
-
-    try:
-        with path.open("x", encoding="utf-8") as stream:
-            stream.write(text)
-    except FileExistsError:
-        problem = Problem("R502", f"{path} exists", fix="give another name with -o, or remove it first")
-        raise CtcError(problem, exit=Exit.OUTPUT) from None
-    except OSError as error:
-        problem = Problem("R503", f"cannot write {path}: {error.strerror}", fix="give another place with -o")
-        raise CtcError(problem, exit=Exit.OUTPUT) from None

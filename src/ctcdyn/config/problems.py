@@ -43,6 +43,7 @@ _LISTED: dict[str, dict[str, Any]] = {
     "treatment": {"name": "?", "at": 0.0, "set": {"?": 0.0}},
     "event": {"name": "?", "when": "?"},
     "arm": {"name": "?", "treatments": []},
+    "published": {"name": "?", "used_for": "prediction", "source": "?", "value": 0.0, "rests_on": "?", "expr": "?"},
 }
 _WRONG = "C102"  # unknown keys make no other check of their table doubtful
 

@@ -17,6 +17,7 @@ from pydantic import Field, PrivateAttr, WithJsonSchema, model_validator
 
 from ctcdyn.config.draws import Lesions, Population
 from ctcdyn.config.interventions import Arms, Events, Treatments, listed
+from ctcdyn.config.published import Figures
 from ctcdyn.config.table import Days, Quantity, Table
 from ctcdyn.config.values import (
     COUNT_LIMIT,
@@ -223,6 +224,7 @@ class Study(Table):
     event: Events = ()
     arm: Arms = ()
     importance: dict[str, Positive] = Field(default_factory=dict)  # fate -> how many times as often it is drawn
+    published: Figures = ()
     simulate: Simulate
     ensemble: Ensemble = Ensemble()
     limits: Limits = Limits()

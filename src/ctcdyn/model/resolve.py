@@ -16,6 +16,7 @@ from ctcdyn.model.definitions import check_initial_unit, read_parameter_value, s
 from ctcdyn.model.drawing import read_draw
 from ctcdyn.model.expr import Expr, Number, derivative, evaluate
 from ctcdyn.model.fates import with_fates
+from ctcdyn.model.figures import Figure, read_figures
 from ctcdyn.model.fluctuations import noise_problems
 from ctcdyn.model.importance import method_problems, read_tilted, share_problems
 from ctcdyn.model.interventions import read_interventions
@@ -33,6 +34,7 @@ class Resolved:
     network: Network
     cohort: Cohort = field(default_factory=Cohort)
     lesion_draws: tuple[Draw, ...] = ()  # of each lesion, in the place of its patient's
+    figures: tuple[Figure, ...] = ()  # of the literature, and how they are computed
 
 
 def resolve(network: Network, study: Study) -> Resolved:
@@ -84,7 +86,8 @@ def read_resolved(network: Network, study: Study) -> tuple[Resolved, list[Proble
         what = f"output.lesions: {network.name} declares no lesions, so there is no table of them"
         reader.note("C119", what, ("output", "lesions"), "leave it out, or take a model with [lesion]")
     of_lesions.sort(key=lambda draw: draw.parameter)
-    return Resolved(changed, cohort, tuple(of_lesions)), reader.problems
+    figures = read_figures(reader, study, changed, _semantics(study))
+    return Resolved(changed, cohort, tuple(of_lesions), figures), reader.problems
 
 
 def _tilted(reader: Reader, study: Study, network: Network) -> Network:
@@ -106,15 +109,10 @@ def _pin(reader: Reader, study: Study, network: Network) -> Network:
             place = study.place("simulate", "continuous")
             known = network.species_names
             reader.problems.append(unknown_name("species", name, known, place, "simulate.continuous"))
-    if given and method != "auto":
-        try:
-            semantics = semantics_of(study)
-        except CtcError:
-            semantics = "mixed"  # there is no such method, which is told elsewhere
-        if semantics not in ("mixed", "hybrid", "backward", "moments"):
-            what = f'continuous: the method "{method}" takes all species alike'
-            fix = "leave it out, or take hybrid, first_order_leap, backward or moments"
-            reader.note("C107", what, ("simulate", "continuous"), fix)
+    if given and _semantics(study) not in ("", "mixed", "hybrid", "backward", "moments"):
+        what = f'continuous: the method "{method}" takes all species alike'
+        fix = "leave it out, or take hybrid, first_order_leap, backward or moments"
+        reader.note("C107", what, ("simulate", "continuous"), fix)
     return replace(
         network, species=tuple(replace(s, continuous=s.continuous or s.name in given) for s in network.species)
     )
@@ -183,6 +181,14 @@ def semantics_of(study: Study, method: str = "") -> str:
         return "ode"
     solver = plugins.find("solver", method, Path(study.path).parent)
     return str(plugins.constants(solver, ("SEMANTICS",))["SEMANTICS"])
+
+
+def _semantics(study: Study) -> str:
+    """`semantics_of`; empty for "auto", and where there is no such method, which is told elsewhere."""
+    try:
+        return semantics_of(study) if study.simulate.method != "auto" else ""
+    except CtcError:
+        return ""
 
 
 def _check_lesions(reader: Reader, study: Study, network: Network) -> None:
