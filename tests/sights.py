@@ -81,12 +81,12 @@ def cohort(
         [state[:, :, 0] ** (1 / 3), 3.0 + state[:, :, 1], rng.poisson(3.0, (count, T)) - 0.0], axis=2
     )
     observed = (when < end).astype(np.uint8)
+    events = {"event_time": np.minimum(when, end)[:, None], "event_observed": observed[:, None]}
     arrays: dict[str, Any] = {
         "status": np.zeros(count, np.uint8),
         "params": params,
         "final_state": state[:, -1],
-        "event_time": np.minimum(when, end)[:, None],
-        "event_observed": observed[:, None],
+        **(events if schema.event_kinds else {}),
         "state": state,
         "observables": seen[:, :, : len(schema.observables)],
         "n_valid": np.full((A, T), patients, np.uint64),

@@ -34,6 +34,9 @@ CASES: dict[str, dict[str, Any]] = {
     "hist of all": {"kind": "hist", "species": ["relapse", "ctc", "tumor", "found"]},
     "hist by": {"kind": "hist", "species": ["found"], "by": ["arm", "shedding"]},
     "phase": {"kind": "phase", "species": ["diameter", "ctc_per_7_5_mL"]},
+    "km": {"kind": "km"},
+    "km by": {"kind": "km", "by": ["arm", "tumor_growth"]},
+    "hazard": {"kind": "hazard"},
     "heatmap": {"kind": "heatmap"},
     "heatmap of a column": {"kind": "heatmap", "species": ["tumor"]},
     "tornado": {"kind": "tornado"},
@@ -191,6 +194,21 @@ def test_organs_and_sizes_are_those_of_the_table(results: Results) -> None:
     assert y[k] == pytest.approx((mine["size"] >= x[k]).sum() / 300)
 
 
+def test_survival_is_that_of_the_result(results: Results) -> None:
+    above, below = drawn(results, kind="km").axes
+    found = results.survival("relapse")
+    for line, arm in zip(above.lines, results.arm, strict=True):
+        time, value = line.get_data()
+        assert value[50] == pytest.approx(100 * found[arm].at(365.25 * time[50] + 1e-6).value)
+    told = [text.get_text() for text in below.texts]
+    assert told[:2] == ["at risk", "300"]
+    ten = found["both"].risk([3652.5])[0]
+    assert str(round(ten)) in told
+    (axes,) = drawn(results, kind="hazard").axes
+    curve = found.hazard("surgery", 0.1 * found.horizon, axes.lines[0].get_xdata() * 365.25)
+    np.testing.assert_allclose(axes.lines[0].get_ydata(), curve.hazard * 365.25, rtol=1e-6)
+
+
 def test_columns_of_a_phase_are_the_kept_paths(results: Results) -> None:
     (axes,) = drawn(results, kind="phase", species=["diameter", "ctc"]).axes
     np.testing.assert_array_equal(axes.lines[0].get_xdata(), results.values("diameter")[0])
@@ -215,6 +233,9 @@ def test_columns_of_a_phase_are_the_kept_paths(results: Results) -> None:
         ("hist", {"species": ["tumor", "ctc", "relapse", "found", "diameter"]}, {}, "5 panels"),
         ("hist", {"by": ["clearance"]}, {}, "same clearance"),
         ("hist", {"by": ["arm", "shedding", "tumor_growth"]}, {}, "8 groups"),
+        ("km", {"species": ["relaps"]}, {}, 'did you mean "relapse"'),
+        ("km", {"species": ["relapse", "relapse"]}, {}, "one event, not 2"),
+        ("hazard", {}, {"event_kinds": ()}, "no events"),
         ("bnads", {}, {}, 'did you mean "bands"'),
     ],
 )

@@ -114,7 +114,7 @@ def survival_of(
     """`Results.survival`."""
     found = {}
     for label, rows in _split(results, by, arm).items():
-        group = _rows(results, event, rows)
+        group = rows_of(results, event, rows)
         found[label] = kaplan_meier(group.time, group.observed, confidence, group.weight, group.cluster)
     return Survival(event, found)
 
@@ -125,7 +125,7 @@ def of_results(results: Results, event: str, arm: str | None = None) -> Followed
     Weights where trajectories have them; clusters: pairs of arms, or patients where they have replicates and are 20 or
     more. Raises CtcError (R509, exit 2) for unknown names and results without events.
     """
-    return _rows(results, event, results["arm_index"] == arm_index(results, arm))
+    return rows_of(results, event, results["arm_index"] == arm_index(results, arm))
 
 
 def incidence_of(
@@ -164,7 +164,8 @@ def first_of(
     return np.where(kind > 0, first.min(axis=1), days.min(axis=1)), kind
 
 
-def _rows(results: Results, event: str, rows: NDArray[np.bool_]) -> Followed:
+def rows_of(results: Results, event: str, rows: NDArray[np.bool_]) -> Followed:
+    """Of these trajectories (K,) those that were followed up, as `of_results` gives them."""
     rows = rows & was_followed(results, event)
     e, schema = event_index(results, event), results.schema
     cluster = results.trajectory // len(results.arm)

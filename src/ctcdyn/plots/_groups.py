@@ -35,7 +35,10 @@ def groups(results: Results, kind: str, by: tuple[str, ...]) -> list[Group]:
     found = [Group("all", well(results))]
     for name in dict.fromkeys(by or ("arm",)):
         found = [
-            Group(", ".join(part for part in (old.label, new.label) if part != "all"), old.rows & new.rows)
+            Group(
+                ", ".join(part for part in (old.label, new.label) if part != "all") or "all",
+                old.rows & new.rows,
+            )
             for new in _split(results, name)
             for old in found
         ]
