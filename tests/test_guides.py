@@ -22,7 +22,7 @@ import ctcdyn
 from commands import command
 
 ROOT = Path(__file__).parents[1]
-GUIDES = ("tutorial", "calibration", "extending", "reproducibility", "language", "interruption")
+GUIDES = ("tutorial", "calibration", "extending", "reproducibility", "language", "interruption", "survival")
 FEWER = ["-s", "ensemble.trajectories=64", "-s", "output.keep=50"]
 NAMED = re.compile(r"# ([\w.]+\.(?:toml|py))\b")
 

@@ -18,6 +18,7 @@ from ctcdyn.analysis import (
     weights,
 )
 from ctcdyn.columns import chances
+from ctcdyn.courses import courses, courses_text
 from ctcdyn.errors import Status
 from ctcdyn.fates import fate_table, fates_met
 from ctcdyn.results import Results, open_results
@@ -63,6 +64,7 @@ def inspect(path: str | os.PathLike[str]) -> dict[str, Any]:
             "parameters": _parameters(results),
             "event_kinds": list(schema.event_kinds),
             "events": _events(results),
+            "survival": courses(results),
             "chances": _chances(results),
             "fates": fates_met(results),
             "weights": {key: or_none(value) for key, value in weights(results).items()},
@@ -196,7 +198,8 @@ def inspection_text(found: dict[str, Any]) -> str:
     ]
     fill = textwrap.TextWrapper(110, "", " " * 12, break_long_words=False, break_on_hyphens=False).fill
     told = "\n".join(fill(f"{name:<12}{text}") for name, text in lines if text)
-    return "\n".join(filter(None, (told, fate_table(found["fates"]))))
+    tables = courses_text(found["survival"], time["end"] or 0.0), fate_table(found["fates"])
+    return "\n".join(filter(None, (told, *tables)))
 
 
 def _weighed(found: dict[str, Any]) -> str:

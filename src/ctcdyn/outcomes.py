@@ -17,10 +17,11 @@ from ctcdyn.analysis import (
     withheld,
 )
 from ctcdyn.columns import chances
+from ctcdyn.courses import courses, differences, saved
 from ctcdyn.errors import Status
 from ctcdyn.rarity import Chance, mean_weight, weighted_median
 from ctcdyn.scales import time_unit, write_time
-from ctcdyn.wording import NOTHING, Accuracy, aligned, plain, with_error
+from ctcdyn.wording import NOTHING, Accuracy, aligned, grouped, plain, with_error
 
 if TYPE_CHECKING:
     from ctcdyn.results import Results
@@ -57,7 +58,7 @@ def first_passages(results: Results, trusted: Accuracy) -> str:
                 median += f" (of the {found.n} {'for whom' if due else 'with'} {clock}{due})"
             table.append((name, f"{share} %", f"{error} %" if error else "", interval, median.strip()))
         lines.extend(aligned(table))
-    return "\n".join(lines + _differences(results, trusted))
+    return "\n".join(lines + _differences(results, trusted) + _more(results, trusted))
 
 
 def rare(results: Results) -> str:
@@ -141,6 +142,15 @@ def _chance(value: float, error: float, trusted: Accuracy) -> tuple[str, str]:
     return (f"{value:.4g}", f"{error:.2g}") if NOTHING < abs(value) < 1e-3 else trusted.text(value, error)
 
 
+def _more(results: Results, trusted: Accuracy) -> list[str]:
+    """How many more patients (or trajectories) would halve the errors."""
+    if trusted.alike:
+        return []
+    units = results.schema.patients or results.schema.total // len(results.arm)
+    what = "patients" if results.schema.patients or len(results.arm) > 1 else "trajectories"
+    return [f"  {grouped(3 * units)} {what} more would halve the errors"]
+
+
 def _moment(time: float, unit: str, length: float, clock: str) -> str:
     """A time of the run, or one since its clock began."""
     if clock:
@@ -159,12 +169,15 @@ def _differences(results: Results, trusted: Accuracy) -> list[str]:
             if not math.isfinite(found.error):
                 continue
             if found.error == 0:
-                table.append((f"{name}, {arm}", plain(100 * found.value), "", "", "no pair is unlike another"))
+                table.append((f"{name}, {arm}", plain(100 * found.value), "", "", saved(found.gain)))
                 continue
             points, error = with_error(100 * found.value, 100 * found.error)
             unpaired = with_error(0.0, 100 * found.unpaired)[1]
-            saved = f"{found.gain:.3g} times the patients" if found.gain >= 1.05 else "nothing"
-            table.append((f"{name}, {arm}", points, error, unpaired, saved))
+            table.append((f"{name}, {arm}", points, error, unpaired, saved(found.gain)))
     if len(table) == 1:
         return []
-    return [f"share with the event, difference to {results.arm[0]} in the same patients", *aligned(table)]
+    lines = [f"share with the event, difference to {results.arm[0]} in the same patients", *aligned(table)]
+    unit, length = time_unit(float(results.time[-1]))
+    for entry in courses(results):
+        lines += differences(entry, unit, length)
+    return lines
