@@ -86,7 +86,12 @@ def test_figures_of_parameters_are_judged_without_a_run(
     assert shed.here == pytest.approx(2000 / 24 / 2)
     assert (shed.verdict, shed.failed, shed.published) == (MISSED, False, "80 to 90 cells/hour")
     assert (unknown.verdict, unknown.range) == (UNKNOWN, None)
-    assert counted([rate, shed, unknown]).startswith("mathematics verified: 0 figures")
+    assert counted([rate, shed, unknown]).splitlines() == [
+        "mathematics verified: none",
+        "calibrated to: 1 met (of 1 source)",
+        f"predicted: 1 {MISSED} (of 1 source), 1 {UNKNOWN} (of 1 source)",
+        "not for clinical use",
+    ]
     text = listed([rate, shed, unknown])
     assert text.index("calibrated to") < text.index("predicted")
     assert "mathematics" not in text
@@ -137,7 +142,7 @@ def test_another_page_is_not_replaced_and_o_needs_published(tmp_path: Path) -> N
 
 
 def test_the_page_is_what_the_command_makes(tmp_path: Path) -> None:
-    """All studies, eight kernels; a warm cache has them."""
+    """All studies, ten kernels; a warm cache has them."""
     found = list(judged(ROOT / "configs/published"))
     assert page(found) == PAGE.read_text(encoding="utf-8")
     assert not any(row.failed for _, mine in found for row in mine)

@@ -8,7 +8,7 @@ miss stands as it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -139,12 +139,14 @@ def listed(rows: Sequence[Judged]) -> str:
 
 
 def counted(rows: Sequence[Judged]) -> str:
-    """How many figures each list has, and how they came out."""
-    parts = []
-    for used_for, title in LISTS.items():
-        mine = [row.verdict for row in rows if row.figure.table.used_for == used_for]
-        told = (f"{mine.count(verdict)} {verdict}" for verdict in (_MET[used_for], MISSED, UNKNOWN))
-        parts.append(
-            f"{title}: {len(mine)} figures, " + ", ".join(text for text in told if not text.startswith("0 "))
-        )
-    return "; ".join(parts) + f" ({NOTICE})"
+    """How the figures of each list came out, and of how many sources they are."""
+    told = [f"{title}: {', '.join(_came_out(rows, used_for)) or 'none'}" for used_for, title in LISTS.items()]
+    return "\n".join([*told, NOTICE])
+
+
+def _came_out(rows: Sequence[Judged], used_for: str) -> Iterator[str]:
+    for verdict in (_MET[used_for], MISSED, UNKNOWN):
+        mine = [x.figure.table.source for x in rows if (x.figure.table.used_for, x.verdict) == (used_for, verdict)]
+        sources = len(set(mine))
+        if mine:
+            yield f"{len(mine)} {verdict} (of {sources} source{'s' if sources > 1 else ''})"

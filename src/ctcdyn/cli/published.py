@@ -93,7 +93,7 @@ def page(found: Sequence[tuple[Path, Sequence[Judged]]]) -> str:
     from ctcdyn.published import LISTS, MISSED, SAYS, UNKNOWN, counted
 
     rows = [(path, row) for path, mine in found for row in mine]
-    lines = [MADE, "", *_HEAD, "", f"{counted([row for _, row in rows])}.", ""]
+    lines = [MADE, "", *_HEAD, "", *(f"- {line}" for line in counted([row for _, row in rows]).splitlines()), ""]
     for used_for, title in LISTS.items():
         mine = [(path, row) for path, row in rows if row.figure.table.used_for == used_for]
         third = {"rate": "it set", "prediction": "it rests on"}.get(used_for, "by")

@@ -135,8 +135,8 @@ def _reading(
             )
             where = reader.document.place(*path, "of")
             reader.problems.append(unknown_name("species, observable or event", of, known, where, "read.of"))
-    elif semantics in ("ode", "backward", "moments"):
-        what = f"{of} is an event, and of what is computed there is no share of trajectories"
+    elif semantics in ("backward", "moments"):
+        what = f"{of} is an event, and of means there is no share of trajectories"
         fix = f'write of = "chance_{of}" with method = "backward", or take a method that draws'
         reader.note("C107", what, (*path, "of"), fix)
     if event and item.at is not None:
