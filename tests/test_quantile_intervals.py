@@ -33,7 +33,7 @@ def test_of_kept_paths_they_are_scipys(cohort: Cohort) -> None:
         np.testing.assert_allclose(found.value[:, t], np.quantile(values, LEVELS), rtol=1e-12)
         for q, level in enumerate(LEVELS):
             theirs = scipy.stats.quantile_test(values, p=level).confidence_interval(0.9)
-            assert (found.low[q, t], found.high[q, t]) == (theirs.low, theirs.high)
+            assert theirs.low <= found.low[q, t] < found.high[q, t] <= theirs.high  # theirs: equal tails
     one = found.at(0.5, float(cohort.schema.times[7]))
     assert (one.value, one.low, one.high, one.n) == (
         found.value[1, 7],
@@ -101,5 +101,9 @@ def test_what_lies_beyond_the_extremes_is_not_known(request: pytest.FixtureReque
 def test_an_interval_holds_the_quantile_with_the_chance_that_it_says(n: int, level: float) -> None:
     """Ranks low and high, from 0: the quantile lies between when low < B <= high numbers are below it, B binomial."""
     low, high = ranks(n, level, 0.95)
-    covers = scipy.stats.binom.cdf(high, n, level) - scipy.stats.binom.cdf(low, n, level)
-    assert 0.95 <= covers < 0.98
+
+    def covers(low: int, high: int) -> float:
+        return float(scipy.stats.binom.cdf(high, n, level) - scipy.stats.binom.cdf(low, n, level))
+
+    assert covers(low, high) >= 0.95
+    assert max(covers(low + 1, high), covers(low, high - 1)) < 0.95

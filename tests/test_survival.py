@@ -192,6 +192,9 @@ def test_restricted_means_and_differences_without_censoring_are_those_of_the_num
     mean = restricted_mean(a, 12.0)
     assert mean.value == pytest.approx(one.mean(), rel=1e-12)
     assert mean.error == pytest.approx(one.std() / math.sqrt(n), rel=1e-10)
+    lost = 12.0 - mean.value
+    assert (12.0 - mean.low) / lost == pytest.approx(lost / (12.0 - mean.high), rel=1e-9)
+    assert 12.0 - mean.low == pytest.approx(lost * math.exp(1.959964 * mean.error / lost), rel=1e-6)
     found = restricted_mean_difference(a, b, 12.0)
     assert found.value == pytest.approx((one - other).mean(), rel=1e-10)
     assert found.error == pytest.approx((one - other).std() / math.sqrt(n), rel=1e-10)
@@ -239,6 +242,9 @@ def test_no_event_yet_is_no_certainty() -> None:
     assert curve.when().value == math.inf
     assert math.isnan(kaplan_meier([], []).at(0.0).value)
     assert math.isnan(cumulative_incidence([], [], names=("relapse",)).at("relapse", 0.0).value)
+    mean = restricted_mean(curve, 8.0)
+    assert (mean.value, mean.high) == (8.0, 8.0)
+    assert mean.low == pytest.approx(8.0 * curve.at(5.0).low)
     every = kaplan_meier([1.0, 2.0], [True, True])
     assert (every.low[-1], every.high[-1]) == (0.0, every.high[-2])
 

@@ -176,7 +176,8 @@ def event_difference(results: Results, event: str, arm: str, against: str | None
         return Difference(float((one - other).mean()) if n else math.nan, math.nan, math.nan, n)
     error = math.sqrt(float((one - other).var(ddof=1)) / n)
     unpaired = math.sqrt((float(one.var(ddof=1)) + float(other.var(ddof=1))) / n)
-    return Difference(float((one - other).mean()), error, unpaired, n)
+    unlike = None if results.schema.weighted else (int((one > other).sum()), int((one < other).sum()))
+    return Difference(float((one - other).mean()), error, unpaired, n, unlike)
 
 
 def computed_chance(results: Results, column: str, arm: str | None = None) -> Computed:

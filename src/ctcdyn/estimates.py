@@ -31,13 +31,15 @@ class Difference:
     """A difference between two arms over `n` pairs with the same patient and the same draws.
 
     `error` is the standard error of the mean difference of the pairs, `unpaired` what it would be had each arm its own
-    draws: the variance that pairing saves is (unpaired / error)^2. Where no pair differs, `error` is 0.
+    draws: the variance that pairing saves is (unpaired / error)^2. Where no pair differs, `error` is 0. `unlike`, of
+    shares: in how many pairs the first arm alone, and the second alone, had the event.
     """
 
     value: float
     error: float
     unpaired: float
     n: int
+    unlike: tuple[int, int] | None = None
 
     @property
     def gain(self) -> float:
@@ -50,9 +52,15 @@ class Difference:
         return 3 * self.n if self.error > 0 else 0
 
     def interval(self, confidence: float = 0.95) -> tuple[float, float]:
-        """The normal interval, value ± z error."""
-        reach = quantile_of_normal(confidence) * self.error
-        return self.value - reach, self.value + reach
+        """The normal interval, value ± z error; of shares that of D. G. Bonett and R. M. Price 2012, with a pair more
+        to each side (doi:10.3102/1076998611411915), which holds for few pairs that differ, and for none."""
+        z = quantile_of_normal(confidence)
+        if self.unlike is None:
+            return self.value - z * self.error, self.value + z * self.error
+        n = self.n + 2
+        one, other = (self.unlike[0] + 1) / n, (self.unlike[1] + 1) / n
+        reach = z * math.sqrt((one + other - (one - other) ** 2) / n)
+        return one - other - reach, one - other + reach
 
 
 def quantile_of_normal(confidence: float) -> float:

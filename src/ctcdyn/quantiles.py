@@ -1,8 +1,8 @@
 """Quantiles over trajectories with intervals that hold whatever the distribution is.
 
-The interval reaches from one order statistic to another, so that with the given confidence it holds the quantile
-(H. A. David and H. N. Nagaraja 2003, Order Statistics, section 7.1): exact where all paths are kept, else to the width
-of the bins in which a file counts values, about 2 % of a value.
+The interval reaches from one order statistic to another, so that it holds the quantile with at least the given
+confidence (H. A. David and H. N. Nagaraja 2003, Order Statistics, section 7.1): exact where all paths are kept, else to
+the width of the bins in which a file counts values, about 2 % of a value.
 """
 
 from __future__ import annotations
@@ -121,11 +121,21 @@ def band(
 
 
 def ranks(n: int, level: float, confidence: float) -> tuple[int, int]:
-    """Which of n order statistics, from 0, an interval of the quantile reaches from and to; -1 and n: beyond them."""
+    """Which of n order statistics, from 0, an interval of the quantile reaches from and to; -1 and n: beyond them.
+
+    Equal tails, and drawn in by one rank after the other as long as it still has the confidence.
+    """
     from scipy.stats import binom
 
     tail = 0.5 - confidence / 2
-    return int(binom.ppf(tail, n, level)) - 1, int(binom.ppf(1.0 - tail, n, level))
+    low, high = int(binom.ppf(tail, n, level)) - 1, int(binom.ppf(1.0 - tail, n, level))
+    spare = float(binom.cdf(high, n, level) - binom.cdf(low, n, level)) - confidence
+    while True:  # the cheaper end first
+        costs = [(float(binom.pmf(low + 1, n, level)), 1, 0), (float(binom.pmf(high, n, level)), 0, -1)]
+        cost, up, down = min(costs)
+        if cost > spare or low + 1 >= high:
+            return low, high
+        low, high, spare = low + up, high + down, spare - cost
 
 
 def _of_values(values: Floats, levels: Sequence[float], confidence: float, whole: bool) -> list[list[float]]:

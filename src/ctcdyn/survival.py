@@ -117,16 +117,21 @@ def kaplan_meier(
 
 
 def restricted_mean(curve: Curve, horizon: float) -> Estimate:
-    """Mean time without the event up to `horizon` days, the area under the curve, with a normal interval.
+    """Mean time without the event up to `horizon` days, the area under the curve, with an interval.
 
-    P. K. Andersen et al. 2004, doi:10.1007/s10985-004-4771-0. NaN where the follow-up ends before the horizon.
+    P. K. Andersen et al. 2004, doi:10.1007/s10985-004-4771-0. The interval is that of the logarithm of the time lost,
+    horizon less mean, which holds for few events too; for none what an observed zero allows. NaN where the follow-up
+    ends before the horizon.
     """
     table = Table(curve.followed)
     area = table.area(horizon)
     error = math.sqrt(float((table.per_cluster(table.influence(area)) ** 2).sum()))
-    reach = quantile_of_normal(curve.confidence) * error
     value = float(area[0])
-    return Estimate(value, error, value - reach, value + reach, curve.n)
+    lost = horizon - value
+    if lost > 1e-12 * horizon:
+        reach = math.exp(quantile_of_normal(curve.confidence) * error / lost)
+        return Estimate(value, error, max(horizon - lost * reach, 0.0), horizon - lost / reach, curve.n)
+    return Estimate(value, error, value * float(curve.low[0]), value, curve.n)
 
 
 def restricted_mean_difference(a: Curve, b: Curve, horizon: float) -> Difference:
