@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +12,7 @@ import ctcdyn
 import oracles
 from chance import assert_cdf, assert_fraction, assert_mean, cdf_size, fraction_size, seed_of
 from colonies import BIRTH_DEATH, CASCADE, RULES, SEED, model, reached, success
+from commands import command
 from ctcdyn.codegen.emit import FOUNDER_CAPACITY
 from ctcdyn.errors import Status
 from ctcdyn.lesions import Colonies
@@ -313,13 +312,12 @@ def test_lesions_are_the_same_bits_for_threads_shards_and_resume(folder: Path) -
     wanted = content_hash(folder / "whole.h5")
     ctcdyn.run(study, threads=3, overwrite=True).close()
     assert content_hash(folder / "whole.h5") == wanted
-    for part in ("1/2", "2/2"):
-        order = [sys.executable, "-m", "ctcdyn", "run", str(study), "--shard", part, "--progress", "none", "-o",
-                 str(folder / f"part-{part[0]}.h5")]  # fmt: skip
-        subprocess.run(order, check=True, capture_output=True)
-    parts = [str(folder / f"part-{k}.h5") for k in (1, 2)]
-    order = [sys.executable, "-m", "ctcdyn", "merge", str(folder / "merged.h5"), *parts]
-    subprocess.run(order, check=True, capture_output=True)
+    parts = {"1/2": folder / "part-1.h5", "2/2": folder / "part-2.h5"}
+    for part, file in parts.items():
+        code, _, err = command("run", study, "--shard", part, "--progress", "none", "-o", file)
+        assert code == 0, err
+    code, _, err = command("merge", folder / "merged.h5", *parts.values())
+    assert code == 0, err
     assert content_hash(folder / "merged.h5") == wanted
     found = replay(folder / "whole.h5", 777)
     assert found.compared

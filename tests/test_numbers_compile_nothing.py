@@ -6,6 +6,7 @@ And what the text says is the same for any hash seed, and its key does not see c
 from __future__ import annotations
 
 import ast
+import hashlib
 import os
 import re
 import subprocess
@@ -219,24 +220,16 @@ def test_text_is_the_same_for_any_hash_seed() -> None:
         "from test_numbers_compile_nothing import sources\n"
         "print(hashlib.sha256(repr(sources()).encode()).hexdigest())\n"
     )
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(HERE)],
-            env=os.environ | {"PYTHONHASHSEED": seed},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for seed in ("0", "20261123")
-    ]
-    printed = {process.communicate(timeout=120)[0] for process in processes}
-    assert [process.returncode for process in processes] == [0, 0]
-    assert len(printed) == 1
+    order = [sys.executable, "-c", code, str(HERE)]
+    environment = os.environ | {"PYTHONHASHSEED": "20261123"}
+    printed = subprocess.run(order, env=environment, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert os.environ.get("PYTHONHASHSEED") != "20261123"  # strings hash in another way here
+    assert printed.strip() == hashlib.sha256(repr(sources()).encode()).hexdigest()
 
 
 def sources() -> list[tuple[str, str, str]]:
     """(model, solver, text of the kernel): all solvers with models that hold all of the language."""
-    some = ("ctc_five", "experimental_metastasis", "human_breast_min")
-    networks = {name: load_model(name) for name in some} | {"toy": toy()}
+    networks = {name: load_model(name) for name in ("ctc_five", "experimental_metastasis")} | {"toy": toy()}
     return [(name, method, link(n, method).source) for name, n in networks.items() for method in SOLVERS]
 
 
