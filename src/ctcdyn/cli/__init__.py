@@ -113,6 +113,7 @@ for _command in (
     files.replay,
     files.compare,
     files.plot,
+    files.report,
     cluster.submit,
     cluster.status,
     health.doctor,

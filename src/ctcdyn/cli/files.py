@@ -175,5 +175,27 @@ def plot(
         print(plots.plot(results, kind, _names(species), picture, points, _names(by)))
 
 
+def report(
+    file: ResultFile,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE.html", help="Default: beside the result.", show_default=False),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an existing page.")] = False,
+) -> None:
+    """Write one page of HTML: the answer with its error, pictures, tables, where it is from. It needs no network."""
+    from ctcdyn.cli.pictures import published_in, references
+    from ctcdyn.errors import CtcError, Exit, Problem
+    from ctcdyn.report import report as write
+    from ctcdyn.results import open_results
+
+    page = output or file.with_suffix(".html")
+    if page.exists() and not overwrite:
+        fix = "name another file with -o, or replace it with --overwrite"
+        raise CtcError(Problem("R502", f"{page} exists", fix=fix), Exit.OUTPUT)
+    with open_results(file) as results:
+        print(write(results, page, references(published_in(results))))
+
+
 def _names(text: str | None) -> list[str]:
     return [name.strip() for name in text.split(",")] if text is not None else []

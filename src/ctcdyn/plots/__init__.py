@@ -67,6 +67,11 @@ def load(kind: str) -> ModuleType:
     return plugins.import_plugin(plugins.find("picture", kind), ("TAKES", "draw"))
 
 
+def about(kind: str) -> str:
+    """What a kind shows: the first sentence of its file."""
+    return " ".join((load(kind).__doc__ or "").partition("\n\n")[0].split())
+
+
 def plot(
     results: Results,
     kind: str = "bands",
@@ -103,13 +108,16 @@ def rendered(
     species: Sequence[str] | None = None,
     reference: Iterable[Reference | tuple[Any, ...]] = (),
     by: Sequence[str] | None = None,
+    outlines: bool = False,
 ) -> bytes:
-    """The bytes of the file that `plot` writes; `form` is "png", "svg" or "pdf"."""
+    """The bytes of the file that `plot` writes; `form` is "png", "svg" or "pdf". `outlines`: text of an SVG as shapes,
+    which look the same where the font is not installed."""
     import matplotlib.style
 
     from ctcdyn.plots._style import STYLE
 
-    with matplotlib.style.context(["default", STYLE]):
+    text = {"svg.fonttype": "path" if outlines else "none"}
+    with matplotlib.style.context(["default", STYLE, text]):
         buffer = io.BytesIO()
         undated: dict[str, dict[str, None]] = {
             "png": {"Software": None},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ctcdyn.columns import in_order
+from ctcdyn.columns import chances, in_order
 from ctcdyn.plots import Asked, Reference
 from ctcdyn.plots._style import (
     COLUMN,
@@ -31,13 +31,14 @@ from ctcdyn.plots._style import (
     unit_of,
 )  # fmt: skip
 from ctcdyn.results import Results
-from ctcdyn.scales import choose_scale, time_unit
+from ctcdyn.scales import Scale, choose_scale, time_unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 PANELS = 12
+LIKELY = 0.02  # chances up to this are drawn as all numbers, above it from 0 on
 Entries = dict[str, Any]
 
 
@@ -153,6 +154,11 @@ def _references(axes: Axes, panel: Panel, entries: Entries) -> Floats:
 
 def _set_axes(axes: Axes, results: Results, panel: Panel, drawn: Floats) -> None:
     set_time(axes, panel.time[0] * panel.scale, panel.time[-1] * panel.scale)
-    set_scale(axes, "y", choose_scale(drawn, panel.discrete))
+    top = float(np.nanmax(drawn, initial=0.0))
+    chance = panel.name in {column for columns in chances(results).values() for column in columns.values()}
+    if chance and top > LIKELY:
+        set_scale(axes, "y", Scale("linear", 0.0, 1.03 * top))
+    else:
+        set_scale(axes, "y", choose_scale(drawn, panel.discrete))
     axes.set_ylabel(label(panel.name, unit_of(results, panel.name), 26))
     rules(axes)

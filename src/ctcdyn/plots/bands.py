@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TAKES = ("species", "reference")
+FEW = 2  # arms up to which each has two bands; of more only the widest, since bands lie on one another
 
 
 def draw(results: Results, asked: Asked) -> Figure:
@@ -34,7 +35,7 @@ def _bands(axes: Axes, results: Results, panel: Panel, entries: Entries) -> list
     drawn: list[Floats] = []
     for number in range(len(results.arm)):
         shade = colour(number)
-        for depth, (low, high) in enumerate(_pairs(levels)):
+        for depth, (low, high) in enumerate(_pairs(levels)[: 2 if len(results.arm) <= FEW else 1]):
             lower, upper = table[levels.index(low), number], table[levels.index(high), number]
             alpha = 0.16 + 0.16 * depth
             axes.fill_between(

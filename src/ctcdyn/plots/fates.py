@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from ctcdyn.results import Results
 
 TAKES = ("species",)
-LINE = 7.5  # mm of height for one bar
+LINE, GAP = 3.0, 4.0  # mm of height for a bar and for what parts fates
 
 
 def draw(results: Results, asked: Asked) -> Figure:
     """A bar for each fate, arms side by side."""
     fates = _chosen(results, asked.names)
-    figure = page(COLUMN, 22.0 + LINE * len(fates) * (0.5 + 0.5 * len(results.arm)))
+    figure = page(COLUMN, 22.0 + 3.5 * len(results.arm) + (GAP + LINE * len(results.arm)) * len(fates))
     handles = _bars(figure.subplots(), results, fates)
     entries = dict(handles) if len(handles) > 1 else {}
     legend(figure, entries | told(f"{results.schema.count} trajectories"))
@@ -75,7 +75,7 @@ def _bars(axes: Axes, results: Results, fates: list[str]) -> list[tuple[str, Any
         math.ceil(math.log10(low) - 1e-9),
         math.floor(math.log10(high) + 1e-3),
     )  # of 100 % all is told
-    axes.set_xticks([10.0**k for k in range(first, last + 1, max(1, (last - first) // 5))])
+    axes.set_xticks([10.0**k for k in range(first, last + 1, -(-(last - first + 1) // 5))])
     axes.set_yticks(range(len(fates)), [spoken(name) for name in fates])
     axes.set_ylim(len(fates) - 0.4, -0.6)
     axes.set_xlabel("share of all cells shed (%)" if shares else "fate of a patient's cells (cells)")

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 TAKES = ("species", "by")
 MOST = 60  # values of a parameter in a grid
 WRITTEN = 6  # columns up to which the numbers stand in their cells
-EACH = 30  # patients that a cell of a drawn population has at least, on average
+EACH = 100  # patients that a cell of a drawn population has at least, on average
 TICKS = 6
 
 

@@ -110,7 +110,7 @@ def _columns(results: Results, asked: Asked) -> Figure:
 
 
 def _page(organs: list[str], sets: list[tuple[_Bars, int, float]], text: str) -> Figure:
-    figure = page(COLUMN, 20 + 4 * len(sets) + max(LINE, 3.2 * len(sets)) * len(organs))
+    figure = page(COLUMN, 20 + 4 * len(sets) + max(LINE, 2 + 2.2 * len(sets)) * len(organs))
     axes = figure.subplots()
     thick = 0.8 / len(sets)
     for k, (bars, number, alpha) in enumerate(sets):
