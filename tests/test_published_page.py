@@ -142,7 +142,7 @@ def test_another_page_is_not_replaced_and_o_needs_published(tmp_path: Path) -> N
 
 
 def test_the_page_is_what_the_command_makes(tmp_path: Path) -> None:
-    """All studies, ten kernels; a warm cache has them."""
+    """All studies, eleven kernels; a warm cache has them."""
     found = list(judged(ROOT / "configs/published"))
     assert page(found) == PAGE.read_text(encoding="utf-8")
     assert not any(row.failed for _, mine in found for row in mine)
@@ -188,6 +188,25 @@ def test_rate_ratios_of_tamoxifen_by_scipy() -> None:
     for name, first, last in (("years 5 to 9", 5, 10), ("year 10 and later", 10, 20)):
         ratio = (hazard[10, last] - hazard[10, first]) / (hazard[5, last] - hazard[5, first])
         assert ratio == pytest.approx(here(f"tamoxifen, ten years against five (ATLAS), {name}"), abs=1e-3)
+
+
+def test_chemotherapy_that_begins_later_by_scipy() -> None:
+    """Deaths in metastases 1.2983 times for 18 weeks; after year 5 it does nothing: sleepers are not reached."""
+    day = float(oracles.human_breast_sizes(20.0, oracles.HUMAN_BREAST)["t"])
+    free = recurrence.rates(0.0134)
+    treated = free | {"d": free["d"] * 1.2983}
+    hazard = {}
+    for weeks in (0, 4, 8):
+        begin = day + 7 * weeks
+        parts = [(0.0, begin, free), (begin, begin + 126, treated if weeks else free), (begin + 126, np.inf, free)]
+        for y in (5, 10):
+            chance = recurrence.chance(parts, recurrence.shed, day, day + y * YEAR)
+            hazard[weeks, y] = -math.log1p(-chance)
+    assert hazard[4, 5] / hazard[0, 5] == pytest.approx(here("chemotherapy against none, years 0 to 4"), abs=2e-4)
+    later = hazard[8, 5] / hazard[4, 5]
+    assert later == pytest.approx(here("chemotherapy four weeks later, seven studies"), abs=1e-3)
+    assert hazard[8, 10] / hazard[4, 10] == pytest.approx(1.049, abs=1e-3)
+    assert (hazard[4, 10] - hazard[4, 5]) / (hazard[0, 10] - hazard[0, 5]) == pytest.approx(1.0, abs=0.01)
 
 
 def test_chances_by_size_by_scipy() -> None:
