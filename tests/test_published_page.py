@@ -141,10 +141,19 @@ def test_another_page_is_not_replaced_and_o_needs_published(tmp_path: Path) -> N
     assert mine.read_text(encoding="utf-8") == "mine"
 
 
+def without_sampled(text: str) -> str:
+    """The page without the figures of the two studies that draw: another processor may draw others (verdicts stay)."""
+    drawn = ("[avanzini_antal_2019]", "[bottleneck_2020]")
+    lines = [line.split(" | ") for line in text.splitlines()]
+    return "\n".join(
+        " | ".join([*cells[:2], *cells[3:]] if cells[-1].startswith(drawn) else cells) for cells in lines
+    )
+
+
 def test_the_page_is_what_the_command_makes(tmp_path: Path) -> None:
     """All studies, eleven kernels; a warm cache has them."""
     found = list(judged(ROOT / "configs/published"))
-    assert page(found) == PAGE.read_text(encoding="utf-8")
+    assert without_sampled(page(found)) == without_sampled(PAGE.read_text(encoding="utf-8"))
     assert not any(row.failed for _, mine in found for row in mine)
 
 
