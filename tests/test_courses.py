@@ -70,6 +70,15 @@ def test_the_tables(results: Results) -> None:
     assert "halve" not in first_passages(results, Accuracy(alike=True))
 
 
+def test_an_event_that_is_a_clock_is_no_outcome(request: pytest.FixtureRequest) -> None:
+    study = json.dumps({"event": [{"name": "relapse", "clock": "death"}, {"name": "death"}]})
+    results = cohort(seeded(request.node.nodeid), provenance={"config_resolved_json": study})
+    for text in (courses_text(courses(results), 60.0), first_passages(results, Accuracy()).partition("difference")[2]):
+        assert "relapse, surgery + drug" in text
+        assert "death, surgery + drug" not in text
+    assert [entry["event"] for entry in courses(results)] == ["relapse", "death"]
+
+
 def test_weighted_trajectories_have_no_ratio(request: pytest.FixtureRequest) -> None:
     found = courses(cohort(seeded(request.node.nodeid), weighted=True))
     assert "logrank" not in found[0]

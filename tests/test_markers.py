@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -106,6 +107,9 @@ def test_correlations_of_drawn_parameters(request: pytest.FixtureRequest) -> Non
     assert "shed" not in found
     assert found["birth"].high < -0.1
     assert found["death"].low < 0.0 < found["death"].high
+    study = json.dumps({"population": {"draw": {"birth": {}, "clear": {}}}})
+    told = cohort(seeded(request.node.nodeid), provenance={"config_resolved_json": study})
+    assert set(rank_correlations(told, "relapse")) == {"birth", "clear"}
     same = rank_correlations(results, results.params[:, 0])
     assert same["birth"].value == 1.0
 

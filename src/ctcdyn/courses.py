@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ctcdyn.followup import Survival, clocks
@@ -16,16 +17,16 @@ TIMES = 3  # columns of a table, at least
 ROWS = 10**7  # times that are sorted for it
 
 
-def courses(results: Results) -> list[dict[str, Any]]:
-    """Survival of each arm without each event, and its difference to the first arm; empty without events, or for more
-    than 1e7 of their times. Times in days, from the event's clock on; numbers that are not known are None.
+def courses(results: Results, events: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """Survival of each arm without each event (default: all), and its difference to the first arm; empty without
+    events, or for more than 1e7 of their times. Times in days, from the event's clock on; what is not known is None.
     """
     if "event_time" not in results or "arm_index" not in results:
         return []
     if results.schema.count * len(results.event_kind) > ROWS:
         return []
     found, measured = [], clocks(results)
-    for event in results.event_kind:
+    for event in results.event_kind if events is None else events:
         survival = results.survival(event)
         if not any(curve.n for curve in survival.curves.values()):
             continue
@@ -67,10 +68,13 @@ def _arm(survival: Survival, arm: str, days: list[float], horizon: float) -> dic
 
 
 def courses_text(found: list[dict[str, Any]], end: float) -> str:
-    """The tables that `ctcdyn inspect` prints; `end`, days, of the run says which unit of time fits."""
+    """The tables that `ctcdyn inspect` prints, of events that are no clocks of others; `end`, days, of the run says
+    which unit of time fits."""
     unit, length = time_unit(end)
-    blocks = []
+    blocks, anchors = [], {entry["clock"] for entry in found}
     for entry in found:
+        if entry["event"] in anchors:
+            continue
         clock = f" after {entry['clock']}" if entry["clock"] else ""
         days = [at["day"] for at in entry["arms"][0]["times"]]
         heads = [f"{day / length:g}" for day in days]

@@ -6,6 +6,7 @@ et al. 2004, doi:10.1056/NEJMoa040766).
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -216,7 +217,9 @@ def rank_correlation(x: ArrayLike, y: ArrayLike, confidence: float = 0.95) -> Es
 def rank_correlations(
     results: Results, outcome: str | ArrayLike, time: float | None = None, arm: str | None = None
 ) -> Mapping[str, Estimate]:
-    """Spearman's correlation of each parameter that differs between patients with an outcome, the largest first.
+    """Spearman's correlation of each parameter that was drawn with an outcome, the largest first.
+
+    Of results made without a study: of each parameter that differs between patients, derived ones among them.
 
     `outcome`: an event (the time to it, cut off where the shortest follow-up ends), a species or observable at `time`
     days (default: the end; all paths must be kept), or a number for each trajectory, (K,).
@@ -232,7 +235,9 @@ def rank_correlations(
         values = _marker(results, outcome, float(results.time[-1]) if time is None else time)
     rows &= (results["arm_index"] == arm_index(results, arm)) & np.isfinite(values)
     table = results.params[rows]
+    names = _drawn(results)
     drawn = [k for k in range(table.shape[1]) if len(table) and (table[:, k] != table[0, k]).any()]
+    drawn = [k for k in drawn if not names or results.parameter[k] in names]
     found = {results.parameter[k]: rank_correlation(table[:, k], values[rows]) for k in drawn}
     return dict(sorted(found.items(), key=lambda item: -abs(item[1].value)))
 
@@ -252,6 +257,14 @@ def _marker(results: Results, marker: str | ArrayLike, time: float | None) -> Fl
         what = f"{marker!r} of {results.schema.kept} of {results.schema.count} trajectories is kept"
         raise _unfit(what, 'run with --keep all (keep = "all" in [output])')
     return np.asarray(results.values(marker)[:, save_index(results, time)], dtype=np.float64)
+
+
+def _drawn(results: Results) -> set[str]:
+    """Parameters that the study draws; empty without a study."""
+    try:
+        return set(json.loads(str(results.provenance["config_resolved_json"]))["population"]["draw"])
+    except (KeyError, TypeError, ValueError):
+        return set()
 
 
 def _shortest(days: Floats, seen: NDArray[np.bool_]) -> float:

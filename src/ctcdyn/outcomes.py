@@ -159,12 +159,13 @@ def _moment(time: float, unit: str, length: float, clock: str) -> str:
 
 
 def _differences(results: Results, trusted: Accuracy) -> list[str]:
-    """What each further arm changes in the share with each event, patient by patient."""
+    """What each further arm changes in each event that is no clock of others, patient by patient."""
     if len(results.arm) < 2 or trusted.alike:
         return []
     table = [("", "points", "± MC error", "unpaired", "pairing saves")]
+    watched = [name for name in results.event_kind if name not in clocks(results).values()]
     for arm in results.arm[1:]:
-        for name in results.event_kind:
+        for name in watched:
             found = event_difference(results, name, arm)
             if not math.isfinite(found.error):
                 continue
@@ -178,6 +179,6 @@ def _differences(results: Results, trusted: Accuracy) -> list[str]:
         return []
     lines = [f"share with the event, difference to {results.arm[0]} in the same patients", *aligned(table)]
     unit, length = time_unit(float(results.time[-1]))
-    for entry in courses(results):
+    for entry in courses(results, watched):
         lines += differences(entry, unit, length)
     return lines
