@@ -26,7 +26,7 @@ def is_drawn(network: Network) -> bool:
     """Whether trajectories differ in such columns."""
     if any(x.jitter is not None or x.adherence is not None for x in network.treatments):
         return True
-    return any(o.realised == "sample" for o in network.observables)
+    return any(_sampled(network))
 
 
 def fill(network: Network, seed: int, start: float, pairs: NDArray[np.int64], rows: Floats) -> None:
@@ -37,10 +37,9 @@ def fill(network: Network, seed: int, start: float, pairs: NDArray[np.int64], ro
     names = [*network.parameter_names, *extra_values(network)]
     if PAIR in names:
         rows[:, names.index(PAIR)] = pairs
-    for o in network.observables:
-        if o.realised == "sample":
-            key = _uniforms(seed, 0, 1, leaf_functions().SAMPLES, 2 * _number(o.name) + 1)
-            rows[:, names.index(f"{o.name}__key")] = key
+    for name in _sampled(network):
+        key = _uniforms(seed, 0, 1, leaf_functions().SAMPLES, 2 * _number(name) + 1)
+        rows[:, names.index(f"{name}__key")] = key
     treatments = leaf_functions().TREATMENTS
     for x in network.treatments:
         address = 2 * _number(x.name)
@@ -51,6 +50,12 @@ def fill(network: Network, seed: int, start: float, pairs: NDArray[np.int64], ro
             u = _uniforms(seed, first, int(pairs[-1]) - first + 1, treatments, address)[pairs - first]
             room = _room(network, x, start, names, rows)
             rows[:, names.index(f"{x.name}__shift")] = x.jitter * _normal_above(-room / x.jitter, u)
+
+
+def _sampled(network: Network) -> list[str]:
+    """Observables, and passing species, that are drawn where they are saved."""
+    drawn = [o.name for o in network.observables if o.realised == "sample"]
+    return drawn + [s.name for s in network.species if s.passing]
 
 
 def _room(network: Network, x: Treatment, start: float, names: list[str], rows: Floats) -> Floats:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ctcdyn.codegen.choose import CHOSEN, choose_any, choose_ode
+from ctcdyn.codegen.choose import CHOSEN, Choice, choose_any, choose_ode
 from ctcdyn.codegen.kernel import Kernel, link, solver_facts
 from ctcdyn.config import Study, load_study
 from ctcdyn.config.values import SHORTEST_WINDOW
@@ -54,7 +54,7 @@ class Model:
         self._given = None if given is None else np.array([given], dtype=np.bool_)
         self._kernels: dict[str, Kernel] = {}
         self._semantics: dict[str, str] = {}  # of each method: jump or ode
-        self._chosen: dict[tuple[object, ...], str] = {}
+        self._chosen: dict[tuple[object, ...], Choice] = {}
 
     def __repr__(self) -> str:
         n = self.network
@@ -139,7 +139,8 @@ class Model:
         if told:
             raise CtcError(told)
         if method in CHOSEN:
-            method = self._choice(method, network, initial or {}, float(grid[0]), float(grid[-1]), switch[0])
+            chosen = self._choice(method, network, initial or {}, grid, switch[0])
+            method, network = chosen.method, chosen.taken(network)
         kernel = self._kernel(method, network, initial or {}, switch[0], lesion_method)
         told += check_step(network, method, self._semantics[method], step, float(grid[-1] - grid[0]), max_steps)
         if told:
@@ -167,19 +168,20 @@ class Model:
         return _collect(kernel, ensemble, threads, tuple(quantiles))
 
     def _choice(
-        self, method: str, network: Network, initial: Mapping[str, float], start: float, end: float, up: float
-    ) -> str:
+        self, method: str, network: Network, initial: Mapping[str, float], grid: NDArray[np.float64], up: float
+    ) -> Choice:
         """The solver for "ode" or "auto": the nominal patient's, so parameters of a call have no part in it.
 
         Following that patient takes 0.1 to 1 s, so what was found is remembered for calls from the same start.
         """
-        key = (method, *sorted(initial.items()), start, end, up)
+        start, end, gap = float(grid[0]), float(grid[-1]), float(np.diff(grid).min(initial=np.inf))
+        key = (method, *sorted(initial.items()), start, end, up, gap)
         if key not in self._chosen:
             ode = method == "ode"
-            found = choose_ode(network, start, end) if ode else choose_any(network, start, end, up)
+            found = choose_ode(network, start, end) if ode else choose_any(network, start, end, up, gap)
             if len(self._chosen) >= REMEMBERED:
                 self._chosen.clear()
-            self._chosen[key] = found.method
+            self._chosen[key] = found
         return self._chosen[key]
 
     def _kernel(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -115,7 +116,8 @@ def _plan(study: Study, resume: bool, shard: tuple[int, int]) -> tuple[Linked, E
     """What happens (the model), how it is computed (the kernel), for whom (the ensemble), and what is stored."""
     resolved = resolve(load_model(study.model), study)
     warn_of_late(study, resolved)
-    method = choose(resolved.network, study).method
-    linked = link(resolved.network, method, Path(study.path).parent, lesion_method=study.lesion.method)
+    chosen = choose(resolved.network, study)
+    resolved = replace(resolved, network=chosen.taken(resolved.network))
+    linked = link(resolved.network, chosen.method, Path(study.path).parent, lesion_method=study.lesion.method)
     ensemble = ensemble_of(study, resolved, resume)
     return linked, ensemble, schema_of(study, linked, ensemble, shard)

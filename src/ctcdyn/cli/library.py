@@ -93,8 +93,9 @@ def codegen(
     from ctcdyn.model.load import prepare
 
     study, resolved = prepare(study_file, overrides or ())
-    method = choose(resolved.network, study).method
-    linked = link(resolved.network, method, Path(study.path).parent, lesion_method=study.lesion.method)
+    chosen = choose(resolved.network, study)
+    network = chosen.taken(resolved.network)
+    linked = link(network, chosen.method, Path(study.path).parent, lesion_method=study.lesion.method)
     kernels = [linked] if linked.lesion is None else [linked, linked.lesion]
     if part is not None:
         parts = dict(linked.emission.parts)

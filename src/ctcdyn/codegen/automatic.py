@@ -8,7 +8,8 @@ decides:
 3. few events: `direct`, which is exact;
 4. cells that are independent of one another (no reaction uses up two, no rate for each cell depends on a count):
    `first_order_leap`;
-5. else `hybrid`: rare species jump, abundant ones follow rate equations.
+5. else `hybrid`: rare species jump, abundant ones follow rate equations; species that only pass (`passing`) too, so
+   that their many events need not be made.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from numpy.typing import NDArray
 
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.lineage import Lineage, describe
+from ctcdyn.codegen.nominal import Nominal
+from ctcdyn.codegen.passing import Passing, passing_species, with_passing
 from ctcdyn.errors import CtcError
-from ctcdyn.model.expr import Expr, evaluate, names
+from ctcdyn.model.expr import Expr, names
 from ctcdyn.model.network import Network
 from ctcdyn.model.rates import parts_of_cells
 from ctcdyn.units import DIMENSIONLESS
 
 MANY = 1e4  # cells: their noise is a part in 100
 FEW_EVENTS = 1e4  # about a millisecond of `direct`
+MOST_KINDS = 12  # of passing cells beside pinned species, up to which the ways of all are computed for each step
 MOST_JUMPS = 1e6  # of a trajectory of `hybrid`, from which on it is called dear: some 0.3 s
 
 
@@ -40,15 +44,15 @@ class Course:
     spans: NDArray[np.float64]
 
 
-def suit(network: Network, course: Course, switch_up: float) -> tuple[str, list[str]]:
-    """ "ode", "direct", "first_order_leap" or "hybrid", and the reasons, a line each.
+def suit(network: Network, course: Course, switch_up: float, gap: float) -> tuple[str, list[str], tuple[str, ...]]:
+    """ "ode", "direct", "first_order_leap" or "hybrid", the reasons, a line each, and the species that only pass.
 
-    `switch_up`: cells from which on `hybrid` takes a species as continuous.
+    `switch_up`: cells from which on `hybrid` takes a species as continuous; `gap`: days between two saves.
     """
     rates = _rates(network, course)
     amounts = _amounts(network, rates)
     if amounts:
-        return "ode", amounts
+        return "ode", amounts, ()
     felt = _felt(network)
     few = [
         f"{s.name} (down to {low:.3g})"
@@ -58,35 +62,56 @@ def suit(network: Network, course: Course, switch_up: float) -> tuple[str, list[
     if network.lesion is not None:
         few.append("lesions, each founded by one event")
     if not few:
-        return "ode", [f"no species that matters has fewer than {MANY:.0f} cells: chance moves it by less than 1 %"]
+        large = f"no species that matters has fewer than {MANY:.0f} cells: chance moves it by less than 1 %"
+        return "ode", [large], ()
     chance = f"few cells, so chance decides: {', '.join(few)}"
     events = float(rates.sum(axis=1) @ course.spans)
     if events <= FEW_EVENTS:
-        return "direct", [chance, f"about {events:.2g} events for the nominal patient: direct, exact and quick enough"]
+        quick = f"about {events:.2g} events for the nominal patient: direct, exact and quick enough"
+        return "direct", [chance, quick], ()
     reasons = [chance, f"about {events:.2g} events for the nominal patient: too many to simulate one by one"]
+    passing = passing_species(network, course.times, course.states, gap)
     try:
         lineage = Lineage(Layout(network, "mixed"))
     except CtcError as error:
         reasons += [problem.what for problem in error.problems]
     else:
         counted = sorted({name for way in lineage.ways for name in way.frozen})
-        if not counted:
+        kinds = len(lineage.plain)
+        dear = kinds > MOST_KINDS and bool(passing.stays) and any(s.continuous for s in network.species)
+        if not counted and not dear:
             told = ["cells are independent of one another: first_order_leap, whatever they turn over"]
-            return "first_order_leap", reasons + told + describe(lineage)
-        reasons.append(f"rates for each cell depend on counts ({', '.join(counted)})")
-    return "hybrid", reasons + _sides(network, course, rates, switch_up)
+            return "first_order_leap", reasons + told + describe(lineage), ()
+        if counted:
+            reasons.append(f"rates for each cell depend on counts ({', '.join(counted)})")
+        else:
+            reasons.append(f"{kinds} kinds of cells pass beside pinned species: first_order_leap would be dear")
+    if passing.stays:
+        reasons += _passing(passing)
+        network = with_passing(network, passing.stays)
+    return "hybrid", reasons + _sides(network, course, rates, switch_up), tuple(sorted(passing.stays))
+
+
+def _passing(passing: Passing) -> list[str]:
+    """Which species only pass, and how exact that is."""
+    named = ", ".join(f"{name} ({stay:.2g} d)" for name, stay in passing.stays.items())
+    told = [
+        f"passing, each cell alone and gone before the next save: {named}",
+        "they follow equations, what they bring is a Poisson process, and their saved counts are drawn: the same law",
+    ]
+    if passing.lumped:
+        many = ", ".join(f"{name} ({factor:.3g})" for name, factor in passing.lumped.items())
+        told.append(f"not exact: what comes together is taken one by one, its variance too small by a factor: {many}")
+    return told
 
 
 def _rates(network: Network, course: Course) -> NDArray[np.float64]:
     """Rates of the reactions along the course, 1/d, (T, R)."""
-    values = {p.name: p.value for p in network.parameters}
-    laws = [r.propensity("ode", network) for r in network.reactions]
-    found = np.empty((len(course.times), len(laws)))
+    nominal = Nominal(network)
     with np.errstate(all="ignore"):
-        for j, (t, x) in enumerate(zip(course.times.tolist(), course.states, strict=True)):
-            at = {**values, **dict(zip(network.species_names, x.tolist(), strict=True)), "t": t}
-            found[j] = [float(evaluate(law, at)) for law in laws]
-    return np.nan_to_num(found, posinf=1e300, neginf=-1e300)
+        found = np.array([nominal.rates(x, t) for t, x in zip(course.times.tolist(), course.states, strict=True)])
+    bounded: NDArray[np.float64] = np.nan_to_num(found, posinf=1e300, neginf=-1e300)
+    return bounded
 
 
 def _amounts(network: Network, rates: NDArray[np.float64]) -> list[str]:
@@ -126,6 +151,8 @@ def _sides(network: Network, course: Course, rates: NDArray[np.float64], up: flo
     for s, species in enumerate(network.species):
         many = course.states[:, s] >= up
         real[:, s] = many | species.continuous
+        if species.passing:
+            continue
         if species.continuous:
             what = "pinned: rate equations"
         elif many.all():
@@ -139,7 +166,8 @@ def _sides(network: Network, course: Course, rates: NDArray[np.float64], up: flo
     jumps: list[tuple[float, str]] = []
     for r, reaction in enumerate(network.reactions):
         touched = sorted({s for s, _ in (*reaction.reactants, *reaction.change)})
-        drift = real[:, touched].all(axis=1) & bool(touched)
+        moved = [s for s, _ in reaction.change if not network.species[s].continuous]
+        drift = real[:, touched].all(axis=1) if touched and moved else np.full(len(real), not moved)
         jumps.append((float(rates[:, r] @ np.where(drift, 0.0, course.spans)), reaction.name))
     total, (most, name) = sum(n for n, _ in jumps), max(jumps)
     told.append(f"about {total:.2g} jumps for the nominal patient")

@@ -22,7 +22,8 @@ from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.lineage import Lineage, describe
 from ctcdyn.codegen.moments import describe_moments
 from ctcdyn.codegen.noise import noises_of
-from ctcdyn.model.expr import Number, derivative, evaluate
+from ctcdyn.codegen.nominal import Nominal
+from ctcdyn.codegen.passing import with_passing
 from ctcdyn.model.network import Network
 from ctcdyn.model.resolve import semantics_of
 
@@ -35,11 +36,18 @@ CHOSEN = ("ode", "auto")  # names that are no solver
 LOW_COUNT = 128.0  # cells: below, the Langevin law is not that of the cells. A power of two, so that bins end at it
 @dataclass(frozen=True)
 class Choice:
-    """A solver by name, why it was taken, and the time scales (days) of the model along the nominal path."""
+    """A solver by name, why it was taken, the time scales (days) of the model along the nominal path, and the species
+    that the solver takes as passing.
+    """
 
     method: str
     reasons: list[str]
     scales: tuple[float, ...]
+    passing: tuple[str, ...] = ()
+
+    def taken(self, network: Network) -> Network:
+        """The network as the solver takes it."""
+        return with_passing(network, self.passing)
 
 
 def choose(network: Network, study: Any) -> Choice:
@@ -47,7 +55,8 @@ def choose(network: Network, study: Any) -> Choice:
     method = study.simulate.method
     start, end = float(study.simulate.t_start), float(study.simulate.t_end)
     if method == "auto":
-        return choose_any(network, start, end, study.simulate.hybrid.switch_up)
+        gap = float(np.diff(study.simulate.times).min())
+        return choose_any(network, start, end, study.simulate.hybrid.switch_up, gap)
     if method not in CHOSEN:
         reasons = [f'asked for by method = "{method}"']
         if semantics_of(study) == "langevin":
@@ -62,11 +71,13 @@ def choose(network: Network, study: Any) -> Choice:
     return choose_ode(network, start, end)
 
 
-def choose_any(network: Network, start: float, end: float, switch_up: float) -> Choice:
-    """What `auto` takes between two times (days); `switch_up`: cells from which on hybrid calls a species many."""
-    method, reasons = suit(network, _course(network, start, end), switch_up)
+def choose_any(network: Network, start: float, end: float, switch_up: float, gap: float) -> Choice:
+    """What `auto` takes between two times (days); `switch_up`: cells from which on hybrid calls a species many; `gap`:
+    days between two saves.
+    """
+    method, reasons, passing = suit(network, _course(network, start, end), switch_up, gap)
     if method != "ode":
-        return Choice(method, reasons, time_scales(network))
+        return Choice(method, reasons, time_scales(network), passing)
     chosen = choose_ode(network, start, end)
     return Choice(chosen.method, reasons + chosen.reasons, chosen.scales)
 
@@ -75,17 +86,23 @@ def _course(network: Network, start: float, end: float) -> Course:
     """The rate equations of the nominal patient by LSODA to three digits; up to where they end, if they do not last."""
     from scipy.integrate import LSODA
 
-    drift, _ = _functions(network)
+    nominal = Nominal(network)
 
     def f(t: float, x: NDArray[np.float64]) -> NDArray[np.float64]:
         with np.errstate(all="ignore"):
-            slope: NDArray[np.float64] = np.nan_to_num(drift(np.maximum(x, 0.0), t), posinf=1e200, neginf=-1e200)
-        return slope
+            slope = nominal.drift(np.maximum(x, 0.0), t)
+        return np.nan_to_num(slope, posinf=1e200, neginf=-1e200)
+
+    def jacobian(t: float, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        with np.errstate(all="ignore"):
+            here = nominal.slope(np.maximum(x, 0.0), t)
+        return np.nan_to_num(here, nan=0.0, posinf=1e200, neginf=-1e200)
 
     times, states = [start], [network.initial_values().astype(float)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that it gets no further is seen in its status
-        solver = LSODA(f, start, states[0], end, rtol=1e-3, atol=1e-3, max_step=(end - start) / PATH_STEPS)
+        longest = (end - start) / PATH_STEPS
+        solver = LSODA(f, start, states[0], end, rtol=1e-3, atol=1e-3, max_step=longest, jac=jacobian)
         while solver.status == "running" and len(times) < COURSE_STEPS:
             solver.step()
             if not np.isfinite(solver.y).all():
@@ -150,9 +167,8 @@ def _exponential_step(matrix: NDArray[np.float64], f: NDArray[np.float64], h: fl
 
 def time_scales(network: Network) -> tuple[float, ...]:
     """Shortest and longest time (days) in the Jacobian at the start."""
-    _, slope = _functions(network)
     with np.errstate(all="ignore"):
-        matrix = np.nan_to_num(slope(network.initial_values(), 0.0), nan=0.0, posinf=0.0, neginf=0.0)
+        matrix = np.nan_to_num(Nominal(network).slope(network.initial_values(), 0.0), nan=0.0, posinf=0.0, neginf=0.0)
         rates = np.abs(np.linalg.eigvals(matrix).real)
     rates = rates[rates > 1e-14]
     return (float(1 / rates.max()), float(1 / rates.min())) if len(rates) else ()
@@ -162,7 +178,7 @@ def _path(
     network: Network, start: float, end: float
 ) -> Iterator[tuple[float, NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]]:
     """(step, Jacobian, state before, state after) along a crude path of the nominal patient."""
-    drift, slope = _functions(network)
+    nominal = Nominal(network)
     x = network.initial_values()
     span = end - start
     early = np.geomspace(1e-6 * span, span / PATH_STEPS, PATH_STEPS // 3, endpoint=False)
@@ -170,39 +186,11 @@ def _path(
     for left, right in pairwise(grid):
         h, t = right - left, start + left
         with np.errstate(all="ignore"):
-            matrix = np.clip(np.nan_to_num(slope(x, t), nan=0.0, posinf=1e12, neginf=-1e12), -1e12, 1e12)
-            step = _exponential_step(matrix, drift(x, t), h)
+            matrix = np.clip(np.nan_to_num(nominal.slope(x, t), nan=0.0, posinf=1e12, neginf=-1e12), -1e12, 1e12)
+            step = _exponential_step(matrix, nominal.drift(x, t), h)
             new = np.where(np.isfinite(x + step), x + step, x)
         yield h, matrix, x, new
         x = new
-
-
-def _functions(network: Network) -> tuple[Any, Any]:
-    """Right-hand side (x, t) -> (S,) and Jacobian (x, t) -> (S, S) of the nominal patient, in plain Python."""
-    values: dict[str, Any] = {p.name: p.value for p in network.parameters}
-    names = network.species_names
-    change = network.stoichiometry().astype(float)
-    rates = [r.propensity("ode", network) for r in network.reactions]
-    slopes = [(r, s, derivative(rate, name)) for r, rate in enumerate(rates) for s, name in enumerate(names)]
-    slopes = [(r, s, slope) for r, s, slope in slopes if slope != Number(0.0)]
-
-    def known(x: NDArray[np.float64], t: float) -> dict[str, Any]:
-        return {**values, **dict(zip(names, x, strict=True)), "t": t}
-
-    def drift(x: NDArray[np.float64], t: float) -> NDArray[np.float64]:
-        at = known(x, t)
-        result: NDArray[np.float64] = change @ np.array([float(evaluate(rate, at)) for rate in rates])
-        return result
-
-    def slope(x: NDArray[np.float64], t: float) -> NDArray[np.float64]:
-        at = known(x, t)
-        each = np.zeros((len(rates), len(names)))
-        for r, s, d in slopes:
-            each[r, s] = evaluate(d, at)
-        result: NDArray[np.float64] = change @ each
-        return result
-
-    return drift, slope
 
 
 def _time(days: float) -> str:

@@ -29,12 +29,15 @@ def drift_of(layout: Layout, over: range, end: str = "") -> str:
         if (layout.chances or end) and not moved:
             continue
         body.lines.append(f"# {reaction.name}: {prose(reaction.equation)}")
-        value = body.value(layout.flow(r))
-        body.lines.append(f"r{r}__ = {value}")
+        flows: dict[Expr, str] = {}
         for s, change in moved.items():
+            flow = layout.flow(r, s)
+            if flow not in flows:
+                flows[flow] = f"r{r}__" + "drift" * bool(flows)
+                body.lines.append(f"{flows[flow]} = {body.value(flow)}")
             times = "" if abs(change) == 1 else f"{abs(change)}.0 * "
             sign = ("-" if change < 0 else "") if not gains[s] else ("- " if change < 0 else "+ ")
-            gains[s].append(f"{sign}{times}r{r}__")
+            gains[s].append(f"{sign}{times}{flows[flow]}")
     for s, terms in gains.items():
         body.lines.append(f"w[F_{layout.species[s]} + i] = " + (" ".join(terms) or "0.0"))
     timed = ["t = w[AT + i]"] if layout.timed else []
@@ -53,8 +56,8 @@ def right_hand_sides(layout: Layout) -> list[Expr]:
     """dx_s/dt of each state row as one expression."""
     sides: list[Expr] = [Number(0.0)] * len(layout.species)
     for r in range(len(layout.rates)):
-        rate = layout.flow(r)
         for s, change in layout.change(r).items():
+            rate = layout.flow(r, s)
             term = rate if abs(change) == 1 else Call("*", (Number(float(abs(change))), rate))
             empty = text(sides[s]) == text(Number(0.0))
             if empty:

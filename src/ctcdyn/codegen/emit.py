@@ -149,6 +149,7 @@ def _sizes(layout: Layout, width: int) -> list[str]:
         f"FUSED = {layout.fused}  # a whole step or event is one loop",
         f"WHOLE = {layout.semantics in ('jump', 'mixed')}  # counts are whole numbers",
         f"REAL = {reals}  # of state rows: not even so",
+        f"PASSING = {any(s.passing for s in network.species)}  # what is saved of some species is drawn",
         f"PARTITIONED = {layout.semantics == 'hybrid'}  # each lane says which of its species are whole numbers",
     ]
 
@@ -209,6 +210,11 @@ def _observe(layout: Layout) -> str:
     """Readings see the state as it goes to the output, so that they fit any solver's way to a save."""
     index = {name: s for s, name in enumerate(layout.species)}
     body = Body(lambda name: f"w[HERE + {index[name]}]" if name in index else layout.symbol(name))
+    for s in layout.network.species:
+        if s.passing:
+            here = body.name(s.name)
+            value = f"sampled(max({here}, 0.0), 0.0, {body.name(PAIR)}, t, {body.name(f'{s.name}__key')})"
+            body.lines += [f"{here} = {value}", f"w[HERE + {index[s.name]}] = {here}"]
     for k, (name, e) in enumerate(layout.readings):
         value = body.value(e)
         if name in layout.samples:

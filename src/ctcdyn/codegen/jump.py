@@ -30,11 +30,10 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
         "candidate time of the next event; bound of the total; what falls into a reaction, -1 where none fires",
         ["CANDIDATE", "LIMIT", "CHOICE"],
     )
-    if not layout.fused:
-        rows.block("running sums of the propensities", [f"SUM_{r}" for r in range(len(layout.rates) - 1)])
-    rows.block(
-        "the last of the running sums", [] if layout.fused else [f"SUM_{len(layout.rates) - 1}"], "TOTAL"
-    )
+    sums = [] if layout.fused else [f"SUM_{k}" for k in range(len(_jumping(layout)))]
+    if sums:
+        rows.block("running sums of the propensities", sums[:-1])
+    rows.block("the last of the running sums", sums[-1:], "TOTAL")
     rows.block(
         "bounds over the window", [f"{end}_{k}" for end in ("LOW", "HIGH") for k in windowed.rows.values()]
     )
@@ -73,15 +72,20 @@ def _title(reaction: Reaction) -> str:
     return prose(f"{reaction.equation}, {law}, events/d{where}")
 
 
+def _jumping(layout: Layout) -> list[int]:
+    """Reactions that have a place in the sums: all that may jump; at least one."""
+    return [r for r in range(len(layout.rates)) if layout.may_jump(r)] or [0]
+
+
 def _fused(layout: Layout) -> dict[str, str]:
     """Sums in registers: one loop for a whole event."""
-    everything = range(len(layout.rates))
+    jumping = _jumping(layout)
     lines = ['"""Running sums of the propensities, 1/d; the last is the total."""']
-    lines += [f"c{r} = " + (f"c{r - 1} + " if r else "") + _summand(layout, r) for r in everything]
-    sums = ", ".join(f"c{r}" for r in everything)
-    lines.append(f"return {sums}," if len(layout.rates) == 1 else f"return {sums}")
+    lines += [f"c{k} = " + (f"c{k - 1} + " if k else "") + _summand(layout, r) for k, r in enumerate(jumping)]
+    sums = ", ".join(f"c{k}" for k in range(len(jumping)))
+    lines.append(f"return {sums}," if len(jumping) == 1 else f"return {sums}")
     fire = ['"""The change of state by the reaction that y falls into; nothing where y is negative."""']
-    fire += _changes(layout, everything, lambda r: f"c[{r}]")
+    fire += _changes(layout, jumping, range(len(jumping)), lambda k: f"c[{k}]")
     return {
         "prefix": "@lane\ndef prefix(w, i, t):\n" + _indent(lines),
         "fire": "@lane\ndef fire(w, i, c, y):\n" + _indent(fire),
@@ -100,17 +104,18 @@ def _summand(layout: Layout, r: int) -> str:
 def _grouped(layout: Layout) -> dict[str, str]:
     """Sums in rows, a loop for each group of reactions: one loop over hundreds of them is not packed any more."""
     parts: dict[str, str] = {}
-    groups = [range(r, min(r + GROUP, len(layout.rates))) for r in range(0, len(layout.rates), GROUP)]
-    last = len(layout.rates) - 1
+    jumping = _jumping(layout)
+    groups = [range(n, min(n + GROUP, len(jumping))) for n in range(0, len(jumping), GROUP)]
+    last = len(jumping) - 1
     for k, group in enumerate(groups):
         lines = [f'"""Running sums of group {k}, 1/d."""']
-        for r in group:
-            before = f"c{r - 1} + " if r > group[0] else f"w[SUM_{r - 1} + i] + " if r else ""
-            lines.append(f"c{r} = {before}{_summand(layout, r)}")
-            lines.append(f"w[SUM_{r} + i] = c{r}")
+        for n in group:
+            before = f"c{n - 1} + " if n > group[0] else f"w[SUM_{n - 1} + i] + " if n else ""
+            lines.append(f"c{n} = {before}{_summand(layout, jumping[n])}")
+            lines.append(f"w[SUM_{n} + i] = c{n}")
         parts[f"sums_{k}"] = f"@lane\ndef sums_{k}(w, i, t):\n" + _indent(lines)
         lines = [f'"""Changes of state by group {k}."""', "y = w[CHOICE + i]"]
-        lines += _changes(layout, group, lambda r: f"w[SUM_{r} + i]")
+        lines += _changes(layout, jumping, group, lambda n: f"w[SUM_{n} + i]")
         parts[f"changes_{k}"] = f"@lane\ndef changes_{k}(w, i):\n" + _indent(lines)
     loops = [f"for i in range(W):\n    sums_{k}(w, i, w[CANDIDATE + i])" for k in range(len(groups))]
     doc = '"""Running sums of the propensities of every lane at its candidate time."""'
@@ -126,24 +131,24 @@ def _grouped(layout: Layout) -> dict[str, str]:
     return parts
 
 
-def _changes(layout: Layout, group: range, sum_of: Callable[[int], str]) -> list[str]:
-    """Masked sums: reaction r fired where y lies at or above the sum before it and below its own.
+def _changes(layout: Layout, jumping: list[int], group: range, sum_of: Callable[[int], str]) -> list[str]:
+    """Masked sums: a reaction fired where y lies at or above the sum before it and below its own.
 
     A species changes by the step of the net change from one reaction to the next at each sum that y has reached; all
     numbers are whole, so the order does not matter. y is -1 where nothing fires.
     """
-    last = len(layout.rates) - 1
+    last = len(jumping) - 1
     lines = []
     for s, name in enumerate(layout.species):
-        change = [layout.change(r).get(s, 0) for r in group]
+        change = [layout.jump(jumping[n]).get(s, 0) for n in group]
         if not any(change):
             continue
         real = layout.semantics == "hybrid"  # where the order does matter, the change is summed first
         lines.append("x = 0.0" if real else f"x = w[X_{name} + i]")
         before = 0
-        for r, now in zip(group, change, strict=True):
+        for n, now in zip(group, change, strict=True):
             if now != before:
-                reached = "y >= 0.0" if r == 0 else f"y >= {sum_of(r - 1)}"
+                reached = "y >= 0.0" if n == 0 else f"y >= {sum_of(n - 1)}"
                 lines.append(
                     f"x = pick({reached}, x {'+' if now > before else '-'} {float(abs(now - before))!r}, x)"
                 )
@@ -188,7 +193,7 @@ def _bound(layout: Layout) -> str:
             "    return prefix(w, i, w[TIME + i])[-1]"
         )
     lines = ['"""A bound of the total propensity over the window of lane i, 1/d."""']
-    lines.append("return " + " + ".join(limit(layout, r) for r in range(len(layout.rates))))
+    lines.append("return " + " + ".join(limit(layout, r) for r in _jumping(layout)))
     return f"@{_kind(layout)}\ndef bound(w, i):\n" + _indent(lines)
 
 

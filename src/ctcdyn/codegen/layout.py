@@ -175,11 +175,17 @@ class Layout:
         return self.founds(r) or not all(self.network.species[s].continuous for s in moved)
 
     def may_jump(self, r: int) -> bool:
-        """Whether reaction r can be a jump: in hybrid semantics not if the model pins all that it changes and takes."""
-        reaction, species = self.network.reactions[r], self.network.species
-        touched = [s for s, _ in (*reaction.reactants, *reaction.change)]
-        whole = not touched or not all(species[s].continuous for s in touched)
-        return self.semantics != "hybrid" or whole or self.founds(r)
+        """Whether reaction r can be a jump: in hybrid semantics only if it moves what is not pinned."""
+        return self.semantics != "hybrid" or self.is_discrete(r)
+
+    def jump(self, r: int) -> dict[int, int]:
+        """State row -> change where reaction r fires as a jump: in hybrid semantics pinned species only drift."""
+        return {s: n for s, n in self.change(r).items() if not (self.semantics == "hybrid" and self.is_pinned(s))}
+
+    def is_pinned(self, s: int) -> bool:
+        """Whether state row s is of a pinned species, which follows an equation whatever jumps do."""
+        species = self.network.species
+        return s < len(species) and species[s].continuous
 
     @property
     def watched(self) -> list[Passage]:
@@ -194,10 +200,12 @@ class Layout:
         """Number of the rule by which the firings that `founder` counts begin lesions."""
         return dict(self.network.founders)[founder.name]
 
-    def flow(self, r: int) -> Expr:
-        """The rate of reaction r in the drift: all of it, or in hybrid semantics only while it is no jump."""
-        rate = self.rates[r]
-        return Call("*", (Name(f"r{r}__drift"), rate)) if self.semantics == "hybrid" else rate
+    def flow(self, r: int, s: int) -> Expr:
+        """The rate of reaction r in the drift of state row s: in hybrid semantics of what is not pinned only while the
+        reaction is no jump.
+        """
+        split = self.semantics == "hybrid" and self.is_discrete(r) and not self.is_pinned(s)
+        return Call("*", (Name(f"r{r}__drift"), self.rates[r])) if split else self.rates[r]
 
     def symbol(self, name: str, state: str = "X") -> str:
         """Source that reads a name in a lane function; `state` is the row block of the species."""
@@ -315,6 +323,10 @@ def extra_values(network: Network) -> dict[str, float]:
         found.update(numbers)
         if observable.realised == "sample":
             found[f"{observable.name}__key"] = 0.0
+            found[PAIR] = 0.0
+    for species in network.species:
+        if species.passing:
+            found[f"{species.name}__key"] = 0.0
             found[PAIR] = 0.0
     return found
 

@@ -33,20 +33,35 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
     )
     rows.block("drift", [f"DRIFT_{r}" for r in range(len(layout.rates))], "DRIFT", "1 while it is none")
     return {
-        "mask": _mask(layout),
+        "mask": "\n\n\n".join([_tables(layout), _mask(layout)]),
         "partition": _partition(layout),
         "guard_jump": stops.guard(layout, "guard_jump", _jumping(layout)),
     }
 
 
+def _tables(layout: Layout) -> str:
+    """Which state rows are looked at from jump to jump; pinned ones that nobody asks for are not."""
+    rows = range(len(layout.species))
+    free = [s for s in rows if not layout.is_pinned(s)]
+    asked = [*layout.conditions.values(), *(p.when for p in layout.watched)]
+    asked += [rate for r, rate in enumerate(layout.rates) if layout.may_jump(r)]
+    named = set().union(*(names(e) for e in asked))
+    walk = [s for s in rows if s in free or layout.species[s] in named]
+    rest = [s for s in rows if s not in walk]
+    return "\n".join([
+        f"OPENS, WALKEDS, LATERS = {len(free)}, {len(walk)}, {len(rest)}",
+        f"OPEN = {tuple(free or [0])}  # state rows that are not pinned",
+        f"WALKED = {tuple(walk or [0])}  # those, and pinned ones that rates of jumps or conditions read",
+        f"LATER = {tuple(rest or [0])}  # all others",
+    ])  # fmt: skip
+
+
 def _jumping(layout: Layout) -> set[str]:
     """Species that a jump may change, whatever the partition: conditions on others hold after it as before."""
-    network = layout.network
     found: set[str] = set()
-    for r, reaction in enumerate(network.reactions):
-        touched = {s for s, _ in (*reaction.reactants, *reaction.change)}
-        if not touched or any(not network.species[s].continuous for s in touched) or layout.founds(r):
-            found |= {layout.species[s] for s in layout.change(r)}
+    for r in range(len(layout.rates)):
+        if layout.may_jump(r):
+            found |= {layout.species[s] for s in layout.jump(r)}
     return found
 
 
@@ -56,25 +71,28 @@ def _mask(layout: Layout) -> str:
         '"""Reactions of lane i by what they touch, from its DISCRETE rows; counters go with their reaction."""'
     ]
     for r, reaction in enumerate(network.reactions):
-        touched = sorted({s for s, _ in (*reaction.reactants, *reaction.change)})
+        touched = sorted({s for s, _ in (*reaction.reactants, *reaction.change) if not layout.is_pinned(s)})
         total = " + ".join(f"w[DISCRETE_{network.species[s].name} + i]" for s in touched) or "1.0"
-        total = "1.0" if layout.founds(r) else total
+        jumps = "1.0" if layout.founds(r) else f"1.0 if {total} > 0.0 else 0.0"
         lines += [
-            f"w[JUMP_{r} + i] = 1.0 if {total} > 0.0 else 0.0",
+            f"w[JUMP_{r} + i] = {jumps if layout.may_jump(r) else '0.0'}",
             f"w[DRIFT_{r} + i] = 1.0 - w[JUMP_{r} + i]",
         ]
     lines += [f"w[DISCRETE_{c.name} + i] = w[JUMP_{c.reaction} + i]" for c in layout.counters]
     body, tamed = Body(layout.symbol), False
     for name in layout.species:
+        s = layout.species.index(name)
+        if layout.is_pinned(s):  # no jump changes it
+            body.lines += [f"w[{row}_{name} + i] = 0.0" for row in ("STIRS", "PACE")]
+            continue
         tame = _tame(layout, name)
         felt = [
-            f"w[DRIFT_{r} + i]"
+            "1.0" if any(layout.is_pinned(z) for z in layout.change(r)) else f"w[DRIFT_{r} + i]"
             for r, rate in enumerate(layout.rates)
             if name in names(rate) and r not in tame
         ]
         total = " + ".join(felt) or "0.0"
         body.lines.append(f"w[STIRS_{name} + i] = 1.0 if {total} > 0.0 else 0.0")
-        s = layout.species.index(name)
         terms = [
             f"{float(layout.change(r)[s])!r} * w[DRIFT_{r} + i] * ({body.value(derivative(layout.rates[r], name))})"
             for r in tame

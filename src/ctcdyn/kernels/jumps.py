@@ -18,6 +18,10 @@ from ctcdyn.kernels.contract import (
     FALL,
     FUSED,
     GUARDED,
+    LATER,
+    LATERS,
+    OPEN,
+    OPENS,
     PACES,
     RISE,
     SPECIES,
@@ -26,6 +30,8 @@ from ctcdyn.kernels.contract import (
     TIME,
     TIMED,
     TOTAL,
+    WALKED,
+    WALKEDS,
     U,
     W,
     X,
@@ -62,7 +68,8 @@ TURNS = PHASE + 16 * W  # 1 where a species is to change sides
 LONGER = PHASE + 17 * W  # LONGEST once this hop is taken
 SHIFT_NOW, SHIFT_THEN = PHASE + 18 * W, PHASE + 18 * W + WIDE  # what jumps add to the path: at TIME, where one looks
 STOOD, MOVES = SHIFT_THEN + WIDE, SHIFT_THEN + 2 * WIDE  # the state where the hop began; 1 where a species moves
-JUMPS_END = MOVES + WIDE
+LEFT = MOVES + WIDE  # 1 where a lane has left its path, or is looked at
+JUMPS_END = LEFT + W
 
 STANDING, STEPPING, ALONG = 0.0, 1.0, 2.0
 SIMPSON = 180.0  # of an exponential: relative error = (relative second difference)**2 / 180
@@ -89,11 +96,12 @@ def on_path(w, i, o, x, shift):
 
 @block
 def walk(w):
-    """Every lane on a path to its CANDIDATE time."""
+    """Every lane on a path to its CANDIDATE time; of pinned species only those that somebody asks for."""
     for i in range(W):
         late = w[CANDIDATE + i] >= w[FINISH + i]
         w[SHARE + i] = 1.0 if late else (w[CANDIDATE + i] - w[ORIGIN + i]) * w[INVERSE + i]
-    for s in range(SPECIES):
+    for k in range(WALKEDS):
+        s = WALKED[k]
         if w[MOVES + s * W] == 0.0:  # in no lane
             continue
         if w[MOVES + s * W] > 1.0:
@@ -108,7 +116,8 @@ def walk(w):
 @block
 def survey(w):
     """Before a hop: which species move in some lane (MOVES of its first lane 1), and which carry what fades (2)."""
-    for s in range(SPECIES):
+    for k in range(WALKEDS):
+        s = WALKED[k]
         moves = 0  # whole numbers: their sums are packed, those of floats are not
         fades = 0
         for i in range(W):
@@ -277,18 +286,18 @@ def hop(w, v, setting):
         land(w, v, i, tolerance)
         w[CROSSED + i] = 0.0
     walk(w)
-    for s in range(SPECIES):
+    for k in range(OPENS):
         for i in range(W):
-            meet_threshold(w, i, s * W + i)
+            meet_threshold(w, i, OPEN[k] * W + i)
     if GUARDED:
         for i in range(W):
             meet_condition(w, i)
     pause(w, v)
     for i in range(W):
         w[GOES + i] = w[GOES + i] * (1.0 - w[CROSSED + i])
-    for s in range(SPECIES):
+    for k in range(OPENS):
         for i in range(W):
-            carry_shift(w, i, s * W + i)
+            carry_shift(w, i, OPEN[k] * W + i)
     if FUSED:
         for i in range(W):
             c = prefix(w, i, w[CANDIDATE + i])
@@ -307,15 +316,33 @@ def arrivals(w, v):
     """After the jumps: which lanes need a new step, which a new partition, and where a condition has become true."""
     for i in range(W):
         w[ACTIVE + i] = 0.0
-    for s in range(SPECIES):
+    for k in range(OPENS):
         for i in range(W):
-            take_jump(w, i, s * W + i)
+            take_jump(w, i, OPEN[k] * W + i)
     for i in range(W):
         leave_path(w, i)
     if GUARDED:
         for i in range(W):
             note_jump(w, v, i)
     turning(w)
+    if LATERS > 0:
+        catch_up(w)
+
+
+@block
+def catch_up(w):
+    """Pinned species that nobody asked for on the way, where a lane leaves its path or is looked at."""
+    left = 0
+    for i in range(W):
+        turns = (w[TURNS + i] > 0.0) & (w[GOES + i] > 0.0)
+        w[LEFT + i] = 1.0 if turns else w[LEFT + i]
+        left += 1 if w[LEFT + i] > 0.0 else 0
+    if left > 0:
+        for k in range(LATERS):
+            for i in range(W):
+                o = LATER[k] * W + i
+                y = on_path(w, i, o, w[SHARE + i], 0.0)
+                w[X + o] = y if w[LEFT + i] > 0.0 else w[X + o]
 
 
 @lane
@@ -332,9 +359,10 @@ def take_jump(w, i, o):
 @lane
 def note_jump(w, v, i):
     """Where the jump has made a condition true; those on what jumps do not change were looked at before it."""
-    flag = v[FLAG + i]
+    flag, left = v[FLAG + i], w[LEFT + i]
     met = (guard_jump(w, i, w[TIME + i]) > 0.0) & (flag == uint64(0)) & (w[LEAPS + i] > 0.0)
     v[FLAG + i] = uint64(FIRED) if met else flag
+    w[LEFT + i] = 1.0 if met else left
 
 
 @lane
@@ -345,6 +373,7 @@ def leave_path(w, i):
     over = (w[GOES + i] > 0.0) & (w[TIME + i] >= w[FINISH + i])
     w[LATEST + i] = spent if stirred | over else latest
     w[PHASE + i] = STEPPING if stirred | over else phase
+    w[LEFT + i] = 1.0 if stirred | over else 0.0
 
 
 @block
@@ -352,9 +381,9 @@ def turning(w):
     """Marks the lanes in which a species is past its threshold."""
     for i in range(W):
         w[TURNS + i] = 0.0
-    for s in range(SPECIES):
+    for k in range(OPENS):
         for i in range(W):
-            o = s * W + i
+            o = OPEN[k] * W + i
             x = w[X + o]
             rises = (w[DISCRETE + o] > 0.0) & (x >= w[RISE + o])
             low = x if x > 0.0 else 0.0
@@ -366,5 +395,5 @@ def turning(w):
 @block
 def stay(w, i):
     """Puts lane i back to where its hop began, to the last bit: a save must not be seen in the path."""
-    for s in range(SPECIES):
-        w[X + s * W + i] = w[STOOD + s * W + i]
+    for k in range(WALKEDS):
+        w[X + WALKED[k] * W + i] = w[STOOD + WALKED[k] * W + i]

@@ -34,6 +34,7 @@ from ctcdyn.kernels.contract import (
     PARTITIONED,
     PASSAGES,
     PASSED,
+    PASSING,
     READINGS,
     REAL,
     SPECIES,
@@ -125,8 +126,12 @@ def hand_over(w, book, i, k, code, spent, t, status, work, final, passed, ended,
     status[k] = code
     work[k] = spent if code == EVENT_LIMIT else spent - int64(w[REFUSED + i])
     ended[k] = t
+    for s in range(SPECIES):
+        w[HERE + s] = w[X + s * W + i]
+    if PASSING:
+        observe(w, i, t)
     for s in range(final.shape[1]):  # the species that are shown, or hidden counters as well
-        final[k, s] = w[X + s * W + i] if code == OK or code == EXTINCT or code == STOPPED else np.nan
+        final[k, s] = w[HERE + s] if code == OK or code == EXTINCT or code == STOPPED else np.nan
     for s in range(PASSAGES):
         passed[k, s] = w[PASSED + s * W + i]
     logged[k] = int64(book[i])

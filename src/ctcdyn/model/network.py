@@ -57,6 +57,7 @@ class Species:
     stage: str = ""  # where its cells are: what hazards and flags of mechanisms act on
     group: str = ""  # species of one group are variants of one kind of cell; the group's name means their sum
     cells: int = 1  # cells in one of it: 5 for a cluster of five
+    passing: bool = False  # an equation for the mean, about which what is saved is drawn: `codegen/passing.py`
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """Hybrid: abundant species follow rate equations, rare ones jump; each trajectory decides for itself as it goes.
 
 A discrete species that reaches `switch_up` becomes continuous, a continuous one that falls below `switch_down` discrete
-again; the model can pin a species (`continuous = true`). A reaction whose changed and taken species are all
-continuous is part of the drift, any other is a jump. Continuous species move by Rodas5P, whose steps end where a jump
+again; the model can pin a species (`continuous = true`), which then follows its equation whatever jumps. A reaction
+whose changed and taken species are all continuous is part of the drift, any other is a jump. Continuous species move by Rodas5P, whose steps end where a jump
 changes one of them or what their drift depends on; jumps that do not are taken along the path of the step. The waiting
 time of the jumps is one budget of unit-exponential hazard, spent by the integral of their total rate along the path and
 carried over steps, saves, stops and new partitions; it is drawn only after a jump, as in `direct`.
@@ -96,7 +96,7 @@ HELD = JUMPS_END + W  # flags of lanes that make none, -1 in the others
 ROWS = JUMPS_END + 2 * W
 ROUNDS = 32  # runs of events, or hops, of a sweep
 RUN = 16  # events of a run
-ENOUGH = W // 4  # lanes that wait for a step before one is made: it costs about two hops of all lanes, and they idle
+ENOUGH = W // 2  # lanes that wait for a step before one is made: it costs several hops of all lanes, and they idle
 
 
 @block

@@ -14,6 +14,7 @@ GUARDED = True  # a condition on the state is watched
 FUSED = True  # a whole step or event is one loop
 WHOLE = True  # counts are whole numbers
 REAL = (False, False, False)  # of state rows: not even so
+PASSING = False  # what is saved of some species is drawn
 PARTITIONED = False  # each lane says which of its species are whole numbers
 X = 0 * W  # species, then hidden counters
 X_blood, X_tissue, X_arrivals = range(0 * W, 3 * W, W)
