@@ -31,13 +31,13 @@ from networks import dimers, network
     ],
 )
 def test_each_shipped_model_has_its_documented_method(name: str, days: float, method: str, reason: str) -> None:
-    choice = choose_any(load_model(name), 0.0, days, 500.0)
+    choice = choose_any(load_model(name), 0.0, days, 500.0, days / 100)
     assert choice.method == method
     assert any(reason in line for line in choice.reasons)
 
 
 def test_pairs_that_meet_are_for_the_hybrid_method_and_each_species_has_its_reason() -> None:
-    choice = choose_any(dimers(20_000, 3), 0.0, 30.0, 500.0)
+    choice = choose_any(dimers(20_000, 3), 0.0, 30.0, 500.0, 0.3)
     assert choice.method == "hybrid"
     told = "\n".join(choice.reasons)
     assert 'reaction "pair_up" uses up 2 A at once' in told
@@ -52,7 +52,7 @@ def test_pairs_that_meet_are_for_the_hybrid_method_and_each_species_has_its_reas
 )
 def test_amounts_are_for_rate_equations(initial: str, rate: str, reason: str) -> None:
     made = network("amount", {"x": initial}, {"loss": 0.1}, {"fall": ("x ->", rate)})
-    choice = choose_any(made, 0.0, 5.0, 500.0)
+    choice = choose_any(made, 0.0, 5.0, 500.0, 0.05)
     assert choice.method in ("tsit5", "rodas5p")
     assert any(reason in line for line in choice.reasons)
 
@@ -60,14 +60,14 @@ def test_amounts_are_for_rate_equations(initial: str, rate: str, reason: str) ->
 def test_a_species_that_only_adds_up_decides_nothing() -> None:
     """It starts at none, and no rate and no condition depends on it."""
     made = network("gone", {"x": 1e8, "dead": 0.0}, {"loss": 0.1}, {"die": ("x -> dead", "loss")})
-    assert choose_any(made, 0.0, 5.0, 500.0).method in ("tsit5", "rodas5p")
+    assert choose_any(made, 0.0, 5.0, 500.0, 0.05).method in ("tsit5", "rodas5p")
     seen = Observable("few", None, "first_passage", {"when": parse("dead >= 3")}, "d", realised="passage")
-    assert choose_any(replace(made, observables=(seen,)), 0.0, 5.0, 500.0).method == "first_order_leap"
+    assert choose_any(replace(made, observables=(seen,)), 0.0, 5.0, 500.0, 0.05).method == "first_order_leap"
 
 
 def test_a_solution_that_explodes_ends_the_search_and_not_the_program() -> None:
     made = network("burst", {"x": 30.0}, {"k": 1.0}, {"burst": ("2 x -> 3 x", "k")})
-    assert choose_any(made, 0.0, 5.0, 500.0).method == "hybrid"
+    assert choose_any(made, 0.0, 5.0, 500.0, 0.05).method == "hybrid"
 
 
 def test_check_and_run_say_what_was_taken_and_why(tmp_path: Path) -> None:

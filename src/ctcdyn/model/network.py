@@ -41,9 +41,8 @@ Terms = tuple[tuple[int, int], ...]  # (species index, count) pairs, in order of
 
 @dataclass(frozen=True, slots=True)
 class Species:
-    """A population of cells (or a concentration). `initial` uses parameters only.
-
-    `unit` is its base unit; `declared` is the unit that the model file uses.
+    """A population of cells (or a concentration). `initial` uses parameters only; `unit` is its base unit, `declared`
+    the unit that the model file uses.
     """
 
     name: str
