@@ -2,8 +2,9 @@
 
 A discrete species that reaches `switch_up` becomes continuous, a continuous one that falls below `switch_down` discrete
 again; the model can pin a species (`continuous = true`), which then follows its equation whatever jumps. A reaction
-whose changed and taken species are all continuous is part of the drift, any other is a jump. Continuous species move by Rodas5P, whose steps end where a jump
-changes one of them or what their drift depends on; jumps that do not are taken along the path of the step. The waiting
+whose changed and taken species are all continuous is part of the drift, any other is a jump. Continuous species move by
+Rodas5P, whose steps end where a jump changes one of them or what their drift depends on; jumps that do not are taken
+along the path of the step. The waiting
 time of the jumps is one budget of unit-exponential hazard, spent by the integral of their total rate along the path and
 carried over steps, saves, stops and new partitions; it is drawn only after a jump, as in `direct`.
 
