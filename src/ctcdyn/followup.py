@@ -26,6 +26,7 @@ from ctcdyn.survival import (
 if TYPE_CHECKING:
     from ctcdyn.results import Results
 
+RISK = 20  # a survival to which fewer than one in so many are followed is not compared
 PATIENTS = 20  # with replicates: from so many on patients are what is independent, not their replicates
 
 
@@ -53,8 +54,10 @@ class Survival:
 
     @property
     def horizon(self) -> float:
-        """The last time to which all groups were followed: restricted means end here by default; NaN for no group."""
-        ends = [float(c.time[-1]) for c in self.curves.values() if c.survival[-1] > 0.0]
+        """The last time at which a twentieth of each group is still at risk, and restricted means end by default: later
+        few are followed. A group all of whom had the event sets no limit; NaN for no group.
+        """
+        ends = [_known(curve) for curve in self.curves.values() if curve.survival[-1] > 0.0]
         last = max((float(curve.time[-1]) for curve in self.curves.values()), default=math.nan)
         return min(ends, default=last)
 
@@ -102,6 +105,11 @@ class Survival:
                 Problem("R509", what, fix="compare chances: restricted means, differences"), Exit.USAGE
             )
         return found
+
+
+def _known(curve: Curve) -> float:
+    """The last time at which a share of 1 / RISK is still at risk."""
+    return float(curve.time[np.flatnonzero(curve.at_risk * RISK >= curve.at_risk[0])[-1]])
 
 
 def survival_of(
