@@ -36,6 +36,7 @@ CASES: dict[str, dict[str, Any]] = {
     "phase": {"kind": "phase", "species": ["diameter", "ctc_per_7_5_mL"]},
     "km": {"kind": "km"},
     "km by": {"kind": "km", "by": ["arm", "tumor_growth"]},
+    "km by a cut": {"kind": "km", "by": ["found>=5"]},
     "hazard": {"kind": "hazard"},
     "heatmap": {"kind": "heatmap"},
     "heatmap of a column": {"kind": "heatmap", "species": ["tumor"]},

@@ -218,6 +218,14 @@ def clocks(results: Results) -> dict[str, str]:
         return {}  # made without a study
 
 
+def outcome_event(results: Results) -> str:
+    """The event that a study is about: the first from which no other is measured. CtcError (R509) without any."""
+    if not results.event_kind:
+        raise CtcError(Problem("R509", "the result has no events"), Exit.USAGE)
+    begins = set(clocks(results).values())
+    return next((event for event in results.event_kind if event not in begins), results.event_kind[0])
+
+
 def withheld(results: Results) -> dict[str, set[str]]:
     """Arm -> treatments that it does not give; what is measured from them counts from when they were due."""
     try:

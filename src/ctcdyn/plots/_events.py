@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ctcdyn.errors import CtcError, Exit, Problem
-from ctcdyn.followup import clocks, event_index, rows_of
+from ctcdyn.followup import clocks, event_index, outcome_event, rows_of
 from ctcdyn.plots import Asked
 from ctcdyn.plots._groups import groups
 from ctcdyn.plots._style import cannot, spoken
@@ -26,7 +26,7 @@ def followed(results: Results, kind: str, asked: Asked) -> tuple[str, str, dict[
         raise CtcError(
             Problem("R509", f"curves are of one event, not {len(asked.names)}", fix=fix), Exit.USAGE
         )
-    event = asked.names[0] if asked.names else results.event_kind[0]
+    event = asked.names[0] if asked.names else outcome_event(results)
     event_index(results, event)
     found = {group.label: rows_of(results, event, group.rows) for group in groups(results, kind, asked.by)}
     found = {label: group for label, group in found.items() if len(group.time)}  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from ctcdyn.results import Results
 from ctcdyn.scales import write_unit
 from ctcdyn.wording import plain
 
+_CUT = re.compile(r"\s*(\w+)\s*>=\s*([-+.\deE]*\d)\s*")
 SEVERAL = len(PALETTE)  # groups that colours tell apart
 
 
@@ -31,7 +33,10 @@ def well(results: Results) -> NDArray[np.bool_]:
 
 
 def groups(results: Results, kind: str, by: tuple[str, ...]) -> list[Group]:
-    """Arms, and within each what `by` names: "arm" alone, or parameters. Raises CtcError (R509, R521, exit 2)."""
+    """Arms, and within each what `by` names: "arm" alone, parameters, or cuts, "found>=5".
+
+    Raises CtcError (R509, R521, exit 2).
+    """
     found = [Group("all", well(results))]
     for name in dict.fromkeys(by or ("arm",)):
         found = [
@@ -39,7 +44,7 @@ def groups(results: Results, kind: str, by: tuple[str, ...]) -> list[Group]:
                 ", ".join(part for part in (old.label, new.label) if part != "all") or "all",
                 old.rows & new.rows,
             )
-            for new in _split(results, name)
+            for new in _split(results, kind, name)
             for old in found
         ]
     found = [group for group in found if group.rows.any()]
@@ -51,11 +56,16 @@ def groups(results: Results, kind: str, by: tuple[str, ...]) -> list[Group]:
     return found
 
 
-def _split(results: Results, name: str) -> list[Group]:
+def _split(results: Results, kind: str, name: str) -> list[Group]:
     if name == "arm":
         if len(results.arm) == 1:
             return [Group("all", np.ones(results.schema.count, dtype=np.bool_))]
         return [Group(arm, results["arm_index"] == number) for number, arm in enumerate(results.arm)]
+    cut = _CUT.fullmatch(name)
+    if cut is not None:
+        of, limit = spoken(cut[1]), float(cut[2])
+        values = parameter(results, cut[1]) if cut[1] in results.parameter else last(results, kind, cut[1])
+        return [Group(f"{of} < {cut[2]}", values < limit), Group(f"{of} ≥ {cut[2]}", values >= limit)]
     values = parameter(results, name)
     unit = write_unit(results.unit(name))
     several = np.unique(values)
@@ -69,6 +79,24 @@ def _split(results: Results, name: str) -> list[Group]:
     return [
         Group(f"{spoken(name)} < {told}", values < middle), Group(f"{spoken(name)} ≥ {told}", values >= middle)
     ]  # fmt: skip
+
+
+def last(results: Results, kind: str, name: str) -> NDArray[np.float64]:
+    """The last value of a column for each trajectory, (K,); NaN of an observable whose path was not kept."""
+    table, column = results.find(name)
+    if table == "species" and "final_state" in results:
+        return results.final_state[:, column]
+    if table == "species" or not results.schema.kept:
+        raise cannot_last(kind, name)
+    found = np.full(results.schema.count, np.nan)
+    found[: results.schema.kept] = results["observables"][:, -1, column]
+    return found
+
+
+def cannot_last(kind: str, name: str) -> CtcError:
+    """The last values of an observable stand in the paths that are kept."""
+    what = f"no picture of kind {kind!r}: no path of {name!r} was kept"
+    return CtcError(Problem("R521", what, fix="run the study with --keep all"), Exit.USAGE)
 
 
 def parameter(results: Results, name: str) -> NDArray[np.float64]:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from ctcdyn.analysis import clocks, event_index
 from ctcdyn.columns import in_order
 from ctcdyn.errors import CtcError, Exit, Problem, did_you_mean
-from ctcdyn.plots._groups import well
+from ctcdyn.followup import outcome_event
+from ctcdyn.plots._groups import last, well
 from ctcdyn.plots._style import is_count, label, spoken, unit_of
 from ctcdyn.results import Results
 from ctcdyn.scales import time_unit, write_time
@@ -32,7 +33,7 @@ def outcome(results: Results, kind: str, names: tuple[str, ...]) -> Outcome:
     if len(names) > 1:
         fix = "name one event or column with --species"
         raise CtcError(Problem("R509", f"a {kind} shows one outcome, not {len(names)}", fix=fix), Exit.USAGE)
-    name = names[0] if names else (*results.event_kind, *in_order(results))[0]
+    name = names[0] if names else outcome_event(results) if results.event_kind else in_order(results)[0]
     good = well(results)
     if name in results.event_kind and "event_time" in results:
         e = event_index(results, name)
@@ -49,24 +50,6 @@ def outcome(results: Results, kind: str, names: tuple[str, ...]) -> Outcome:
     values = np.where(good, last(results, kind, name), np.nan)
     text = label(f"{name} at {_end(results)}", unit_of(results, name), 34)
     return Outcome(name, text, _weighted(results, values), False, is_count(results, name))
-
-
-def last(results: Results, kind: str, name: str) -> NDArray[np.float64]:
-    """The last value of a column for each trajectory, (K,); NaN of an observable whose path was not kept."""
-    table, column = results.find(name)
-    if table == "species" and "final_state" in results:
-        return results.final_state[:, column]
-    if table == "species" or not results.schema.kept:
-        raise cannot_last(kind, name)
-    found = np.full(results.schema.count, np.nan)
-    found[: results.schema.kept] = results["observables"][:, -1, column]
-    return found
-
-
-def cannot_last(kind: str, name: str) -> CtcError:
-    """The last values of an observable stand in the paths that are kept."""
-    what = f"no picture of kind {kind!r}: no path of {name!r} was kept"
-    return CtcError(Problem("R521", what, fix="run the study with --keep all"), Exit.USAGE)
 
 
 def _end(results: Results) -> str:

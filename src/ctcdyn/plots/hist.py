@@ -13,8 +13,7 @@ from ctcdyn.analysis import clocks, event_index, fraction
 from ctcdyn.columns import in_order
 from ctcdyn.errors import CtcError, Exit, Problem, did_you_mean
 from ctcdyn.plots import Asked
-from ctcdyn.plots._groups import Group, groups
-from ctcdyn.plots._outcomes import last
+from ctcdyn.plots._groups import Group, groups, last
 from ctcdyn.plots._style import (
     COLUMN,
     GREY,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ctcdyn.markers import rank_correlation
 from ctcdyn.plots import Asked
 from ctcdyn.plots._groups import drawn, parameter
 from ctcdyn.plots._outcomes import outcome
@@ -35,7 +35,8 @@ def draw(results: Results, asked: Asked) -> Figure:
         if int(rows.sum()) < FEWEST:
             what = f"{found.name} is known of {int(rows.sum())} patients, too few for a correlation"
             raise cannot("tornado", what, "take more patients, or run the study with --keep all")
-        arms.append(_correlations(table[:, rows], found.values[rows]))
+        told_by = [rank_correlation(values, found.values[rows]) for values in table[:, rows]]
+        arms.append(np.array([(x.value, x.low, x.high) for x in told_by]).T)
     order = np.argsort(
         [-np.nanmax([abs(arm[0][k]) for arm in arms], initial=0.0) for k in range(len(names))]
     )[:MOST]
@@ -63,19 +64,3 @@ def draw(results: Results, asked: Asked) -> Figure:
     entries |= told(f"n = {n}, 95 % intervals" + (f"; {MOST} of {len(names)}" if len(names) > MOST else ""))
     legend(figure, entries)
     return figure
-
-
-def _correlations(table: NDArray[np.float64], values: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-    """Spearman's rho of each row of (P, N) with (N,), and the ends of its 95 % interval (Bonett and Wright 2000,
-    doi:10.1007/BF02294183): Fisher's z with the variance (1 + rho^2 / 2) / (n - 3). NaN where nothing varies.
-    """
-    from scipy.stats import rankdata
-
-    ranks, own = rankdata(table, axis=1), rankdata(values)
-    ranks, own = ranks - ranks.mean(axis=1, keepdims=True), own - own.mean()
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rho = (ranks @ own) / np.sqrt((ranks**2).sum(axis=1) * (own**2).sum())
-    rho = np.clip(rho, -1.0, 1.0)
-    centre = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
-    reach = 1.959964 * np.sqrt((1 + rho**2 / 2) / (len(values) - 3))
-    return rho, np.tanh(centre - reach), np.tanh(centre + reach)

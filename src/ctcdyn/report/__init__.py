@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from ctcdyn.errors import CtcError, Exit, Problem
 from ctcdyn.plots import Reference
+from ctcdyn.report._answers import answers
 from ctcdyn.report._page import page
 
 if TYPE_CHECKING:
     from ctcdyn.results import Results
+
+__all__ = ["answers", "report"]
 
 
 def report(

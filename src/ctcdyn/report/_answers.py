@@ -9,7 +9,7 @@ from ctcdyn.analysis import computed_chance, computed_difference, event_differen
 from ctcdyn.columns import chances, in_order
 from ctcdyn.estimates import Difference
 from ctcdyn.fates import fates_met
-from ctcdyn.followup import clocks
+from ctcdyn.followup import clocks, outcome_event
 from ctcdyn.scales import time_unit, write_time
 from ctcdyn.wording import Accuracy, accuracy, grouped, plain, with_error
 
@@ -50,12 +50,13 @@ def after(results: Results, event: str) -> str:
     return f"after {words(clock)}" if clock else "from the start"
 
 
-def _of(results: Results, arm: str) -> str:
-    return f" under {words(arm)}" if len(results.arm) > 1 else ""
+def _told(results: Results, arm: str, sentence: str) -> str:
+    """A sentence of an arm, which is named where there are several."""
+    return f"{words(arm)}: {sentence}" if len(results.arm) > 1 else sentence[:1].upper() + sentence[1:]
 
 
 def _events(results: Results) -> list[str]:
-    event = results.event_kind[0]
+    event = outcome_event(results)
     found = results.survival(event)
     known = [arm for arm in results.arm if found[arm].n]
     if not known:
@@ -69,11 +70,11 @@ def _events(results: Results) -> list[str]:
         if arm == first:
             band = f"95 % interval {plain(100 * (1 - last.high))} to {plain(100 * (1 - last.low))} %"
             when = f"within {length(until)} {after(results, event)}"
-            number = f"{grouped(found[arm].n)} patients{_of(results, arm)}"
-            lines.append(f"{words(event).capitalize()} {when}: {told} of {number} ({band}).")
+            sentence = f"{words(event)} {when} in {told} of {grouped(found[arm].n)} patients ({band})."
+            lines.append(_told(results, arm, sentence))
             continue
         change = found.difference(arm, first, until)
-        lines.append(f"Under {words(arm)} {told}, {_change(change)}.")
+        lines.append(f"{words(arm)}: {told}, {_change(change)}.")
         gains += [change.gain] if change.error > 0 else []
     lines.append(
         f"± is one Monte-Carlo standard error; {grouped(3 * found[first].n)} more patients would halve it."
@@ -94,12 +95,14 @@ def _change(change: Difference) -> str:
 
 
 def _weighted(results: Results) -> list[str]:
-    event, end = results.event_kind[0], write_time(float(results.time[-1]))
+    event, end = outcome_event(results), write_time(float(results.time[-1]))
     lines = []
     for arm in results.arm:
         found = event_share(results, event, arm)
         told = f"{found.value:.3g} ± {found.error:.2g}" if found.value > 0 else "not seen, which says nothing"
-        lines.append(f"Chance of {words(event)} by {end}{_of(results, arm)}: {told} (weighted trajectories).")
+        lines.append(
+            _told(results, arm, f"chance of {words(event)} by {end} {told} (weighted trajectories).")
+        )
         if arm != results.arm[0]:
             change = event_difference(results, event, arm)
             lines.append(f"That is {change.value:+.3g} ± {change.error:.2g} to {words(results.arm[0])}.")
@@ -117,7 +120,7 @@ def _computed(results: Results, trusted: Accuracy) -> list[str]:
             band = ""
             if not trusted.alike and math.isfinite(found.low):
                 band = f"; {plain(100 * found.low)} to {plain(100 * found.high)} % in 95 % of patients"
-            lines.append(f"Chance of {words(event)} by {end}{_of(results, arm)}: {told}, computed{band}.")
+            lines.append(_told(results, arm, f"chance of {words(event)} by {end} {told}, computed{band}."))
             continue
         change = 100 * computed_difference(results, columns[""], arm).value
         lines.append(
@@ -139,10 +142,10 @@ def _fates(results: Results, trusted: Accuracy) -> list[str]:
         share, error = with_error(100 * entry["share"], reach)
         told = f"{share} ± {error} %" if error else f"{share} %"
         if entry is mine[0]:
-            lines.append(f"Of all cells shed{_of(results, entry['arm'])} {told} {_FATES[fate]}.")
+            lines.append(_told(results, entry["arm"], f"of all cells shed {told} {_FATES[fate]}."))
         else:
             times = entry["share"] / mine[0]["share"]
-            lines.append(f"Under {words(entry['arm'])} {told}, {times:.4g} times the share.")
+            lines.append(f"{words(entry['arm'])}: {told}, {times:.4g} times the share.")
     if not trusted.alike:
         lines.append("± is one standard error: four times as many patients halve it.")
     return lines
@@ -160,10 +163,9 @@ def _columns(results: Results, trusted: Accuracy) -> list[str]:
             continue
         value, error = trusted.text(found.value, found.error)
         told = f"{value} ± {error}" if error else value
-        lines.append(
-            f"Mean of {words(name)} on {write_time(end)}{_of(results, arm)}: {told}{'' if unit == '1' else ' ' + unit} "
-            f"({grouped(found.n)} trajectories)."
-        )
+        told += "" if unit == "1" else f" {unit}"
+        sentence = f"mean of {words(name)} on {write_time(end)} {told} ({grouped(found.n)} trajectories)."
+        lines.append(_told(results, arm, sentence))
     if not trusted.alike:
         lines.append("± is one standard error of the mean: four times as many trajectories halve it.")
     return lines

@@ -11,6 +11,7 @@ import numpy as np
 from ctcdyn.analysis import computed_chance, event_share, mean
 from ctcdyn.columns import chances, in_order
 from ctcdyn.fates import fates_met
+from ctcdyn.followup import outcome_event
 from ctcdyn.report._answers import after, length, words
 from ctcdyn.scales import time_unit, write_time
 from ctcdyn.wording import accuracy, grouped, plain, with_error
@@ -89,7 +90,7 @@ def _survival(results: Results) -> list[Table]:
     """Share without the first event at some moments, and what arms change in it."""
     if not results.event_kind or "event_time" not in results or results.schema.weighted:
         return []
-    event = results.event_kind[0]
+    event = outcome_event(results)
     found = results.survival(event)
     if not any(len(curve.time) > 1 for curve in found.curves.values()):
         return []
