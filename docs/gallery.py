@@ -1,8 +1,8 @@
 """Makes the pictures and the answers of docs/gallery.md: python docs/gallery.py [STUDY...], without names all.
 
-Each study is run twice, so that nothing is compiled in the run whose time is taken (of the processor, which
-other work on the machine does not change), then drawn and asked. What stands between the marks of a study in the page is
-replaced; the paragraph above it is by hand.
+Each study is run twice, so that nothing is compiled in the run whose time is taken (of the processor, which other work
+on the machine does not change), then drawn and asked. What stands between the marks of a study in the page is replaced;
+the paragraph above it is by hand.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from pathlib import Path
 
 import ctcdyn
 from ctcdyn.config import load_study
+from ctcdyn.markers import prognosis
 from ctcdyn.plots import plot
 from ctcdyn.report import answers
+from ctcdyn.results import Results
 
 HERE = Path(__file__).parent
 PAGE = HERE / "gallery.md"
@@ -41,6 +43,9 @@ class Picture:
 
 
 STUDIES = {
+    "resection_timing": Picture("km", ("relapse",)),
+    "adjuvant_timing": Picture("km"),
+    "ctc_biomarker": Picture("km", by=("ctc_found@1650>=5",)),
     "nk_boost": Picture("fates", ("founded", "asleep", "extravasated", "nk")),
     "antiplatelet_nk": Picture("fates", ("founded", "extravasated", "nk", "lodged")),
     "dormancy_biology": Picture("bands", ("chance_relapse",)),
@@ -64,6 +69,25 @@ def marks(name: str) -> tuple[str, str]:
     return f"<!-- {name}: by docs/gallery.py -->\n", f"<!-- end of {name} -->\n"
 
 
+def told(name: str, results: Results) -> list[str]:
+    """The sentences of the report; of the biomarker what the count of cells in a tube tells besides."""
+    found = answers(results)
+    if name != "ctc_biomarker":
+        return found
+    tube = prognosis(results, "relapse", "ctc_found", 1650.0)
+    high, ratio = tube.survival["from 5"].n, tube.survival.hazard_ratio("from 5", "below 5")
+    within = tube.horizon / 365.25
+    share = f"{high} of {results.schema.count}"
+    hazard = f"{ratio.value:.3g} times that of the others (95 % interval {ratio.low:.3g} to {ratio.high:.3g})"
+    true, false = 100 * tube.sensitivity.value, 100 * (1 - tube.specificity.value)
+    return [
+        *found,
+        f"5 cells or more were found in {share}; the hazard of a relapse is {hazard}.",
+        f"Of those with a relapse within {within:.3g} years {true:.3g} % had 5 or more, of the others {false:.3g} %.",
+        f"Area under the ROC curve: {tube.roc.auc}.",
+    ]
+
+
 def make(name: str, folder: Path) -> None:
     """Run, draw, ask, and write the block of one study."""
     study, result = HERE.parent / "configs" / f"{name}.toml", folder / f"{name}.h5"
@@ -71,15 +95,20 @@ def make(name: str, folder: Path) -> None:
         began = time.process_time()
         found = ctcdyn.run(load_study(study, [f'output.file="{result.as_posix()}"']), overwrite=True)
         seconds = time.process_time() - began
-    chosen = STUDIES[name]
     with found as results:
-        plot(results, chosen.kind, chosen.species, HERE / "gallery" / f"{name}.svg", by=chosen.by)
-        text = block(name, seconds, answers(results))
+        tell(name, results, seconds)
+    print(f"{name}: {seconds:.2g} s of a core", file=sys.stderr)
+
+
+def tell(name: str, results: Results, seconds: float) -> None:
+    """Draw one study and write its block."""
+    chosen = STUDIES[name]
+    plot(results, chosen.kind, chosen.species, HERE / "gallery" / f"{name}.svg", by=chosen.by)
+    text = block(name, seconds, told(name, results))
     start, end = marks(name)
     page = PAGE.read_text(encoding="utf-8")
     pattern = re.escape(start) + ".*?" + re.escape(end)
     PAGE.write_text(re.sub(pattern, lambda _: start + text + end, page, flags=re.DOTALL), encoding="utf-8")
-    print(f"{name}: {seconds:.2g} s of a core", file=sys.stderr)
 
 
 def main() -> None:

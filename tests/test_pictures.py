@@ -36,7 +36,7 @@ CASES: dict[str, dict[str, Any]] = {
     "phase": {"kind": "phase", "species": ["diameter", "ctc_per_7_5_mL"]},
     "km": {"kind": "km"},
     "km by": {"kind": "km", "by": ["arm", "tumor_growth"]},
-    "km by a cut": {"kind": "km", "by": ["found>=5"]},
+    "km by a cut": {"kind": "km", "by": ["found@7305>=3"]},
     "hazard": {"kind": "hazard"},
     "heatmap": {"kind": "heatmap"},
     "heatmap of a column": {"kind": "heatmap", "species": ["tumor"]},
@@ -237,6 +237,8 @@ def test_columns_of_a_phase_are_the_kept_paths(results: Results) -> None:
         ("km", {"species": ["relaps"]}, {}, 'did you mean "relapse"'),
         ("km", {"species": ["relapse", "relapse"]}, {}, "one event, not 2"),
         ("hazard", {}, {"event_kinds": ()}, "no events"),
+        ("km", {"by": ["found>=500"]}, {}, "all lie on one side"),
+        ("km", {"by": ["found@3>=5"]}, {}, "day 3 was not saved"),
         ("bnads", {}, {}, 'did you mean "bands"'),
     ],
 )

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from ctcdyn.errors import CtcError, Exit, Problem, Status, did_you_mean
 from ctcdyn.plots._style import PALETTE, cannot, spoken
+from ctcdyn.quantiles import save_index
 from ctcdyn.results import Results
 from ctcdyn.scales import write_unit
 from ctcdyn.wording import plain
 
-_CUT = re.compile(r"\s*(\w+)\s*>=\s*([-+.\deE]*\d)\s*")
+_CUT = re.compile(r"\s*(\w+)\s*(?:@\s*(\d[.\deE+]*)\s*)?>=\s*([-+.\deE]*\d)\s*")  # name@day>=number
 SEVERAL = len(PALETTE)  # groups that colours tell apart
 
 
@@ -33,7 +34,7 @@ def well(results: Results) -> NDArray[np.bool_]:
 
 
 def groups(results: Results, kind: str, by: tuple[str, ...]) -> list[Group]:
-    """Arms, and within each what `by` names: "arm" alone, parameters, or cuts, "found>=5".
+    """Arms, and within each what `by` names: "arm" alone, parameters, or cuts, "found>=5", "found@14>=5".
 
     Raises CtcError (R509, R521, exit 2).
     """
@@ -63,9 +64,19 @@ def _split(results: Results, kind: str, name: str) -> list[Group]:
         return [Group(arm, results["arm_index"] == number) for number, arm in enumerate(results.arm)]
     cut = _CUT.fullmatch(name)
     if cut is not None:
-        of, limit = spoken(cut[1]), float(cut[2])
-        values = parameter(results, cut[1]) if cut[1] in results.parameter else last(results, kind, cut[1])
-        return [Group(f"{of} < {cut[2]}", values < limit), Group(f"{of} ≥ {cut[2]}", values >= limit)]
+        of, limit = spoken(cut[1]), float(cut[3])
+        if cut[1] in results.parameter:
+            values = parameter(results, cut[1])
+        else:
+            values = last(results, kind, cut[1], None if cut[2] is None else float(cut[2]))
+        sides = [Group(f"{of} < {cut[3]}", values < limit), Group(f"{of} ≥ {cut[3]}", values >= limit)]
+        if not all(side.rows.any() for side in sides):
+            raise cannot(
+                kind,
+                f"all lie on one side of {name!r}",
+                "cut elsewhere, or at another saved day: name@day>=x",
+            )
+        return sides
     values = parameter(results, name)
     unit = write_unit(results.unit(name))
     several = np.unique(values)
@@ -81,15 +92,16 @@ def _split(results: Results, kind: str, name: str) -> list[Group]:
     ]  # fmt: skip
 
 
-def last(results: Results, kind: str, name: str) -> NDArray[np.float64]:
-    """The last value of a column for each trajectory, (K,); NaN of an observable whose path was not kept."""
+def last(results: Results, kind: str, name: str, time: float | None = None) -> NDArray[np.float64]:
+    """A column at `time` days, default its last value, for each trajectory, (K,); NaN where the path was not kept."""
     table, column = results.find(name)
-    if table == "species" and "final_state" in results:
+    if table == "species" and time is None and "final_state" in results:
         return results.final_state[:, column]
-    if table == "species" or not results.schema.kept:
+    if not results.schema.kept:
         raise cannot_last(kind, name)
     found = np.full(results.schema.count, np.nan)
-    found[: results.schema.kept] = results["observables"][:, -1, column]
+    at = -1 if time is None else save_index(results, time)
+    found[: results.schema.kept] = results["state" if table == "species" else "observables"][:, at, column]
     return found
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TAKES = ("species", "by")
-STEPS = 500  # of a curve that are drawn: more is below what a printer shows
+STEPS = 200  # of a curve that are drawn: more is below what a printer shows
 LINE = 3.4  # mm for each line of the table
 ENTRY = 3.6  # and of the legend
 

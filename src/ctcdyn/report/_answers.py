@@ -123,9 +123,7 @@ def _computed(results: Results, trusted: Accuracy) -> list[str]:
             lines.append(_told(results, arm, f"chance of {words(event)} by {end} {told}, computed{band}."))
             continue
         change = 100 * computed_difference(results, columns[""], arm).value
-        lines.append(
-            f"Under {words(arm)} {told}, {abs(change):.3g} points {'more' if change > 0 else 'fewer'}."
-        )
+        lines.append(f"{words(arm)}: {told}, {abs(change):.3g} points {'more' if change > 0 else 'fewer'}.")
     return lines
 
 
