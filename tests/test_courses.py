@@ -93,3 +93,10 @@ def test_inspect_shows_them(tmp_path: Path, request: pytest.FixtureRequest) -> N
     assert found["survival"][0]["arms"][0]["n"] == np.isin(made.status, (0, 1, 8)).sum()
     assert "share without relapse" in inspection_text(found)
     assert courses(Results.from_arrays(schema(4, 0, event_kinds=(), quantiles=()), {})) == []
+
+
+def test_trajectories_that_are_all_the_same_have_no_survival(request: pytest.FixtureRequest) -> None:
+    results = cohort(seeded(request.node.nodeid), method="rodas5p")
+    assert len(courses(results)) == 2  # rate equations of patients who differ
+    results.params[:] = 1.0
+    assert courses(results) == []

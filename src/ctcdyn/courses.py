@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctcdyn.followup import Survival, clocks
 from ctcdyn.scales import time_unit
-from ctcdyn.wording import aligned, or_none, with_error
+from ctcdyn.wording import accuracy, aligned, or_none, with_error
 
 if TYPE_CHECKING:
     from ctcdyn.results import Results
@@ -19,11 +19,12 @@ ROWS = 10**7  # times that are sorted for it
 
 def courses(results: Results, events: Sequence[str] | None = None) -> list[dict[str, Any]]:
     """Survival of each arm without each event (default: all), and its difference to the first arm; empty without
-    events, or for more than 1e7 of their times. Times in days, from the event's clock on; what is not known is None.
+    events, for more than 1e7 of their times, and where all trajectories are the same. Times in days, from the event's
+    clock on; what is not known is None.
     """
     if "event_time" not in results or "arm_index" not in results:
         return []
-    if results.schema.count * len(results.event_kind) > ROWS:
+    if results.schema.count * len(results.event_kind) > ROWS or accuracy(results).alike:
         return []
     found, measured = [], clocks(results)
     for event in results.event_kind if events is None else events:
