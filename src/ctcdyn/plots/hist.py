@@ -31,14 +31,14 @@ from ctcdyn.plots._style import (
     unit_of,
 )  # fmt: skip
 from ctcdyn.results import Results
-from ctcdyn.scales import time_unit
+from ctcdyn.scales import time_unit, write_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 TAKES = ("species", "by")
-FEW = 25  # whole numbers up to this have a bar each
+FEW = 40  # whole numbers up to this have a bar each
 MOST = 24  # bins
 PANELS = 4
 ZERO = 1.7  # widths of a bin before the first one: the middle of the bar for zero
@@ -71,12 +71,15 @@ class _Bins:
 
 
 def draw(results: Results, asked: Asked) -> Figure:
-    """A panel for each event or column named, else for the first event, else for the first column."""
+    """A panel for each event or column named, else for the first event, else for the first column.
+
+    "found@14" is the column `found` on day 14.
+    """
     known = (*results.event_kind, *in_order(results))
     names = asked.names or known[:1]
     if len(names) > PANELS:
         raise cannot("hist", f"{len(names)} panels, and {PANELS} find room", "name fewer with --species")
-    for name in names:
+    for name in (name.partition("@")[0] for name in names):
         if name not in (*known, *results.species):
             fix = did_you_mean(name, known) or f"known: {', '.join(known)}"
             raise CtcError(Problem("R509", f"no event or column is called {name!r}", fix=fix), Exit.USAGE)
@@ -100,7 +103,7 @@ def _panel(axes: Axes, results: Results, name: str, chosen: list[Group]) -> str:
     if not some.any() and not found.none.any():
         what = (
             f"no path of {name!r} that ended well was kept"
-            if name in results.observable
+            if name.partition("@")[0] in results.observable
             else f"{name!r} has no values"
         )
         raise cannot("hist", what, "run the study with --keep all")
@@ -135,10 +138,20 @@ def _values(results: Results, name: str) -> _Values:
         return _Values(
             f"time of {spoken(name)}{since} ({unit})", values, followed & ~happened, False, True, "none"
         )
-    values, discrete = last(results, "hist", name), is_count(results, name)
+    name, _, day = name.partition("@")
+    values, discrete = last(results, "hist", name, _day(day) if day else None), is_count(results, name)
     zero = values == 0 if discrete else np.zeros(len(values), dtype=np.bool_)
-    text = label(f"{name} at the end", unit_of(results, name), 48)
+    when = f"on {write_time(_day(day))}" if day else "at the end"
+    text = label(f"{name} {when}", unit_of(results, name), 48)
     return _Values(text, np.where(zero, np.nan, values), zero, discrete, False, "0")
+
+
+def _day(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        fix = "write a number of days behind the @"
+        raise CtcError(Problem("R509", f"{text!r} is no day", fix=fix), Exit.USAGE) from None
 
 
 def _bins(found: _Values, values: Floats, zero: bool) -> _Bins:
@@ -151,6 +164,10 @@ def _bins(found: _Values, values: Floats, zero: bool) -> _Bins:
     number = int(np.clip(math.sqrt(len(values)), 6, MOST))
     if low > 0 and high > 100 * low and not found.time:
         return _Bins(np.linspace(math.log10(low), math.log10(high) + 1e-9, number + 1), True, zero, False)
+    if found.discrete and low > 0:
+        step = math.ceil(high / number)  # so many whole numbers in each
+        edges: Floats = 0.5 + step * np.arange(math.ceil(high / step) + 1, dtype=np.float64)
+        return _Bins(edges, False, zero, False)
     if found.time or (0 <= low < 0.5 * high):
         low = 0.0
     return _Bins(np.linspace(low, high if high > low else low + 1, number + 1), False, zero, False)

@@ -98,5 +98,7 @@ def _at_risk(axes: Axes, above: Axes, curves: list[Curve], length: float) -> Non
             "clip_on": False,
         }
         axes.plot([-0.1], [row], "s", transform=axes.get_yaxis_transform(), **mark)
-        for tick, number in zip(ticks, curve.risk(ticks * length)):
+        days, end = ticks * length, float(curve.time[-1])
+        days[(days > end) & (days < 1.01 * end)] = end  # 3650 days are 9.99 years: the tick at 10 is the end
+        for tick, number in zip(ticks, curve.risk(days)):
             axes.text(tick, row, grouped(round(float(number))), ha="center", va="center", fontsize=SMALLEST)
