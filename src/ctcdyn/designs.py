@@ -45,7 +45,7 @@ def permuted(seed: int, dimension: int, rows: Ints, total: int) -> Ints:
     """Where a permutation of 0 to total - 1, one for each seed and dimension, puts these rows."""
     wide = math.isqrt(total - 1) + 1
     tall = -(-total // wide)
-    keys = _words(seed, PERMUTE + dimension, ROUNDS)
+    keys = keyed_words(seed, PERMUTE + dimension, ROUNDS)
     found = rows.astype(np.uint64)
     waiting = np.arange(len(rows))
     while len(waiting):
@@ -114,7 +114,7 @@ def _scrambled(seed: int, dimensions: int, first: int) -> tuple[Bits, Bits]:
     plain, found = direction_numbers(dimensions), np.zeros((dimensions, BITS), np.uint64)
     shifts = np.zeros(dimensions, np.uint64)
     for d in range(dimensions):
-        words = [int(word) >> (64 - BITS) for word in _words(seed, SCRAMBLE + first + d, BITS + 1)]
+        words = [int(word) >> (64 - BITS) for word in keyed_words(seed, SCRAMBLE + first + d, BITS + 1)]
         shifts[d] = words[BITS]
         # row k of the matrix: bit k itself (from the top), and a random choice of those above
         masks = [(1 << (BITS - 1 - k)) | (words[k] >> (BITS - k) << (BITS - k)) for k in range(BITS)]
@@ -124,7 +124,8 @@ def _scrambled(seed: int, dimensions: int, first: int) -> tuple[Bits, Bits]:
     return found, shifts
 
 
-def _words(seed: int, number: int, count: int) -> Bits:
+def keyed_words(seed: int, number: int, count: int) -> Bits:
+    """Words of 64 random bits that belong to a seed and a number."""
     found: Bits = np.random.Philox(key=np.array([seed, number], np.uint64)).random_raw(count)
     return found
 

@@ -166,6 +166,7 @@ CODES: dict[str, str] = {
     "R519": "a shard that the result reads is missing or changed",
     "R520": "two results do not belong together",
     "R521": "the result cannot give this picture",
+    "R522": "the sweep does not say what the outcome depends on",
     "S601": "more trajectories failed than allowed",
     "S602": "some trajectories failed",
     "S603": "the solver cannot run this model",

@@ -14,12 +14,30 @@ from ctcdyn.model.cohort import Cohort
 from ctcdyn.model.expr import evaluate
 from ctcdyn.model.network import Network
 from ctcdyn.model.quantiles import Draw, quantile
+from ctcdyn.points import swept
 
 _ENDS = (-8.3, 8.3)  # of a standard normal: nearer to 0 than model.quantiles.FARTHEST
 
 
 def drawn_rows(seed: int, cohort: Cohort, patients: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Values of consecutive patients for `cohort.varied`, (n, D) in base units: drawn, then those of the table."""
+    """Values of consecutive patients for `cohort.varied`, (n, D) in base units.
+
+    Every point of a sweep has the same patients: `patients` counts on from point to point.
+    """
+    if cohort.sweep is None:
+        return _of_patients(seed, cohort, patients)
+    point, patient = np.divmod(patients, cohort.patients)
+    parts = [swept(cohort.sweep, seed, np.arange(point[0], point[-1] + 1))[point - point[0]]]
+    if cohort.draws or cohort.columns:
+        spans = np.split(patient, np.flatnonzero(np.diff(patient) != 1) + 1)
+        known = {(int(s[0]), len(s)): s for s in spans}  # whole points are all the same
+        made = {key: _of_patients(seed, cohort, span) for key, span in known.items()}
+        parts.insert(0, np.concatenate([made[int(s[0]), len(s)] for s in spans]))
+    return np.concatenate(parts, axis=1)
+
+
+def _of_patients(seed: int, cohort: Cohort, patients: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Values of consecutive patients: drawn, then those of the table, (n, D)."""
     parts = []
     if cohort.draws:
         uniforms = np.empty((len(patients), len(cohort.draws)))

@@ -96,7 +96,7 @@ def schema_of(study: Study, linked: Linked, ensemble: Ensemble, shard: tuple[int
         linked.method,
         ensemble,
         arms=study.arms,
-        patients=study.population.patients if study.population is not None else None,
+        patients=study.patients,
         quantiles=study.output.quantiles,
         provenance=provenance | versions(),
         lesions=study.output.lesions,

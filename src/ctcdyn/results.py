@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ctcdyn.followup import Survival
     from ctcdyn.incidence import Incidence
     from ctcdyn.quantiles import Quantiles
+    from ctcdyn.sweeps import Points
 
 
 def open_results(path: str | os.PathLike[str]) -> Results:
@@ -332,6 +333,23 @@ class Results:
         from ctcdyn.followup import incidence_of
 
         return incidence_of(self, events, arm, confidence)
+
+    @property
+    def points(self) -> Points:
+        """The points of a sweep, and outcomes at each: `results.points.outcome("relapse")`."""
+        from ctcdyn.sweeps import points_of
+
+        return points_of(self)
+
+    def sensitivity(self, of: str, time: float | None = None, arm: str | None = None, **options: float) -> Any:
+        """`Indices` of a Saltelli design or `Effects` of a Morris design for an outcome, as `Points.outcome` names it.
+
+        Options: `confidence` (0.95), `max_failed` (0.05). Raises CtcError: R509 of other sweeps and unknown names; R522
+        where too many rows failed or nothing varies.
+        """
+        from ctcdyn.sensitivity import sensitivity_of
+
+        return sensitivity_of(self, of, time, arm, **options)
 
     def to_xarray(self) -> Any:
         """An xarray.Dataset with named axes; of a file it is read lazily, as by `xarray.open_dataset(file)`.

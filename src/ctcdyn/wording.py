@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ctcdyn import alignment
 from ctcdyn.columns import COMPUTED, semantics
 from ctcdyn.store.layout import BLOCK
 
@@ -20,6 +20,7 @@ NOTHING = 1e-30  # below, no method holds a number: backward equations hold chan
 # Of the largest value that a reading ever had: what is less is what is left of a difference, or of a decay that has no
 # error bound. The file has it.
 NEGLIGIBLE = 1e-15
+aligned = alignment.aligned
 
 
 @dataclass(frozen=True)
@@ -106,20 +107,6 @@ def plain(value: float) -> str:
     short = f"{value:.3g}"
     return f"{float(short):.0f}" if 100 <= abs(float(short)) < 1e6 else short
 
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows as lines, the first of which is the heads: the first column to the left, the others to the right, the last
-    free of padding. A column whose entries are all empty is left out.
-    """
-    used = [c for c in range(len(rows[0])) if c == 0 or any(row[c] for row in rows[1:])]
-    rows = [[row[c] for c in used] for row in rows]
-    widths = [max(len(row[c]) for row in rows) for c in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        rest = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
-        cells = [row[0].ljust(widths[0]), *rest]
-        lines.append(("  " + "  ".join(cells)).rstrip())
-    return lines
 
 
 def grouped(number: int) -> str:

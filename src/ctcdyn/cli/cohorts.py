@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ctcdyn.cli.screen import number, show_table
@@ -12,11 +14,13 @@ if TYPE_CHECKING:
     from ctcdyn.model.network import Network
     from ctcdyn.model.quantiles import Draw
     from ctcdyn.model.resolve import Resolved
+    from ctcdyn.model.sweeping import Sweep
 
 
 def explain_patients(resolved: Resolved, study: Study) -> None:
     """Print what is drawn for each patient and lesion, what a table gives, the design and correlations."""
     network, cohort, population = resolved.network, resolved.cohort, study.population
+    _explain_sweep(network, cohort.sweep, study)
     show_draws("drawn for each patient", network, cohort.draws)
     show_draws("drawn for each lesion", network, resolved.lesion_draws)
     if population is None:
@@ -37,6 +41,21 @@ def explain_patients(resolved: Resolved, study: Study) -> None:
             f"the first {patients}" if patients < rows else f"taken again and again for {patients} patients"
         )
         print(f"table:      {names} of {rows} patients" + (f", {taken}" if patients != rows else ""))
+
+
+def _explain_sweep(network: Network, sweep: Sweep | None, study: Study) -> None:
+    """Print which points a sweep has."""
+    if sweep is None:
+        return
+    told = []
+    for axis in sweep.axes:
+        p = network.parameters[axis.parameter]
+        ends = (axis.values[0], axis.values[-1]) if axis.values else (axis.low, axis.high)
+        how = f"{len(axis.values)} values" if axis.values else "in ratios" if axis.log else "evenly"
+        told.append((p.name, f"{number(ends[0])} to {number(ends[1])}", how, p.unit))
+    show_table(f"swept: {sweep.count} points ({sweep.design})", ("name", "range", "how", "unit"), told)
+    each = study.population.patients if study.population is not None else 1
+    print(f"each point: {each} patients, {study.replicates} replicates, {len(study.arms)} arms")
 
 
 def show_draws(title: str, network: Network, draws: tuple[Draw, ...]) -> None:
@@ -65,3 +84,29 @@ def law(draw: Draw) -> str:
     for word, end in (("from", draw.low), ("to", draw.high)):
         told += f", {word} {number(end)}" if math.isfinite(end) else ""
     return told
+
+
+def show_sweep(file: Path, points: str | None, sensitivity: str | None, as_json: bool) -> None:
+    """Print an outcome at each point of a sweep, in each arm, or what it depends on."""
+    from ctcdyn.alignment import aligned
+    from ctcdyn.results import open_results
+    from ctcdyn.sweeps import told
+
+    plain: dict[str, object] = {}
+    with open_results(file) as results:
+        for arm in results.arm:
+            if len(results.arm) > 1 and not as_json:
+                print(arm)
+            if sensitivity is not None:
+                found = results.sensitivity(sensitivity, arm=arm)
+                plain[arm] = found.plain()
+                text = str(found)
+            else:
+                whole = results.points
+                rows = told(whole.outcome(str(points), arm=arm), whole)
+                plain[arm] = [dict(zip(rows[0], row, strict=True)) for row in rows[1:]]
+                text = "\n".join(aligned(rows))
+            if not as_json:
+                print(text)
+    if as_json:
+        print(json.dumps(plain, indent=2))

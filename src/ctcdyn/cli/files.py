@@ -20,8 +20,24 @@ def inspect(
     failures: Annotated[
         bool, typer.Option("--failures", help="Which trajectories failed, how, and their parameters.")
     ] = False,
+    points: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="An outcome at each point of a sweep.", show_default=False),
+    ] = None,
+    sensitivity: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="What an outcome depends on, by such a sweep.", show_default=False),
+    ] = None,
 ) -> None:
-    """Show what is in a result file and how it was made."""
+    """Show what is in a result file and how it was made.
+
+    NAME is a species, observable or event at the end; or log(NAME).
+    """
+    if points is not None or sensitivity is not None:
+        from ctcdyn.cli.cohorts import show_sweep
+
+        show_sweep(file, points, sensitivity, as_json)
+        return
     from ctcdyn import inspection, remains
 
     halfway = remains.failures(file) if failures else remains.unfinished(file)

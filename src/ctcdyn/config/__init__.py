@@ -15,6 +15,7 @@ from ctcdyn.config.draws import Column, Correlation, Distribution, Population
 from ctcdyn.config.inheritance import Override, apply_overrides, read_merged
 from ctcdyn.config.problems import UNKNOWN_MODEL, validate
 from ctcdyn.config.regimens import with_regimens
+from ctcdyn.config.sweeps import Span, Sweep
 from ctcdyn.config.tables import (
     Ensemble,
     Limits,
@@ -42,7 +43,9 @@ __all__ = [
     "Population",
     "Save",
     "Simulate",
+    "Span",
     "Study",
+    "Sweep",
     "json_schema",
     "load_study",
     "output_of",

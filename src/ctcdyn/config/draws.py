@@ -136,7 +136,7 @@ class Population(Table):
     draw: dict[str, Distribution] = Field(default_factory=dict)
     correlation: Annotated[tuple[Correlation, ...], Read(listed)] = ()
     table: Annotated[dict[str, Column], WithJsonSchema(_FILE_OR_COLUMNS)] = Field(default_factory=dict)
-    ignore: Annotated[tuple[str, ...], Read(tuple_of)] = ()
+    ignore: Annotated[tuple[str, ...], Read(listed)] = ()
 
     @model_validator(mode="after")
     def _tables_fit(self) -> Self:

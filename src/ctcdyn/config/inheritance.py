@@ -1,8 +1,8 @@
 """From files to one table: `extends` (a study built on another) and `--set a.b=v` (a change from the shell).
 
-Tables merge, lists and values replace, and "none" clears a table or list that was inherited. Three kinds of
+Tables merge, lists and values replace, and "none" clears a table or list that was inherited. Four kinds of
 table are alternatives rather than settings and so are replaced as a whole: [model], simulate.save and each
-distribution in [population.draw].
+distribution in [population.draw] and range in [sweep.range].
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ def _merge(
 
 def _whole(path: KeyPath) -> bool:
     return path in (("model",), ("simulate", "save")) or (
-        len(path) == 3 and path[:2] == ("population", "draw")
+        len(path) == 3 and path[:2] in (("population", "draw"), ("sweep", "range"))
     )
 
 

@@ -18,7 +18,6 @@ from ctcdyn.errors import Problem, nearest
 from ctcdyn.places import Document, KeyPath, describe
 
 LATER: dict[KeyPath, str] = {
-    ("sweep",): "parameter sweeps",
     ("sensitivity",): "sensitivity analysis",
     ("cluster",): "cluster jobs",
     ("quantity",): "derived quantities of a sweep",
@@ -211,7 +210,7 @@ def _tables(model: type[BaseModel], path: tuple[str, ...]) -> list[tuple[str, ..
     found = []
     for name, field in model.model_fields.items():
         inner = _model_in(field.annotation)
-        if inner is not None and name not in ("draw", "table"):
+        if inner is not None and name not in ("draw", "table", "range"):
             found += [(*path, name), *_tables(inner, (*path, name))]
     return found
 
@@ -256,8 +255,8 @@ def _take_out(data: dict[str, Any], path: KeyPath, taken: set[KeyPath]) -> bool:
         at = path[:length]
         if at[0] == "model" and length > 1:
             continue  # half a [model] would be another model
-        if at in taken or (at[:2] == ("population", "draw") and length > 3):
-            continue  # half a distribution would only give a second problem for the same line
+        if at in taken or (at[:2] in (("population", "draw"), ("sweep", "range")) and length > 3):
+            continue  # half a distribution or range would only give a second problem for the same line
         table = _walk(data, at[:-1])
         if isinstance(table, list) and at[0] in _LISTED and len(at) == 2:
             taken.add(at)

@@ -18,6 +18,7 @@ from pydantic import Field, PrivateAttr, WithJsonSchema, model_validator
 from ctcdyn.config.draws import Lesions, Population
 from ctcdyn.config.interventions import Arms, Events, Treatments, listed
 from ctcdyn.config.published import Figures
+from ctcdyn.config.sweeps import Sweep
 from ctcdyn.config.table import Days, Quantity, Table
 from ctcdyn.config.values import (
     COUNT_LIMIT,
@@ -219,6 +220,7 @@ class Study(Table):
     parameters: dict[str, Quantity] = Field(default_factory=dict)
     initial: dict[str, Quantity] = Field(default_factory=dict)
     population: Population | None = None
+    sweep: Sweep | None = None
     lesion: Lesions = Lesions()
     treatment: Treatments = ()
     event: Events = ()
@@ -241,18 +243,19 @@ class Study(Table):
                 "write schema = 1",
                 "schema",
             )
-        if self.population is not None and self.ensemble.trajectories is not None:
+        if self.patients is not None and self.ensemble.trajectories is not None:
+            table = "[population]" if self.population is not None else "[sweep]"
             refuse(
                 "C107",
-                "ensemble.trajectories and [population] exclude each other",
+                f"ensemble.trajectories and {table} exclude each other",
                 "patients x replicates are the trajectories: remove ensemble.trajectories",
                 "ensemble",
                 "trajectories",
             )
-        if self.population is None and self.ensemble.replicates is not None:
+        if self.patients is None and self.ensemble.replicates is not None:
             refuse(
                 "C107",
-                "ensemble.replicates needs a [population]",
+                "ensemble.replicates needs a [population] or a [sweep]",
                 "write trajectories instead of replicates",
                 "ensemble",
                 "replicates",
@@ -296,14 +299,22 @@ class Study(Table):
         return tuple(tuple(x.name in arm.treatments for x in self.treatment) for arm in self.arm)
 
     @property
+    def patients(self) -> int | None:
+        """Number of virtual patients: those of [population] at each point of [sweep]; None without either."""
+        if self.population is None and self.sweep is None:
+            return None
+        each = self.population.patients if self.population is not None else 1
+        return each * (self.sweep.count if self.sweep is not None else 1)
+
+    @property
     def replicates(self) -> int:
         return self.ensemble.replicates or 1
 
     @property
     def count(self) -> int:
         """Number of trajectories."""
-        if self.population is not None:
-            return self.population.patients * self.replicates * len(self.arms)
+        if self.patients is not None:
+            return self.patients * self.replicates * len(self.arms)
         return (self.ensemble.trajectories or 1) * len(self.arms)
 
     @property

@@ -20,6 +20,7 @@ from ctcdyn.model.expr import Name
 from ctcdyn.model.network import Network, Parameter, derived_is_fixed, first_of_group, unknown_name
 from ctcdyn.model.quantiles import Draw
 from ctcdyn.model.reader import Reader
+from ctcdyn.model.sweeping import Sweep, read_sweep
 from ctcdyn.units import Unit, UnitError, parse_unit
 
 LARGEST = 2.0**53  # of a count
@@ -40,19 +41,28 @@ class Cohort:
     factor: tuple[tuple[float, ...], ...] = ()
     columns: tuple[int, ...] = ()  # parameters that the table gives
     table: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    sweep: Sweep | None = None  # points, each with all these patients
 
     @property
     def varied(self) -> tuple[int, ...]:
-        """Parameters in which patients differ."""
-        return (*(draw.parameter for draw in self.draws), *self.columns)
+        """Parameters in which patients differ: drawn, then of the table, then swept."""
+        axes = self.sweep.axes if self.sweep is not None else ()
+        return (*(draw.parameter for draw in self.draws), *self.columns, *(axis.parameter for axis in axes))
 
 
 def read_cohort(reader: Reader, study: Study, network: Network) -> tuple[Network, Cohort]:
     """The patients of a study, and the network with a parameter for each start that differs; faults are noted."""
     population = study.population
+    wanted: dict[str, tuple[str, ...]] = (
+        {name: ("sweep", "range", name) for name in study.sweep.range} if study.sweep else {}
+    )
+    if population is not None:
+        wanted |= dict.fromkeys(population.table, ("population", "table"))
+        wanted |= {name: ("population", "draw", name) for name in population.draw}
+    network, starts = with_starts(reader, network, wanted)
+    sweep = read_sweep(reader, study, network, starts)
     if population is None:
-        return network, Cohort()
-    network, starts = with_starts(reader, network, (*population.draw, *population.table), ("population",))
+        return network, Cohort(sweep=sweep)
     draws = []
     for name, distribution in population.draw.items():
         draw = read_draw(reader, ("population", "draw", name), distribution, network, starts)
@@ -67,15 +77,15 @@ def read_cohort(reader: Reader, study: Study, network: Network) -> tuple[Network
     order = tuple(sorted(columns))
     table = np.column_stack([columns[q] for q in order]) if order else np.empty((0, 0))
     factor = _factor(reader, study, network, starts, draws)
-    return network, Cohort(tuple(draws), population.design, population.patients, factor, order, table)
+    return network, Cohort(tuple(draws), population.design, population.patients, factor, order, table, sweep)
 
 
 def with_starts(
-    reader: Reader, network: Network, wanted: Sequence[str], path: tuple[str, ...]
+    reader: Reader, network: Network, wanted: Mapping[str, tuple[str, ...]]
 ) -> tuple[Network, dict[str, str]]:
     """The network with a parameter `initial_NAME` for the start of each species among `wanted`; name -> parameter.
 
-    A group stands for its first species, where new cells go.
+    `wanted`: name -> the key that asks for it. A group stands for its first species, where new cells go.
     """
     names = {name: first_of_group(name, network) for name in wanted}
     chosen = {name: species for name, species in names.items() if species in network.species_names}
@@ -86,7 +96,7 @@ def with_starts(
         title = f"initial_{kind}"
         if title in network.parameter_names or title in network.species_names or kind in found.values():
             what = f"the start of {kind} would be the parameter {title}, and the model has one already"
-            reader.note("C107", what, (*path, "draw", name), f"draw {title}, or rename it in the model")
+            reader.note("C107", what, wanted[name], f"name {title}, or rename it in the model")
             continue
         of = species[network.index(kind)]
         bounds = (0.0, LARGEST)
