@@ -196,7 +196,7 @@ INDEPENDENT = [
     ("low = 1e5", "low = -1", "C115"),
     ('shed = "0.02 /day"', 'shd = "0.02 /day"', "C102"),
     ("ctc = 5", "ctc = -5", "M313"),
-    ("[limits]", "[sweep]\n[limits]", "C108"),
+    ("[limits]", "[cluster]\n[limits]", "C108"),
     ('memory = "8 GB"', "memory = []", "C104"),
     ("max_failed_fraction = 0.01", "max_failed_fraction = 2", "C105"),
     ("quantiles = [0.05, 0.5, 0.95]", "quantiles = [0.5, 0.5]", "C105"),

@@ -45,6 +45,7 @@ SYNTAX: list[Case] = [
 
 BOTH = '["death", "growth"]'
 CORRELATED = "[[population.correlation]]\nbetween = {}\n{}\n[simulate]\n"
+SWEPT = "[sweep]\n{}\n[sweep.range]\n{}\n[limits]"
 
 STUDY_KEYS: list[Case] = [
     ("unknown table", "study", "[limits]", "[extra]\nx = 1\n[limits]", "C102", "[extra]"),
@@ -209,7 +210,29 @@ STUDY_KEYS: list[Case] = [
     ("picture zero", "study", "picture = false", "picture = 0", "C104", "picture"),
     ("nothing to act on", "study", "[limits]", "[mechanisms]\nnk_cells = true\n[limits]", "M341", "nk_cells = true"),
     ("switched by a number", "study", "[limits]", "[mechanisms]\nx = 3\n[limits]", "C104", "x = 3"),
-    ("sweep", "study", "[limits]", "[sweep]\nbase = 4\n[limits]", "C108", "[sweep]"),
+    ("sweep without design", "study", "[limits]", SWEPT.format("", "start = { low = 1, high = 9 }"), "C103", "[sweep]"),
+    ("sweep of another design", "study", "[limits]",
+     SWEPT.format('design = "gird"', "start = { low = 1, high = 9 }"), "C105", "gird"),
+    ("sweep without points", "study", "[limits]",
+     SWEPT.format('design = "sobol"', "start = { low = 1, high = 9 }"), "C103", "[sweep]"),
+    ("sweep base", "study", "[limits]",
+     SWEPT.format('design = "saltelli"\nbase = 100', "start = { low = 1, high = 9 }"), "C105", "base = 100"),
+    ("sweep points of a grid", "study", "[limits]",
+     SWEPT.format('design = "grid"\npoints = 4', "start = { values = [1] }"), "C107", "points = 4"),
+    ("sweep unknown", "study", "[limits]",
+     SWEPT.format('design = "grid"', "strat = { values = [1] }"), "C102", "strat"),
+    ("sweep no steps", "study", "[limits]",
+     SWEPT.format('design = "grid"', "start = { low = 1, high = 9 }"), "C103", "start = { low"),
+    ("sweep and draw", "study", "[limits]",
+     SWEPT.format('design = "grid"', "capacity = { values = [1e6] }"), "C107", "capacity = { values"),
+    ("sweep swapped", "study", "[limits]",
+     SWEPT.format('design = "morris"\nbase = 4', "start = { low = 9, high = 1 }"), "C105", "high = 1 }"),
+    ("sweep outside bounds", "study", "[limits]",
+     SWEPT.format('design = "grid"', "start = { values = [1, -5] }"), "M306", "-5"),
+    ("sweep in ratios from 0", "study", "[limits]",
+     SWEPT.format('design = "morris"\nbase = 4', "shed = { low = 0, high = 9, log = true }"), "C105", "low = 0"),
+    ("sweep lists of two lengths", "study", "[limits]",
+     SWEPT.format('design = "list"', "start.values = [1, 2]\ntumor.values = [1]"), "C105", "[sweep.range]"),
     ("sensitivity", "study", "[limits]", "[sensitivity]\n[limits]", "C108", "[sensitivity]"),
     ("cluster", "study", "[limits]", "[cluster]\nshards = 4\n[limits]", "C108", "[cluster]"),
     ("quantity", "study", "[limits]", '[[quantity]]\nname = "q"\n[limits]', "C108", "[[quantity]]"),

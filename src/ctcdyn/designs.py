@@ -108,20 +108,19 @@ def direction_numbers(dimensions: int) -> Bits:
     return found
 
 
-@functools.lru_cache(maxsize=8)
+@functools.lru_cache(maxsize=64)
 def _scrambled(seed: int, dimensions: int, first: int) -> tuple[Bits, Bits]:
     """Direction numbers and shifts of a seed."""
-    plain, found = direction_numbers(dimensions), np.zeros((dimensions, BITS), np.uint64)
-    shifts = np.zeros(dimensions, np.uint64)
-    for d in range(dimensions):
-        words = [int(word) >> (64 - BITS) for word in keyed_words(seed, SCRAMBLE + first + d, BITS + 1)]
-        shifts[d] = words[BITS]
-        # row k of the matrix: bit k itself (from the top), and a random choice of those above
-        masks = [(1 << (BITS - 1 - k)) | (words[k] >> (BITS - k) << (BITS - k)) for k in range(BITS)]
-        for j, v in enumerate(plain[d].tolist()):
-            bits = "".join("1" if (mask & v).bit_count() & 1 else "0" for mask in masks)
-            found[d, j] = int(bits, 2)
-    return found, shifts
+    words = np.stack([keyed_words(seed, SCRAMBLE + first + d, BITS + 1) for d in range(dimensions)])
+    words >>= np.uint64(64 - BITS)
+    own = np.uint64(1) << np.arange(BITS - 1, -1, -1, dtype=np.uint64)  # bit k of a number, from the top
+    above = ~(own * np.uint64(2) - np.uint64(1))
+    masks = own | (words[:, :BITS] & above)  # row k of the matrix: bit k itself, and a random choice of those above
+    odd = masks[:, None, :] & direction_numbers(dimensions)[:, :, None]
+    for shift in (32, 16, 8, 4, 2, 1):
+        odd ^= odd >> np.uint64(shift)
+    found: Bits = np.bitwise_or.reduce((odd & np.uint64(1)) * own, axis=2)
+    return found, words[:, BITS]
 
 
 def keyed_words(seed: int, number: int, count: int) -> Bits:

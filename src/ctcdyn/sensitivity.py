@@ -65,7 +65,7 @@ class Indices:
         lines = [f"Sobol indices of {self.of}, {self.rows} base rows{dropped}", *aligned(table)]
         lines.append(f"  sum of first order {self.first.sum():.3f}; variance {self.variance:.4g}")
         if math.isnan(self.noise):
-            lines.append("  noise: not known with one trajectory a point; it is part of every total index")
+            lines.append("  noise: one trajectory a point does not tell it; a method that computes has none")
         else:
             lines.append(f"  noise: {100 * self.noise:.2g} % of the variance is chance within a point")
         return "\n".join(lines)

@@ -59,7 +59,7 @@ class Sweep(Table):
     """
 
     design: str
-    range: Annotated[dict[str, Span], Field(min_length=1)]
+    range: dict[str, Span]
     points: Count | None = None
     base: Count | None = None
     levels: Annotated[int, Field(ge=2, le=1000)] | None = None
@@ -86,6 +86,13 @@ class Sweep(Table):
             self._check_base(self.base)
         if self.design == "morris" and self.levels is not None and self.levels % 2:
             refuse("C105", f"levels must be even, not {self.levels}", "write levels = 4", "levels")
+        if not self.range:
+            refuse(
+                "C103",
+                "a sweep needs a range",
+                "write [sweep.range] and lines such as k = { values = [1, 2] }",
+                "range",
+            )
         for name, one in self.range.items():
             self._check(name, one)
         lengths = {len(one.values) for one in self.range.values() if one.values is not None}
