@@ -100,7 +100,7 @@ def kaplan_meier(
 
     >>> curve = kaplan_meier([2, 3, 3, 5], [True, True, False, False])
     >>> curve.time.tolist(), curve.survival.tolist(), curve.at_risk.tolist()
-    ([0.0, 2.0, 3.0, 5.0], [1.0, 0.75, 0.5, 0.5], [4.0, 4.0, 2.0, 1.0])
+    ([0.0, 2.0, 3.0, 5.0], [1.0, 0.75, 0.5, 0.5], [4.0, 4.0, 3.0, 1.0])
     """
     group = Followed(time, observed, weight, cluster)
     table = Table(group)
