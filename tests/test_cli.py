@@ -29,7 +29,7 @@ OPTIONS = {
     "models": {"--source", "--composed"},
     "mechanisms": {"--source"},
     "codegen": {"--set", "--part", "--vectors", "--path"},
-    "inspect": {"--json", "--failures"},
+    "inspect": {"--json", "--failures", "--points", "--sensitivity"},
     "verify": {"--json"},
     "merge": {"--copy", "--overwrite"},
     "replay": {"--trajectory", "--dense", "--output"},
