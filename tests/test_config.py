@@ -200,7 +200,7 @@ INDEPENDENT = [
     ('memory = "8 GB"', "memory = []", "C104"),
     ("max_failed_fraction = 0.01", "max_failed_fraction = 2", "C105"),
     ("quantiles = [0.05, 0.5, 0.95]", "quantiles = [0.5, 0.5]", "C105"),
-    ("picture = false", 'picture = "off"', "C104"),
+    ("picture = false", 'picture = "off"', "C105"),
     ('file = "toy.h5"', 'file = "toy.txt"', "C105"),
     ('method = "ode"', 'method = "tau_lep"', "C112"),
 ]
@@ -298,3 +298,15 @@ def test_any_text_gives_a_document_or_an_error(text: str) -> None:
     else:
         found = [("C101", set(_paths(document.data)) == set(document.places))]
     assert found == [("C101", True)]
+
+
+def test_an_entry_of_treatments_is_set_by_its_name() -> None:
+    """[[treatment]] endocrine and its duration, wherever it stands in the list; what it inherits stays."""
+    study = load_study(str(ROOT / "configs/quickstart.toml"), ['treatment.endocrine.duration="10 years"'])
+    assert [x.duration for x in study.treatment] == [None, pytest.approx(3652.5)]
+    assert study.treatment[1].scale == {"metastasis_growth": 0.6, "dormancy_exit": 0.5}
+    halved = load_study(str(ROOT / "configs/quickstart.toml"), ["treatment.endocrine.scale.dormancy_exit=0.25"])
+    assert halved.treatment[1].scale == {"metastasis_growth": 0.6, "dormancy_exit": 0.25}
+    for wrong in ("treatment.endo.duration=3", "treatment.endocrine=3"):
+        with pytest.raises(CtcError, match=r"treatment\.resection, treatment\.endocrine"):
+            load_study(str(ROOT / "configs/quickstart.toml"), [wrong])

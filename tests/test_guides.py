@@ -2,7 +2,7 @@
 
 A block that begins with `# NAME: ...` or `# NAME` is the file NAME; `$ ctcdyn ...` in a console block is a command,
 with `# exits with N` behind it where that is not 0; a Python block without a name is a program, and a block of text
-right after it is what it prints. The quickstart runs with fewer mice than shown, and pictures are left
+right after it is what it prints. The mouse study runs with fewer mice than shown, and pictures are left
 out where no command asks for one.
 """
 
@@ -71,7 +71,7 @@ def obey(line: str) -> None:
     program, *arguments = shlex.split(asked)
     assert program == "ctcdyn", line
     if arguments[0] == "run":
-        fewer = FEWER if "configs/quickstart.toml" in arguments and "-s" not in arguments else []
+        fewer = FEWER if "configs/mouse.toml" in arguments and "-s" not in arguments else []
         arguments += [*fewer, "-s", "output.picture=false", "--progress", "none"]
     code, out, err = command(*arguments)
     assert code == int(expected or 0), f"{line}\n{err}"

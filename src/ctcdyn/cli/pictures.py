@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from ctcdyn.results import Results
 
 
-def draw_cascade(results: Results, published: Sequence[Published], output: Path) -> None:
-    """Bands of what is published with the points on them; of everything where nothing is published."""
+def draw_cascade(results: Results, published: Sequence[Published], output: Path, kind: bool | str) -> None:
+    """The kind of picture that the study names; else bands of what is published with the points on them, and of
+    everything where nothing is.
+    """
+    if isinstance(kind, str):
+        plot(results, kind, None, output)
+        return
     points = references(published)
     names = list(dict.fromkeys(point.name for point in points))
     plot(results, "bands", names or None, output, points)

@@ -167,6 +167,7 @@ def _tell(plan: Study, resolved: Resolved, results: Results, overwrite: bool) ->
     drawn = plan.output.picture and any(status.ok for status in results.counts)
     if drawn:
         from ctcdyn.cli.pictures import draw_cascade
+        from ctcdyn.errors import CtcError
 
         picture = saved[0].with_suffix(".png")
         if picture.exists() and not overwrite:
@@ -174,8 +175,11 @@ def _tell(plan: Study, resolved: Resolved, results: Results, overwrite: bool) ->
                 f"{picture} exists and is kept: ctcdyn plot {saved[0]} -o another.png draws", file=sys.stderr
             )
         else:
-            saved.append(picture)
-            draw_cascade(results, network.published, picture)
+            try:
+                draw_cascade(results, network.published, picture, plan.output.picture)
+                saved.append(picture)
+            except CtcError as error:  # the result is there, whatever can be drawn of it
+                print(f"no picture: {error}", file=sys.stderr)
     sizes = (f"{path} ({path.stat().st_size / 1e6:.2g} MB)" for path in saved)
     print(f"\nsaved    {'   '.join(sizes)}")
     named = shlex.quote(str(saved[0]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,7 +114,7 @@ class Override:
 
 def apply_overrides(document: Document, overrides: Sequence[str | Override]) -> tuple[Document, list[Problem]]:
     """`document` with each "a.b=v" put in; v is TOML (1e5, true, [1, 2]) or else taken as text."""
-    data = _merge({}, document.data, (), {})
+    data = deepcopy(_merge({}, document.data, (), {}))  # entries of arrays are changed in place
     places = dict(document.places)
     problems = []
     for given in overrides:
@@ -125,22 +126,20 @@ def apply_overrides(document: Document, overrides: Sequence[str | Override]) -> 
             problems.append(Problem("C110", str(error), here, fix="write --set simulate.t_end='30 days'"))
             continue
         table: Any = data
-        for position, part in enumerate(path[:-1]):
-            table = table.setdefault(part, {})
-            if not isinstance(table, dict):
-                inner = ".".join(path[: position + 1])
-                problems.append(
-                    Problem(
-                        "C110",
-                        f"{inner} is not a table, so {key} cannot be set",
-                        here,
-                        key,
-                        f"set the whole of {inner}",
-                        word=key,
-                    )
-                )
+        steps: KeyPath = ()
+        for position, part in enumerate(path[:-1], start=1):
+            beside = [".".join((*path[: position - 1], name)) for name in _entries(table)]
+            table, step = _descend(table, part)
+            steps = (*steps, step)
+            if not isinstance(table, dict) and (position == len(path) - 1 or not _entries(table)):
+                inner = ".".join(path[:position])
+                names = [f"{inner}.{name}" for name in _entries(table)] or beside
+                fix = f"set one key of an entry: {', '.join(names)}" if names else f"set the whole of {inner}"
+                what = f"{inner} is not a table, so {key} cannot be set"
+                problems.append(Problem("C110", what, here, key, fix, word=key))
                 break
         else:
+            path = (*steps, path[-1])
             _forget(places, path)
             for length in range(1, len(path) + 1):
                 if length == len(path) or path[:length] not in places:
@@ -150,6 +149,23 @@ def apply_overrides(document: Document, overrides: Sequence[str | Override]) -> 
             else:
                 table[path[-1]] = value
     return Document(document.path, document.text, data, places), problems
+
+
+def _descend(table: Any, part: str) -> tuple[Any, str | int]:
+    """What stands under a key of a table, made where there is none, or an entry of [[treatment]] by its name; and how
+    the path to it goes on. None where there is no such entry.
+    """
+    if isinstance(table, dict):
+        return table.setdefault(part, {}), part
+    names = _entries(table)
+    return (table[names[part]], names[part]) if part in names else (None, part)
+
+
+def _entries(table: Any) -> dict[str, int]:
+    """Places of the entries of an array of tables, by name: their own, or that of what they use."""
+    if not isinstance(table, list) or not all(isinstance(entry, dict) for entry in table):
+        return {}
+    return {str(entry.get("name", entry.get("use", ""))): k for k, entry in enumerate(table)}
 
 
 def _same(one: str | Path, other: str | Path) -> bool:

@@ -25,6 +25,7 @@ from ctcdyn.config.values import (
     NUMBER_OR_TEXT,
     bytes_of,
     kept_paths,
+    known_picture,
     one_of,
     refuse,
     result_name,
@@ -208,7 +209,7 @@ class Output(Table):
     compression: Literal["gzip", "none"] = "gzip"
     lesions: bool = False
     fates: bool = False
-    picture: bool = True
+    picture: Annotated[bool | str, Read(known_picture)] = True
 
 
 class Study(Table):

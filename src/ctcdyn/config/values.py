@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from ctcdyn.errors import CtcError, nearest
 from ctcdyn.places import describe
+from ctcdyn.plugins import available, is_path
 from ctcdyn.units import TIME, parse_quantity
 
 NUMBER_OR_TEXT: dict[str, Any] = {"anyOf": [{"type": "number"}, {"type": "string"}]}
@@ -166,6 +167,18 @@ def known_design(value: str) -> str:
         near = "latin_hypercube" if value == "lhs" else nearest(value, DESIGNS)
         fix = f'did you mean "{near}"?' if near else f"designs are {', '.join(DESIGNS)}"
         refuse("C105", f'unknown design "{value[:100]}"', fix)
+    return value
+
+
+def known_picture(value: object) -> object:
+    """Whether `run` draws a picture, or which kind of one."""
+    if isinstance(value, bool):
+        return value
+    kinds = available("picture")
+    if not isinstance(value, str) or not (value in kinds or is_path("picture", value)):
+        near = nearest(str(value), kinds)
+        fix = f'did you mean "{near}"?' if near else f"write true, false or a kind: {', '.join(kinds)}"
+        refuse("C105", f"no kind of picture: {str(value)[:100]!r}", fix)
     return value
 
 
