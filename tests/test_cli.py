@@ -34,7 +34,8 @@ OPTIONS = {
     "merge": {"--copy", "--overwrite"},
     "replay": {"--trajectory", "--dense", "--output"},
     "compare": {"--json"},
-    "plot": {"--kind", "--species", "--output", "--overwrite"},
+    "plot": {"--kind", "--species", "--by", "--output", "--overwrite"},
+    "report": {"--output", "--overwrite"},
     "submit": {"--shards", "--folder", "--set", "--time", "--cpus", "--memory", "--partition", "--print"},
     "status": {"--json"},
     "doctor": set(),
@@ -111,7 +112,6 @@ def test_version() -> None:
         ["run", "x.toml", "--executor", "ray"],
         ["run", "x.toml", "--scheduler", "tcp://127.0.0.1:8786"],
         ["init", "no_such_kind"],
-        ["plot", "x.h5", "--kind", "pie"],
     ],
     ids=" ".join,
 )
@@ -120,6 +120,12 @@ def test_a_bad_command_line_is_exit_2_on_stderr(arguments: list[str]) -> None:
     assert code == Exit.USAGE
     assert out == ""
     assert "Usage: ctcdyn" in err
+
+
+def test_a_kind_of_picture_that_there_is_not_is_exit_2_and_the_kinds_are_told() -> None:
+    code, out, err = command("plot", "x.h5", "--kind", "pie")
+    assert (code, out) == (Exit.USAGE, "")
+    assert "bands, fates" in err
 
 
 # -- exit codes ----------------------------------------------------------------------------------
