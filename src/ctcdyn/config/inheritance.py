@@ -139,11 +139,11 @@ def apply_overrides(document: Document, overrides: Sequence[str | Override]) -> 
                 problems.append(Problem("C110", what, here, key, fix, word=key))
                 break
         else:
-            path = (*steps, path[-1])
-            _forget(places, path)
-            for length in range(1, len(path) + 1):
-                if length == len(path) or path[:length] not in places:
-                    places[path[:length]] = here
+            steps = (*steps, path[-1])
+            _forget(places, steps)
+            for length in range(1, len(steps) + 1):
+                if length == len(steps) or steps[:length] not in places:
+                    places[steps[:length]] = here
             if value == "none" and path[-1] in _CLEARABLE:
                 table.pop(path[-1], None)
             else:
