@@ -122,12 +122,6 @@ def test_a_bad_command_line_is_exit_2_on_stderr(arguments: list[str]) -> None:
     assert "Usage: ctcdyn" in err
 
 
-def test_a_kind_of_picture_that_there_is_not_is_exit_2_and_the_kinds_are_told() -> None:
-    code, out, err = command("plot", "x.h5", "--kind", "pie")
-    assert (code, out) == (Exit.USAGE, "")
-    assert "bands, fates" in err
-
-
 # -- exit codes ----------------------------------------------------------------------------------
 
 

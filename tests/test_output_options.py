@@ -56,3 +56,9 @@ def test_another_word_is_told(change: str, words: str, tmp_path: Path) -> None:
     assert (code, out) == (int(Exit.CONFIG), "")
     assert "error[C105]" in err
     assert words in err
+
+
+def test_a_kind_of_picture_that_there_is_not_is_exit_2_and_the_kinds_are_told() -> None:
+    code, out, err = command("plot", "x.h5", "--kind", "pie")
+    assert (code, out) == (Exit.USAGE, "")
+    assert "bands, fates" in err
