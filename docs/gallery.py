@@ -15,6 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 import ctcdyn
 from ctcdyn.config import load_study
 from ctcdyn.markers import prognosis
@@ -37,7 +39,8 @@ class Picture:
     def command(self, name: str) -> str:
         """What to type for it."""
         words = [f"ctcdyn plot {name}.h5 --kind {self.kind}"]
-        words += [f"--species {','.join(self.species)}"] if self.species else []
+        named = ",".join(self.species)
+        words += [f'--species "{named}"' if "(" in named else f"--species {named}"] if named else []
         words += [f'--by "{",".join(self.by)}"'] if self.by else []
         return " ".join([*words, f"-o {name}.svg"])
 
@@ -50,6 +53,8 @@ STUDIES = {
     "antiplatelet_nk": Picture("fates", ("founded", "extravasated", "nk", "lodged")),
     "dormancy_biology": Picture("bands", ("chance_relapse",)),
     "organ_patterns": Picture("organs"),
+    "sobol_sensitivity": Picture("tornado", ("log(relapse)",)),
+    "phase_diagram": Picture("heatmap", ("tumor",)),
 }
 
 
@@ -72,6 +77,23 @@ def marks(name: str) -> tuple[str, str]:
 def told(name: str, results: Results) -> list[str]:
     """The sentences of the report; of the biomarker what the count of cells in a tube tells besides."""
     found = answers(results)
+    if name == "sobol_sensitivity":
+        indices = results.sensitivity("log(relapse)")
+        order = np.argsort(-indices.total)
+        first = [
+            f"{indices.names[k].replace('_', ' ')} {indices.first[k]:.2f} and {indices.total[k]:.2f}"
+            for k in order
+        ]
+        return [
+            f"First-order and total index of the logarithm of the chance: {', '.join(first)}.",
+            f"Each alone they explain {100 * indices.first.sum():.2g} % of its variance; the rest is what they do together.",
+        ]
+    if name == "phase_diagram":
+        held = (results.points.outcome("tumor").value < 1e8).mean()
+        return [
+            f"After ten years the tumour has less than 1e8 cells at {100 * held:.2g} % of the points of the plane.",
+            "There is no Monte-Carlo error: each point is one course of two rate equations.",
+        ]
     if name != "ctc_biomarker":
         return found
     tube = prognosis(results, "relapse", "ctc_found", 1650.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from itertools import combinations
 from pathlib import Path
@@ -22,6 +24,7 @@ from ctcdyn import plots
 from ctcdyn.errors import CtcError, Exit
 from ctcdyn.plots import _style
 from ctcdyn.results import Results
+from ctcdyn.sensitivity import Effects, Indices
 from sights import cohort, texts_of
 
 SAFE = {shade.lower() for shade in (*_style.PALETTE, _style.INK, _style.GREY, _style.RULE, _style.PAPER)}
@@ -180,6 +183,33 @@ def test_rank_correlations_are_those_of_scipy(results: Results) -> None:
     for k, column in enumerate((0, 1)):
         expected = spearmanr(results.params[mine, column], results.final_state[mine, 0]).statistic
         assert axes.patches[k].get_width() == pytest.approx(expected, abs=1e-12)
+
+
+SPREAD = np.array([[0.3, 0.5], [0.05, 0.15]])
+INDICES = Indices(
+    "relapse", ("shedding", "tumor_growth"), np.array([0.4, 0.1]), SPREAD, np.array([0.5, 0.2]), SPREAD + 0.1,
+    np.zeros(2), np.zeros(2), math.nan, 1.0, 64, 0, 0.95,
+)  # fmt: skip
+EFFECTS = Effects("tumor", ("shedding", "tumor_growth"), *(np.array([0.2, 0.7]) for _ in range(5)), 16, 0)
+
+
+@pytest.mark.parametrize("design, found", [("saltelli", INDICES), ("morris", EFFECTS)])
+def test_a_sweep_shows_what_its_design_is_made_for(
+    monkeypatch: pytest.MonkeyPatch, design: str, found: Indices | Effects
+) -> None:
+    results = cohort(
+        20, ("all",), provenance={"config_resolved_json": json.dumps({"sweep": {"design": design}})}
+    )
+    monkeypatch.setattr(Results, "sensitivity", lambda *_, **__: found)
+    figure = drawn(results, kind="tornado", species=["tumor"])
+    with mpl.rc_context(_style.STYLE):
+        texts = texts_of(figure)
+    (axes,) = figure.axes
+    widths = [bar.get_width() for bar in axes.patches]
+    assert widths == ([0.4, 0.1, 0.5, 0.2] if isinstance(found, Indices) else [0.7, 0.2])
+    assert (overlapping(texts), unnamed(figure, texts), strange_colours(figure)) == ([], [], set())
+    with pytest.raises(CtcError, match="was not swept"):
+        drawn(results, kind="tornado", by=["clearance"])
 
 
 def test_organs_and_sizes_are_those_of_the_table(results: Results) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 import re
 import shutil
 import subprocess
@@ -150,6 +151,18 @@ def test_results_without_events_say_what_they_have(tmp_path: Path) -> None:
     text = written(made, tmp_path)
     assert "Mean of burden on day 60" in text
     assert np.isfinite(made.mean).all()
+
+
+def test_a_sweep_is_told_by_its_points(tmp_path: Path) -> None:
+    span = {"low": "1 /day", "high": "2 /day", "steps": 4}
+    study = {"sweep": {"design": "grid", "range": {"tumor_growth": span, "shedding": span}}}
+    results = cohort(
+        16, ("all",), grid=4, lesions=False, fates=(), provenance={"config_resolved_json": json.dumps(study)}
+    )
+    text = written(results, tmp_path)
+    share = results.event_observed[:, 0]
+    assert f"Relapse spans {share.min()} to {share.max()} over 16 points of tumor growth, shedding." in text
+    assert "--kind heatmap" in text
 
 
 def test_the_command_writes_once(tmp_path: Path) -> None:

@@ -139,7 +139,19 @@ def drawn(results: Results) -> list[str]:
     known = varying(results)
     try:
         study = json.loads(str(results.provenance["config_resolved_json"]))
-        told = {*study["population"]["draw"]}
     except (KeyError, TypeError, ValueError):
         return known
-    return [name for name in known if name in told] or known
+    told = {
+        *((study.get("population") or {}).get("draw") or {}),
+        *((study.get("sweep") or {}).get("range") or {}),
+    }
+    return [name for name in known if name.removeprefix("initial_") in told or name in told] or known
+
+
+def design(results: Results) -> str:
+    """The design of the study's [sweep]; empty without one."""
+    try:
+        sweep = json.loads(str(results.provenance["config_resolved_json"])).get("sweep") or {}
+        return str(sweep.get("design", ""))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return ""

@@ -74,6 +74,8 @@ def draw(results: Results, asked: Asked) -> Figure:
     bar = figure.colorbar(image, ax=list(panels), pad=0.02, aspect=28)
     bar.set_label(found.label)
     bar.outline.set_linewidth(0.6)
+    if not logarithmic:
+        bar.ax.ticklabel_format(axis="y", useMathText=True)
     worst = max(float(np.nanmax(error)) if np.isfinite(error).any() else np.nan for _, error in maps)
     text = "each cell one grid point" if grid else "cells of equal shares of the patients"
     if np.isfinite(worst):

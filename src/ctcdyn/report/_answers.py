@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from ctcdyn.analysis import computed_chance, computed_difference, event_difference, event_share, mean
 from ctcdyn.columns import chances, in_order
+from ctcdyn.errors import CtcError
 from ctcdyn.estimates import Difference
 from ctcdyn.fates import fates_met
 from ctcdyn.followup import clocks, outcome_event
+from ctcdyn.plots._groups import design
 from ctcdyn.scales import time_unit, write_time
+from ctcdyn.sensitivity import Indices
 from ctcdyn.wording import Accuracy, accuracy, grouped, plain, with_error
 
 if TYPE_CHECKING:
@@ -22,11 +27,46 @@ def answers(results: Results) -> list[str]:
     if not any(status.ok for status in results.counts):
         return ["No trajectory ended well: there is nothing to report but the failures."]
     trusted = accuracy(results)
+    if design(results) and results.schema.count == results.schema.total:
+        return _swept(results)
     if chances(results):
         return _computed(results, trusted)
     if results.event_kind and "event_time" in results:
         return _weighted(results) if results.schema.weighted else _events(results)
     return _fates(results, trusted) or _columns(results, trusted)
+
+
+def _swept(results: Results) -> list[str]:
+    """How far the outcome spans over the points of a sweep, and what it depends on where the design tells."""
+    computed = list(chances(results))
+    of = computed[0] if computed else outcome_event(results) if results.event_kind else in_order(results)[0]
+    points, lines = results.points, []
+    for arm in results.arm:
+        try:
+            value = points.outcome(of, arm=arm).value
+        except CtcError:  # the paths that it needs were not kept
+            return _columns(results, accuracy(results))
+        low, high = (plain(float(end)) for end in (np.nanmin(value), np.nanmax(value)))
+        over = ", ".join(words(name) for name in points.names)
+        lines.append(
+            _told(
+                results,
+                arm,
+                f"{words(of)} spans {low} to {high} over {grouped(len(points))} points of {over}.",
+            )
+        )
+        if points.design not in ("saltelli", "morris"):
+            continue
+        try:
+            found = results.sensitivity(of, arm=arm)
+        except CtcError:  # too many points failed, or nothing depends on anything
+            continue
+        size, what = (
+            (found.total, "total Sobol index") if isinstance(found, Indices) else (found.mean_size, "effect")
+        )
+        most = [f"{words(found.names[k])} ({what} {size[k]:.2g})" for k in np.argsort(-size)[:3]]
+        lines.append(_told(results, arm, f"it depends most on {', '.join(most)}."))
+    return lines
 
 
 def words(name: str) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from ctcdyn import plots
 from ctcdyn.columns import chances
 from ctcdyn.errors import CtcError
+from ctcdyn.plots._groups import design
 from ctcdyn.report._answers import answers
 from ctcdyn.report._tables import Table, failures, tables
 from ctcdyn.wording import NOTICE, grouped
@@ -103,7 +104,7 @@ def fitting(results: Results) -> list[tuple[str, list[str]]]:
             continue
         if kind == "fates" and not results.schema.fates:
             continue
-        if kind in ("heatmap", "tornado") and not seen:
+        if kind in ("heatmap", "tornado") and not seen and not design(results):
             continue
         if kind == "bands" and computed:
             found.append((kind, computed))
