@@ -46,6 +46,7 @@ class Picture:
 
 
 STUDIES = {
+    "quickstart": Picture("km"),
     "resection_timing": Picture("km", ("relapse",)),
     "adjuvant_timing": Picture("km"),
     "ctc_biomarker": Picture("km", by=("ctc_found@1650>=5",)),
@@ -86,7 +87,7 @@ def told(name: str, results: Results) -> list[str]:
         ]
         return [
             f"First-order and total index of the logarithm of the chance: {', '.join(first)}.",
-            f"Each alone they explain {100 * indices.first.sum():.2g} % of its variance; the rest is what they do together.",
+            f"Alone they explain {100 * indices.first.sum():.2g} % of its variance; the rest is what they do together.",
         ]
     if name == "phase_diagram":
         held = (results.points.outcome("tumor").value < 1e8).mean()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ctcdyn.followup import Survival
 from ctcdyn.plots import Asked
 from ctcdyn.plots._events import followed
 from ctcdyn.plots._style import (
@@ -45,7 +46,7 @@ def draw(results: Results, asked: Asked) -> Figure:
     figure = page(COLUMN, 60 + table + ENTRY * len(curves))
     above, below = figure.subplots(2, 1, height_ratios=[48, table])
     end = max(float(curve.time[-1]) for curve in curves.values())
-    until = min(float(curve.time[-1]) for curve in curves.values())
+    until = Survival(event, curves).horizon
     length = set_time(above, 0.0, end, since)
     lowest = 100.0
     entries: dict[str, Any] = {}
