@@ -18,7 +18,11 @@ from instances import WRITTEN
 
 ROOT = Path(__file__).parents[1]
 MODELS = sorted(path.stem for path in (ROOT / "src/ctcdyn/models").glob("*.toml"))
-STUDIES = sorted(str(path.relative_to(ROOT / "configs")) for path in (ROOT / "configs").rglob("*.toml"))
+STUDIES = sorted(
+    str(path.relative_to(ROOT / "configs"))
+    for path in (ROOT / "configs").rglob("*.toml")
+    if not path.name.endswith(".model.toml")
+)
 Vector = NDArray[np.float64]
 
 
