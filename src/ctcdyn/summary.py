@@ -101,8 +101,10 @@ def summary(
 def _counts(results: Results) -> str:
     found = results.counts
     failed = {s: n for s, n in found.items() if not s.ok}
+    stopped = found.get(Status.STOPPED, 0)
     parts = [
-        f"ok {found.get(Status.OK, 0) + found.get(Status.STOPPED, 0)}",
+        f"ok {found.get(Status.OK, 0)}",
+        *([f"stopped by an event {stopped}"] if stopped else []),
         f"extinct {found.get(Status.EXTINCT, 0)}",
         f"failed {sum(failed.values())}",
     ]
@@ -163,6 +165,8 @@ def _at_the_end(results: Results, trusted: Accuracy) -> str:
         n = int(results.n_valid[a, -1])
         if len(results.arm) > 1:
             lines.append(f" {arm}")
+        if Status.STOPPED in results.counts and not results.schema.weighted:
+            lines.append(f"  of the {n} trajectories that no event had stopped by then")
         if n == 0:
             lines.append("  no trajectory reached it")
             continue

@@ -10,6 +10,7 @@ import numpy as np
 
 from ctcdyn.analysis import computed_chance, event_share, mean
 from ctcdyn.columns import chances, in_order
+from ctcdyn.errors import Status
 from ctcdyn.fates import fates_met
 from ctcdyn.followup import outcome_event
 from ctcdyn.report._answers import after, length, words
@@ -176,4 +177,6 @@ def _end(results: Results) -> Table | None:
             cells.append(f"{value} ± {error}" if error else value)
         rows.append((words(name) if unit == "1" else f"{words(name)} ({unit})", *cells))
     note = f"The first {COLUMNS} of {len(names)}; `ctcdyn inspect` has all." if len(names) > COLUMNS else ""
+    if Status.STOPPED in results.counts and not results.schema.weighted:
+        note = f"Of the trajectories that no event had stopped by then. {note}".strip()
     return Table(f"Means on {write_time(end)}", ("", *(words(arm) for arm in results.arm)), rows, note)
