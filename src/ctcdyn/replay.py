@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ctcdyn.codegen.choose import choose
 from ctcdyn.codegen.kernel import Linked, link
 from ctcdyn.config import Study
 from ctcdyn.ensemble import Ensemble, Range, run_range
@@ -132,6 +133,8 @@ def _again(stored: Results, path: str) -> tuple[Linked, Ensemble]:
         raise CtcError(Problem("R516", what, fix=fix), Exit.OUTPUT) from None
     study._document = Document(path, "", data, {})
     resolved = resolve(_network(source), study)
+    if study.simulate.method == "auto":
+        resolved = replace(resolved, network=choose(resolved.network, study).taken(resolved.network))
     linked = link(resolved.network, stored.schema.method, lesion_method=study.lesion.method)
     if linked.identity != told["kernel_sha256"]:
         what = f"{path} was made by another kernel than this version of ctcdyn makes of its model"

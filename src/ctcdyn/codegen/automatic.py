@@ -101,7 +101,7 @@ def _passing(passing: Passing) -> list[str]:
     ]
     if passing.lumped:
         many = ", ".join(f"{name} ({factor:.3g})" for name, factor in passing.lumped.items())
-        told.append(f"not exact: what comes together is taken one by one, its variance too small by a factor: {many}")
+        told.append(f"not exact: what comes together is taken one by one; variances are too small by up to: {many}")
     return told
 
 
