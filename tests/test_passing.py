@@ -241,5 +241,5 @@ def test_a_result_is_replayed(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None
     code, _, err = command("run", "s.toml", "--progress", "none")
     assert code == 0, err
     assert "sampled(" in str(ctcdyn.open("s.h5").provenance["kernel_source"])  # what passes is drawn
-    code, out, err = command("replay", "s.h5", "--trajectory", "7")
+    code, _, err = command("replay", "s.h5", "--trajectory", "7")
     assert code == 0, err
