@@ -54,7 +54,8 @@ def draw(results: Results, asked: Asked) -> Figure:
         x = grid / length
         axes.plot(x, value, color=colour(number), linewidth=1.1, zorder=4)
         axes.fill_between(x, low, high, color=colour(number), alpha=0.25, linewidth=0, zorder=3)
-        seen = max(seen, float(np.nanmax(value)), 1.3 * float(np.nanquantile(high, 0.9)))
+        if np.isfinite(high).any():  # nothing is known of a group without events
+            seen = max(seen, float(np.nanmax(value)), 1.3 * float(np.nanquantile(high, 0.9)))
         if len(groups) > 1:
             entries[label] = area(0.8, colour(number))
     axes.set_ylim(0, 1.05 * seen if seen > 0 else 1)

@@ -69,8 +69,8 @@ def draw(results: Results, asked: Asked) -> Figure:
     swept = design(results) in ("saltelli", "morris")
     chart = _indices(results, asked) if swept else _correlations(results, asked)
     names, several = chart.names, len(chart.bars)
-    size = np.nanmax([np.abs(bars.value) for bars in chart.bars], axis=0)
-    order = np.argsort(-np.nan_to_num(size), kind="stable")[:MOST]
+    size = np.max([np.nan_to_num(np.abs(bars.value)) for bars in chart.bars], axis=0)
+    order = np.argsort(-size, kind="stable")[:MOST]
     figure = page(COLUMN, 22 + max(LINE, 3.4 * several) * len(order))
     axes = figure.subplots()
     thick = 0.8 / several
