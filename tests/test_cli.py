@@ -40,6 +40,7 @@ OPTIONS = {
     "status": {"--json"},
     "doctor": set(),
     "selftest": {"--published", "--output"},
+    "bench": {"--save", "--compare", "--fail-above", "--facts", "--overwrite"},
 }
 
 

@@ -14,7 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from ctcdyn import __version__
-from ctcdyn.cli import cluster, files, health, library, studies
+from ctcdyn.cli import bench, cluster, files, health, library, studies
 
 
 class Commands(TyperGroup):
@@ -118,6 +118,7 @@ for _command in (
     cluster.status,
     health.doctor,
     health.selftest,
+    bench.bench,
 ):
     app.command()(_command)
 
