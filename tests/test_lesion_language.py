@@ -10,6 +10,7 @@ import pytest
 import ctcdyn
 from colonies import BIRTH_DEATH, CASCADE, HEAD, RULES, SEED, model
 from ctcdyn.cli import app
+from ctcdyn.cli.cohorts import explain_patients
 from ctcdyn.cli.explain import explain_study
 from ctcdyn.codegen import cache
 from ctcdyn.codegen.kernel import link
@@ -209,6 +210,7 @@ def test_check_explains_lesions(folder: Path, capsys: pytest.CaptureFixture[str]
     path.write_text(head + more)
     study, resolved = prepare(path)
     explain_study(resolved, study)
+    explain_patients(resolved, study)
     told = capsys.readouterr().out
     for part in ("lesions are founded by", "1 cells", "wither", "d * cells", "detected:   when found >= 1",
                  "drawn for each lesion", "each run with hybrid", "reach them: drug", "of the lesions: "):  # fmt: skip

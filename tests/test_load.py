@@ -162,8 +162,8 @@ def test_a_name_that_is_wrong_on_both_sides_is_told_once(equation: str) -> None:
 
 def test_draws_are_in_base_units_and_in_order(toy: Path) -> None:
     _, resolved = prepare(toy)
-    growth, death, capacity = resolved.draws
-    names = [resolved.network.parameters[draw.parameter].name for draw in resolved.draws]
+    growth, death, capacity = resolved.cohort.draws
+    names = [resolved.network.parameters[draw.parameter].name for draw in resolved.cohort.draws]
     assert names == ["growth", "death", "capacity"]
     assert (growth.dist, growth.a, growth.b) == ("uniform", 0.05, 0.2)
     assert death.dist == "lognormal"
@@ -174,13 +174,13 @@ def test_draws_are_in_base_units_and_in_order(toy: Path) -> None:
 @pytest.mark.parametrize("spread, sigma", [("gsd = 2.5", math.log(2.5)), ("sigma = 0.7", 0.7)])
 def test_lognormal_spreads(spread: str, sigma: float, tmp_path: Path) -> None:
     _, resolved = prepare(write(tmp_path, STUDY.replace("cv = 0.5", spread)))
-    assert resolved.draws[1].b == sigma
+    assert resolved.cohort.draws[1].b == sigma
 
 
 @pytest.mark.parametrize("cv", [0.1, 0.5, 1.2])
 def test_cv_is_the_coefficient_of_variation(cv: float, tmp_path: Path) -> None:
     _, resolved = prepare(write(tmp_path, STUDY.replace("cv = 0.5", f"cv = {cv}")))
-    draw = resolved.draws[1]
+    draw = resolved.cohort.draws[1]
     z, step = np.linspace(-12, 12, 20_001, retstep=True)
     density = np.exp(-z * z / 2) / math.sqrt(2 * math.pi) * step
     x = np.exp(draw.a + draw.b * z)
@@ -194,7 +194,7 @@ def test_a_normal_is_allowed_where_bounds_hold_every_draw(tmp_path: Path) -> Non
         "[population.draw]", '[population.draw]\nstart = { dist = "normal", mean = 100, sd = 11 }'
     )
     _, resolved = prepare(write(tmp_path, study))
-    draw = next(draw for draw in resolved.draws if draw.dist == "normal")
+    draw = next(draw for draw in resolved.cohort.draws if draw.dist == "normal")
     low, high = support(draw)
     assert (draw.a, draw.b) == (100.0, 11.0)
     assert 1 <= low < high <= 1e6
