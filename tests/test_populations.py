@@ -157,7 +157,7 @@ def test_correlated_draws_have_their_correlation_and_their_distributions() -> No
     laws = [LAWS[name] for name in ("normal", "beta", "normal above 0", "gamma")]
     x = shaped(sobol(np.arange(1, 4097), 4, seed=1), [draw for draw, _ in laws], factor)
     for column, (_, law) in zip(x.T, laws, strict=True):
-        assert st.kstest(column, law.cdf).pvalue > 0.05
+        assert st.kstest(column, law.cdf).statistic < 0.005  # found: 0.0003 to 0.0038; of random numbers about 0.014
     ranks = st.spearmanr(x).statistic
     assert ranks == pytest.approx(6 / np.pi * np.arcsin(matrix / 2), abs=0.01)
     assert cholesky(np.array([[1, 0.9, 0], [0.9, 1, 0.9], [0, 0.9, 1]])) is None
