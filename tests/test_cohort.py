@@ -36,7 +36,8 @@ def test_as_many_relapse_as_the_backward_equation_says(pair: tuple[Results, Resu
     assert np.array_equal(np.asarray(sampled.params)[mine], np.asarray(computed.params)[mine])
     chance = np.asarray(computed.values("chance_relapse"))[mine]
     stopped = np.isnan(np.asarray(sampled.values("dormant"))[mine])  # from the relapse on
-    assert np.array_equal(stopped[:, -1], np.asarray(sampled.event_observed)[mine, event_index(sampled, "relapse")] == 1)
+    observed = np.asarray(sampled.event_observed)[mine, event_index(sampled, "relapse")]
+    assert np.array_equal(stopped[:, -1], observed == 1)
     for p, happened in zip(chance.T[1:], stopped.T[1:], strict=True):  # by 9, 18, 27 and 32 years
         assert 0.01 < p.mean() < 0.4
         assert abs(happened.sum() - p.sum()) < 4 * np.sqrt((p * (1 - p)).sum())
