@@ -138,6 +138,17 @@ def test_lumps_of_lumps_compound(tmp_path) -> None:  # type: ignore[no-untyped-d
 def test_a_flux_is_counted(tmp_path) -> None:  # type: ignore[no-untyped-def]
     text = MODEL + '\n[observables]\ncleared = { use = "flux", reaction = "clear" }\n'
     assert "blood" not in passing(written(tmp_path, text))
+    kept = MODEL + '\n[observables]\nslept = { use = "flux", reaction = "settle" }\n'
+    assert passing(written(tmp_path, kept)) == {"blood", "tissue"}  # who falls asleep is a count, so that it is made
+
+
+def test_founders_of_lesions_are_made_by_what_passes() -> None:
+    """The cascade with metastases as objects: all of blood, vessels and tissue passes, founding ones too."""
+    net = load_model("cascade_human", {"metastasis_growth": {"metastases": "lesions", "brake": "logistic"}})
+    found = passing(net, gap=365.25)
+    stages = {s.name for s in net.species if s.stage in ("blood", "cluster", "arrested", "arrested_cluster", "tissue")}
+    assert net.founders
+    assert found >= stages
 
 
 def test_what_a_treatment_holds_back_does_not_pass(network: Network) -> None:

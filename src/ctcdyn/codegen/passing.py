@@ -55,8 +55,8 @@ def passing_species(network: Network, times: NDArray[np.float64], states: NDArra
     """What passes on the course of the nominal patient: times (T,) in days, states (T, S) in cells; `gap`: days between
     two saves. Stays are also those under each treatment, and all of them.
     """
-    found = _independent(network)
-    while found:
+    out: set[str] = set()
+    while found := _independent(network, out):
         courses = [_Ways(network, found, times, states, values) for values in _treated(network)]
         own, stays = ({n: max(getattr(c, what)[n] for c in courses) for n in found} for what in ("own", "stays"))
         spread = {n: max(c.spread.get(n, 1.0) for c in courses) for n in courses[0].spread}
@@ -64,9 +64,10 @@ def passing_species(network: Network, times: NDArray[np.float64], states: NDArra
         late = late or {name for name, stay in stays.items() if not stay * APART <= gap}
         if not late and not max(spread.values(), default=1.0) <= MOST_LUMPED:
             late = _together(network, found)
+        late = late or _counted(network, found)
         if not late:
             return Passing(dict(sorted(stays.items())), {name: x for name, x in spread.items() if x > 1.005})
-        found = _independent(network, frozenset(network.species_names) - (found - late))
+        out |= late
     return Passing({}, {})
 
 
@@ -98,13 +99,15 @@ def _together(network: Network, passing: frozenset[str]) -> set[str]:
     return found
 
 
-def _independent(network: Network, not_these: frozenset[str] = frozenset()) -> frozenset[str]:
-    """Species whose cells come from Poisson sources and go independently of one another, unlooked at."""
+def _independent(network: Network, out: set[str]) -> frozenset[str]:
+    """Species, but for those that are out, whose cells come from Poisson sources and go independently of one another,
+    unlooked at.
+    """
     found = {
         s.name for s in network.species
         if not s.continuous and s.dimension == DIMENSIONLESS and s.initial == Number(0.0)
     }  # fmt: skip
-    found -= not_these | _watched(network)
+    found -= out | _watched(network)
     while True:
         wrong = set().union(*(_entangled(network, r, frozenset(found)) for r in range(len(network.reactions))))
         if not wrong & found:
@@ -121,9 +124,6 @@ def _watched(network: Network) -> set[str]:
         found |= set().union(*(names(e) for _, e in (*x.set, *x.lesion_set)))
         found |= set().union(*(names(e) for _, e in x.scale if isinstance(e, Expr)))
     for o in network.observables:
-        if o.realised == "counter":  # a flux counts its firings, which nobody makes
-            counted = next(r for r in network.reactions if r.name == o.options["reaction"])
-            found |= {network.species[s].name for s, _ in (*counted.change, *counted.reactants)}
         when = o.options.get("when")
         found |= names(when) if isinstance(when, Expr) else set()
     return found
@@ -149,6 +149,20 @@ def _entangled(network: Network, r: int, candidates: frozenset[str]) -> set[str]
     if not alone or names(each) & candidates or (given & candidates and given - candidates):
         return touched
     return set()
+
+
+def _counted(network: Network, passing: frozenset[str]) -> set[str]:
+    """Passing species that reactions move whose firings an observable counts, and nobody would make; those that begin
+    lesions, and those that move a counted species too, are made.
+    """
+    founding = dict(network.founders)
+    counters = [o for o in network.observables if o.realised == "counter" and o.name not in founding]
+    names_of = {str(o.options["reaction"]) for o in counters}
+    found: set[str] = set()
+    for reaction in network.reactions:
+        moved = {network.species[s].name for s, _ in reaction.change if not network.species[s].continuous}
+        found |= moved if reaction.name in names_of and moved <= passing else set()
+    return found
 
 
 class _Ways:
