@@ -8,6 +8,7 @@ enters; four lanes fit a register.
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -47,12 +48,32 @@ def thirty() -> Network:
     return network("thirty", {f"s{k}": 5.0 for k in range(30)}, rates, reactions)
 
 
-NETWORKS = {"ctc_five": None, "forms": forms, "thirty": thirty}
+def beside() -> Network:
+    """Counted cells beside pinned species, of which a jump reads one and nobody the others."""
+    made = network(
+        "beside", {"tumor": 5.0, "blood": 1.0, "drug": 1.0, "dormant": 3.0, "growing": 0.0}, {"r": 1.0},
+        {
+            "grow": ("tumor -> 2 tumor", "0.1"),
+            "shed": ("tumor -> tumor + blood", "r"),
+            "clear": ("blood ->", "r"),
+            "settle": ("blood -> dormant", "0.1"),
+            "fade": ("drug ->", "0.1"),
+            "wake": ("dormant -> growing", "0.1"),
+            "divide": ("growing -> 2 growing", "=0.3 * growing * max(1 - growing / 1000, 0)"),
+            "die": ("growing ->", "0.1"),
+        },
+    )  # fmt: skip
+    pinned = ("tumor", "blood", "drug")
+    return replace(made, species=tuple(replace(s, continuous=s.name in pinned) for s in made.species))
+
+
+NETWORKS = {"beside": beside, "ctc_five": None, "forms": forms, "thirty": thirty}
 CASES = [
     ("thirty", "direct"),  # longest first: two are compiled at a time
     ("ctc_five", "rodas5p"),
     ("forms", "tsit5"),
     ("forms", "direct"),
+    ("beside", "hybrid"),
 ]
 
 
@@ -87,7 +108,7 @@ def test_nothing_is_fused(case: tuple[str, str], counted: dict) -> None:
     assert [f.name for f in functions if f.whole.fused] == []
 
 
-@pytest.mark.parametrize("case", [c for c in CASES if c[1] != "direct"], ids="-".join)
+@pytest.mark.parametrize("case", [c for c in CASES if c[1] not in ("direct", "hybrid")], ids="-".join)
 def test_steps_of_the_ode_methods_have_no_scalar_arithmetic(case: tuple[str, str], counted: dict) -> None:
     """Right-hand side, stages, linear algebra: what runs at every step."""
     functions = counted[case]
@@ -107,6 +128,15 @@ def test_a_sweep_of_the_exact_process_is_packed(case: tuple[str, str], counted: 
     assert sum(loop.packed for loop in packed) >= 25
     assert all(loop.packed == 0 or loop.scalar == 0 for loop in sweep.loops)  # never mixed
     assert sweep.whole.scalar <= 1.1 * sweep.whole.packed + 4
+
+
+def test_hops_of_hybrid_are_packed(counted: dict) -> None:
+    """Species that are walked along, or looked at, from jump to jump, each in a loop over lanes of its own."""
+    functions = counted["beside", "hybrid"]
+    for name, least in (("walk", 100), ("arrivals", 10), ("turning", 4), ("catch_up", 15)):
+        (function,) = functions[name]
+        assert function.whole.packed >= least, name
+        assert function.whole.scalar == 0, name
 
 
 def test_every_form_of_a_rate_is_in_the_one_packed_loop(counted: dict) -> None:

@@ -46,13 +46,11 @@ def _tables(layout: Layout) -> str:
     asked = [*layout.conditions.values(), *(p.when for p in layout.watched)]
     asked += [rate for r, rate in enumerate(layout.rates) if layout.may_jump(r)]
     named = set().union(*(names(e) for e in asked))
-    walk = [s for s in rows if s in free or layout.species[s] in named]
-    rest = [s for s in rows if s not in walk]
+    walked = [s in free or layout.species[s] in named for s in rows]
     return "\n".join([
-        f"OPENS, WALKEDS, LATERS = {len(free)}, {len(walk)}, {len(rest)}",
-        f"OPEN = {tuple(free or [0])}  # state rows that are not pinned",
-        f"WALKED = {tuple(walk or [0])}  # those, and pinned ones that rates of jumps or conditions read",
-        f"LATER = {tuple(rest or [0])}  # all others",
+        f"OPEN = {tuple(s in free for s in rows)}  # of state rows: not pinned",
+        f"WALKED = {tuple(walked)}  # of state rows: not pinned, or read by rates of jumps or conditions",
+        f"RESTING = {not all(walked)}  # some are not",
     ])  # fmt: skip
 
 

@@ -18,11 +18,9 @@ from ctcdyn.kernels.contract import (
     FALL,
     FUSED,
     GUARDED,
-    LATER,
-    LATERS,
     OPEN,
-    OPENS,
     PACES,
+    RESTING,
     RISE,
     SPECIES,
     STIRS,
@@ -31,7 +29,6 @@ from ctcdyn.kernels.contract import (
     TIMED,
     TOTAL,
     WALKED,
-    WALKEDS,
     U,
     W,
     X,
@@ -100,9 +97,8 @@ def walk(w):
     for i in range(W):
         late = w[CANDIDATE + i] >= w[FINISH + i]
         w[SHARE + i] = 1.0 if late else (w[CANDIDATE + i] - w[ORIGIN + i]) * w[INVERSE + i]
-    for k in range(WALKEDS):
-        s = WALKED[k]
-        if w[MOVES + s * W] == 0.0:  # in no lane
+    for s in range(SPECIES):
+        if not WALKED[s] or w[MOVES + s * W] == 0.0:  # in no lane
             continue
         if w[MOVES + s * W] > 1.0:
             for i in range(W):
@@ -116,8 +112,9 @@ def walk(w):
 @block
 def survey(w):
     """Before a hop: which species move in some lane (MOVES of its first lane 1), and which carry what fades (2)."""
-    for k in range(WALKEDS):
-        s = WALKED[k]
+    for s in range(SPECIES):
+        if not WALKED[s]:
+            continue
         moves = 0  # whole numbers: their sums are packed, those of floats are not
         fades = 0
         for i in range(W):
@@ -286,18 +283,20 @@ def hop(w, v, setting):
         land(w, v, i, tolerance)
         w[CROSSED + i] = 0.0
     walk(w)
-    for k in range(OPENS):
-        for i in range(W):
-            meet_threshold(w, i, OPEN[k] * W + i)
+    for s in range(SPECIES):
+        if OPEN[s]:
+            for i in range(W):
+                meet_threshold(w, i, s * W + i)
     if GUARDED:
         for i in range(W):
             meet_condition(w, i)
     pause(w, v)
     for i in range(W):
         w[GOES + i] = w[GOES + i] * (1.0 - w[CROSSED + i])
-    for k in range(OPENS):
-        for i in range(W):
-            carry_shift(w, i, OPEN[k] * W + i)
+    for s in range(SPECIES):
+        if OPEN[s]:
+            for i in range(W):
+                carry_shift(w, i, s * W + i)
     if FUSED:
         for i in range(W):
             c = prefix(w, i, w[CANDIDATE + i])
@@ -316,16 +315,17 @@ def arrivals(w, v):
     """After the jumps: which lanes need a new step, which a new partition, and where a condition has become true."""
     for i in range(W):
         w[ACTIVE + i] = 0.0
-    for k in range(OPENS):
-        for i in range(W):
-            take_jump(w, i, OPEN[k] * W + i)
+    for s in range(SPECIES):
+        if OPEN[s]:
+            for i in range(W):
+                take_jump(w, i, s * W + i)
     for i in range(W):
         leave_path(w, i)
     if GUARDED:
         for i in range(W):
             note_jump(w, v, i)
     turning(w)
-    if LATERS > 0:
+    if RESTING:
         catch_up(w)
 
 
@@ -338,9 +338,11 @@ def catch_up(w):
         w[LEFT + i] = 1.0 if turns else w[LEFT + i]
         left += 1 if w[LEFT + i] > 0.0 else 0
     if left > 0:
-        for k in range(LATERS):
+        for s in range(SPECIES):
+            if WALKED[s]:
+                continue
             for i in range(W):
-                o = LATER[k] * W + i
+                o = s * W + i
                 y = on_path(w, i, o, w[SHARE + i], 0.0)
                 w[X + o] = y if w[LEFT + i] > 0.0 else w[X + o]
 
@@ -381,9 +383,11 @@ def turning(w):
     """Marks the lanes in which a species is past its threshold."""
     for i in range(W):
         w[TURNS + i] = 0.0
-    for k in range(OPENS):
+    for s in range(SPECIES):
+        if not OPEN[s]:
+            continue
         for i in range(W):
-            o = OPEN[k] * W + i
+            o = s * W + i
             x = w[X + o]
             rises = (w[DISCRETE + o] > 0.0) & (x >= w[RISE + o])
             low = x if x > 0.0 else 0.0
@@ -395,5 +399,6 @@ def turning(w):
 @block
 def stay(w, i):
     """Puts lane i back to where its hop began, to the last bit: a save must not be seen in the path."""
-    for k in range(WALKEDS):
-        w[X + WALKED[k] * W + i] = w[STOOD + WALKED[k] * W + i]
+    for s in range(SPECIES):
+        if WALKED[s]:
+            w[X + s * W + i] = w[STOOD + s * W + i]

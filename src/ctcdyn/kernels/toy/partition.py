@@ -11,10 +11,9 @@ from ctcdyn.kernels.toy.layout import (
 )
 
 
-OPENS, WALKEDS, LATERS = 3, 3, 0
-OPEN = (0, 1, 2)  # state rows that are not pinned
-WALKED = (0, 1, 2)  # those, and pinned ones that rates of jumps or conditions read
-LATER = (0,)  # all others
+OPEN = (True, True, True)  # of state rows: not pinned
+WALKED = (True, True, True)  # of state rows: not pinned, or read by rates of jumps or conditions
+RESTING = False  # some are not
 
 
 TAMED = True  # a jump of some species fades from its path without a new step
