@@ -49,9 +49,7 @@ WIDE = SPECIES * W
 PATH = METHOD + 9 * WIDE  # behind Rodas5P: OLD, P1, P2, P3, P4 and NEW of the step that was accepted
 P_END = PATH + 5 * WIDE
 PHASE = PATH + 6 * WIDE  # what comes next: an event, a step, or a hop along the path of the last step
-ORIGIN = PHASE + W  # time at which the path begins,
-FINISH = PHASE + 2 * W  # at which it ends,
-INVERSE = PHASE + 3 * W  # 1 / its length
+ORIGIN, FINISH, INVERSE = PHASE + W, PHASE + 2 * W, PHASE + 3 * W  # times where the path begins and ends; 1 / its length
 SHARE = PHASE + 4 * W  # where on the path, 0 to 1
 HOP = PHASE + 5 * W  # length of the hop, days
 LONGEST = PHASE + 6 * W  # that the last hops allow
@@ -60,8 +58,7 @@ AT_START, AT_HALF = PHASE + 8 * W, PHASE + 9 * W  # hazard at the beginning and 
 SPENT = PHASE + 10 * W  # hazard of the whole hop
 KNOWN, ACTIVE = PHASE + 11 * W, PHASE + 12 * W  # time up to which nothing happens to a lane; 1 where it hops
 GOES, LEAPS = PHASE + 13 * W, PHASE + 14 * W  # 1 where it gets there, 1 where a jump ends it
-CROSSED = PHASE + 15 * W  # 1 where a condition or threshold lies within
-TURNS = PHASE + 16 * W  # 1 where a species is to change sides
+CROSSED, TURNS = PHASE + 15 * W, PHASE + 16 * W  # 1 where a condition or threshold lies within; where a species turns
 LONGER = PHASE + 17 * W  # LONGEST once this hop is taken
 SHIFT_NOW, SHIFT_THEN = PHASE + 18 * W, PHASE + 18 * W + WIDE  # what jumps add to the path: at TIME, where one looks
 STOOD, MOVES = SHIFT_THEN + WIDE, SHIFT_THEN + 2 * WIDE  # the state where the hop began; 1 where a species moves
@@ -339,12 +336,10 @@ def catch_up(w):
         left += 1 if w[LEFT + i] > 0.0 else 0
     if left > 0:
         for s in range(SPECIES):
-            if WALKED[s]:
-                continue
-            for i in range(W):
-                o = s * W + i
-                y = on_path(w, i, o, w[SHARE + i], 0.0)
-                w[X + o] = y if w[LEFT + i] > 0.0 else w[X + o]
+            if not WALKED[s]:
+                for i in range(W):
+                    y = on_path(w, i, s * W + i, w[SHARE + i], 0.0)
+                    w[X + s * W + i] = y if w[LEFT + i] > 0.0 else w[X + s * W + i]
 
 
 @lane
