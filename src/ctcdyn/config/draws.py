@@ -11,8 +11,7 @@ from pydantic import Field, WithJsonSchema, model_validator
 
 from ctcdyn.config.interventions import listed
 from ctcdyn.config.table import Quantity, Table
-from ctcdyn.config.values import COUNT_LIMIT, known_design, one_of, refuse, tuple_of
-from ctcdyn.errors import nearest
+from ctcdyn.config.values import COUNT_LIMIT, known_design, one_of, refuse, refuse_unknown, tuple_of
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1, le=COUNT_LIMIT)]
@@ -54,9 +53,8 @@ class Distribution(Table):
     @model_validator(mode="after")
     def _keys_fit(self) -> Self:
         if self.dist not in DISTRIBUTIONS:
-            near = nearest(self.dist, DISTRIBUTIONS)
-            fix = f'did you mean "{near}"?' if near else f"this version has {', '.join(DISTRIBUTIONS)}"
-            refuse("C115", f'unknown distribution "{self.dist[:100]}"', fix, "dist")
+            what = f'unknown distribution "{self.dist[:100]}"'
+            refuse_unknown("C115", what, self.dist, DISTRIBUTIONS, "this version has", "dist")
         required, choice, free = DISTRIBUTIONS[self.dist]
         given = {key for key in type(self).model_fields if key != "dist" and getattr(self, key) is not None}
         form = ", ".join((*required, " or ".join(choice))) if choice else ", ".join(required)

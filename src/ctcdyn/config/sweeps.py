@@ -9,8 +9,7 @@ from pydantic import BeforeValidator as Read
 from pydantic import Field, model_validator
 
 from ctcdyn.config.table import Quantity, Table
-from ctcdyn.config.values import COUNT_LIMIT, one_of, refuse, tuple_of
-from ctcdyn.errors import nearest
+from ctcdyn.config.values import COUNT_LIMIT, one_of, refuse, refuse_unknown, tuple_of
 
 Count = Annotated[int, Field(ge=1, le=COUNT_LIMIT)]
 
@@ -68,9 +67,8 @@ class Sweep(Table):
     @model_validator(mode="after")
     def _keys_fit(self) -> Self:
         if self.design not in DESIGNS:
-            near = nearest(self.design, DESIGNS)
-            fix = f'did you mean "{near}"?' if near else f"designs are {', '.join(DESIGNS)}"
-            refuse("C105", f'unknown design "{self.design[:100]}"', fix, "design")
+            what = f'unknown design "{self.design[:100]}"'
+            refuse_unknown("C105", what, self.design, DESIGNS, "designs are", "design")
         size = DESIGNS[self.design]
         if size and getattr(self, size) is None:
             refuse("C103", f'a sweep with design = "{self.design}" needs {size}', f"write {size} = 1024")

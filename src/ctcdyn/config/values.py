@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from itertools import pairwise
 from pathlib import PurePath
 from typing import Any, NoReturn
@@ -42,6 +42,12 @@ _BYTES = {
 def refuse(code: str, what: str, fix: str, *key: str) -> NoReturn:
     """Raises what pydantic collects; `key` is where below the table at hand the problem stands."""
     raise PydanticCustomError(code, "{what}", {"what": what, "fix": fix, "key": key})
+
+
+def refuse_unknown(code: str, what: str, name: str, known: Collection[str], else_: str, *key: str) -> NoReturn:
+    """The same of a name that is none of the known ones: the nearest of them is proposed, or all are named."""
+    near = nearest(name, known)
+    refuse(code, what, f'did you mean "{near}"?' if near else f"{else_} {', '.join(known)}", *key)
 
 
 def number(value: Any, kind: str, fix: str) -> float:
@@ -164,9 +170,8 @@ def rising(code: str) -> Callable[[tuple[float, ...]], tuple[float, ...]]:
 def known_design(value: str) -> str:
     """The design of a population."""
     if value not in DESIGNS:
-        near = "latin_hypercube" if value == "lhs" else nearest(value, DESIGNS)
-        fix = f'did you mean "{near}"?' if near else f"designs are {', '.join(DESIGNS)}"
-        refuse("C105", f'unknown design "{value[:100]}"', fix)
+        name = "latin_hypercube" if value == "lhs" else value
+        refuse_unknown("C105", f'unknown design "{value[:100]}"', name, DESIGNS, "designs are")
     return value
 
 
@@ -176,9 +181,8 @@ def known_picture(value: object) -> object:
         return value
     kinds = available("picture")
     if not isinstance(value, str) or not (value in kinds or is_path("picture", value)):
-        near = nearest(str(value), kinds)
-        fix = f'did you mean "{near}"?' if near else f"write true, false or a kind: {', '.join(kinds)}"
-        refuse("C105", f"no kind of picture: {str(value)[:100]!r}", fix)
+        what = f"no kind of picture: {str(value)[:100]!r}"
+        refuse_unknown("C105", what, str(value), kinds, "write true, false or a kind:")
     return value
 
 
