@@ -67,7 +67,7 @@ class Problem:
 
 
 def mass_action(name: str, constant: str, reactants: str, products: str) -> Reaction:
-    """`reactants`, `products`: names with spaces between them, one of each reactant, a product twice where there are two."""
+    """`reactants`, `products`: names with spaces between them; a product stands twice where there are two of it."""
     given, made = (_count(side) for side in (reactants, products))
     assert all(number == 1 for number in given.values())
     return Reaction(name, given, made, " * ".join((constant, *given)), constant)
