@@ -17,10 +17,9 @@ from tools import Peer, peers
 
 def install(peer: Peer) -> str:
     """ "" where it is installed now, else why not."""
-    if peer.language == "R":
-        return peer.missing()  # R's packages are the system's: the line of peers/README.md
-    if not peer.packages:
-        return peer.missing()
+    absent = peer.missing() if not peer.packages else peer.lacks()
+    if absent or not peer.packages:
+        return absent
     venv.create(peer.home, with_pip=True)
     done = subprocess.run(
         [peer.command[0], "-m", "pip", "install", "--quiet", *peer.packages],

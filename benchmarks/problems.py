@@ -1,8 +1,7 @@
 """What every tool is given: networks as plain data, and the exact answer to each.
 
 A rate is Python arithmetic over species and parameters (numbers a day, times in days), and `constant` names the
-parameter k
-where the reaction is mass action: k times one of each reactant. A tool takes whichever it understands.
+parameter k where the reaction is mass action: k times one of each reactant. A tool takes whichever it understands.
 """
 
 from __future__ import annotations
@@ -214,12 +213,19 @@ def organs(reactions: int, cells: float = 100.0) -> Problem:
     )
 
 
+def cascade() -> Problem:
+    from cascade import cascade_human
+
+    return cascade_human()
+
+
 PROBLEMS: dict[str, Callable[[], Problem]] = {
     "five": five,
     "surveillance": surveillance,
     "conjugates": conjugates,
     "linear": linear,
     "linear_1000": lambda: linear(1000.0),
+    "cascade": cascade,
     "organs_30": lambda: organs(30),
     "organs_100": lambda: organs(99),
     "organs_300": lambda: organs(300),
@@ -235,16 +241,8 @@ def first_order(problem: Problem) -> tuple[NDArray[np.float64], NDArray[np.float
     2e-6).
     N. G. van Kampen, Stochastic Processes in Physics and Chemistry, 3rd ed. 2007, chapter VI.
     """
-    names, v = list(problem.species), problem.change()
-    s = len(names)
-    rates = np.zeros((len(problem.reactions), s + 1))  # events a day = rates @ (mean, 1)
-    for row, reaction in enumerate(problem.reactions):
-        assert reaction.constant, "of first order only"
-        assert len(reaction.reactants) <= 1, "of first order only"
-        place = names.index(next(iter(reaction.reactants))) if reaction.reactants else s
-        rates[row, place] = problem.parameters[reaction.constant]
-    flow = np.zeros((s + 1, s + 1))
-    flow[:s] = v @ rates
+    v, s = problem.change(), len(problem.species)
+    rates, flow = _flow(problem, np.array(list(problem.parameters.values())))
     start = np.array([*problem.species.values(), 1.0])
     if s > 8:
         return _stepwise(flow, v, rates, start, np.array(problem.times))
@@ -321,26 +319,60 @@ def moments_of(problem: Problem) -> tuple[NDArray[np.float64], NDArray[np.float6
     return few_cells(problem) if problem.name == "conjugates" else first_order(problem)
 
 
-def solution(problem: Problem, n: int) -> NDArray[np.float64]:
-    """Rate equations of the first n draws (n, saves, species): Radau at 1e-12."""
+def solution(problem: Problem, n: int, method: str = "Radau") -> NDArray[np.float64]:
+    """Rate equations of the first n draws (n, saves, species), right to about 1e-9.
+
+    Exact propagators where every reaction is of order 0 or 1, else a method of SciPy at a tolerance of 1e-12.
+    """
     from scipy.integrate import solve_ivp
 
-    v, names = problem.change(), list(problem.species)
-    codes = [compile(reaction.rate, reaction.name, "eval") for reaction in problem.reactions]
+    draws, times = problem.draws(n), np.array(problem.times)
+    if all(reaction.constant and len(reaction.reactants) <= 1 for reaction in problem.reactions):
+        return np.array([_propagated(problem, draw, times) for draw in draws])
+    lines = [f"    {', '.join(problem.species)}, = y", f"    {', '.join(problem.parameters)}, = p"]
+    lines += [f"    return ({', '.join(reaction.rate for reaction in problem.reactions)},)"]
+    space: dict[str, Any] = {}
+    exec("\n".join(["def rates(y, p):", *lines]), space)  # noqa: S102 - the rates above
+    rates, v = space["rates"], problem.change()
 
-    def slope(_: float, y: NDArray[np.float64], given: Mapping[str, float]) -> NDArray[np.float64]:
-        here: dict[str, Any] = dict(given) | dict(zip(names, y, strict=True))
-        return v @ np.array([eval(code, {}, here) for code in codes])  # noqa: S307 - the rates above
+    def slope(_: float, y: NDArray[np.float64], given: list[float]) -> NDArray[np.float64]:
+        return v @ np.array(rates(y.tolist(), given))
 
     found = []
-    for draw in problem.draws(n):
-        given = dict(zip(problem.parameters, draw.tolist(), strict=True))
+    for draw in draws:
         solved = solve_ivp(
-            slope, (0.0, problem.times[-1]), list(problem.species.values()), "Radau", problem.times,
-            args=(given,), rtol=1e-12, atol=1e-12,
+            slope, (0.0, times[-1]), list(problem.species.values()), method, times,
+            args=(draw.tolist(),), rtol=1e-12, atol=1e-12 * NOTHING,
         )  # fmt: skip
+        assert solved.success, solved.message
         found.append(solved.y.T)
     return np.array(found)
+
+
+def _flow(problem: Problem, draw: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Events a day = rates @ (mean, 1), and d(mean, 1)/dt = flow @ (mean, 1), of reactions of order 0 or 1."""
+    names, given = list(problem.species), dict(zip(problem.parameters, draw.tolist(), strict=True))
+    s = len(names)
+    rates = np.zeros((len(problem.reactions), s + 1))
+    for row, reaction in enumerate(problem.reactions):
+        assert reaction.constant, "of first order only"
+        assert len(reaction.reactants) <= 1, "of first order only"
+        place = names.index(next(iter(reaction.reactants))) if reaction.reactants else s
+        rates[row, place] = given[reaction.constant]
+    flow = np.zeros((s + 1, s + 1))
+    flow[:s] = problem.change() @ rates
+    return rates, flow
+
+
+def _propagated(
+    problem: Problem, draw: NDArray[np.float64], times: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    _, flow = _flow(problem, draw)
+    forward = expm(flow * (times[1] - times[0]))  # saves are equally far apart
+    state = [np.array([*problem.species.values(), 1.0])]
+    for _ in times[1:]:
+        state.append(forward @ state[-1])
+    return np.array(state)[:, :-1]
 
 
 def error(found: NDArray[np.float64], exact: NDArray[np.float64]) -> float:

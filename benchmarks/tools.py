@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ ENVIRONMENTS = Path(os.environ.get("CTCDYN_PEERS", Path(__file__).parent / ".pee
 ALONE = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
+PATIENCE = 300.0  # seconds that an order may take
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,6 @@ class Peer:
     packages: tuple[str, ...]
     solves: dict[str, tuple[str, ...]]
     system: tuple[str, ...]
-    language: str
 
     @property
     def home(self) -> Path:
@@ -42,21 +43,19 @@ class Peer:
 
     @property
     def command(self) -> list[str]:
-        """`ours` and what needs no package run where this program runs."""
-        if self.language == "R":
-            return ["Rscript", "--vanilla", str(self.file)]
+        """What needs no package runs where this program runs."""
         inside = self.home / ("Scripts" if os.name == "nt" else "bin") / "python"
         return [str(inside) if self.packages else sys.executable, str(self.file)]
 
+    def lacks(self) -> str:
+        """Which programs it asks for that are not on this machine."""
+        absent = [name for name in self.system if shutil.which(name) is None]
+        return f"no {' and no '.join(absent)} on this machine" if absent else ""
+
     def missing(self) -> str:
         """Why it cannot be asked, or "" where it can."""
-        absent = [name for name in self.system if shutil.which(name) is None]
-        if absent:
-            return f"no {' and no '.join(absent)} on this machine"
-        if self.language == "R":
-            asked = " && ".join(f'requireNamespace("{name}", quietly = TRUE)' for name in self.packages)
-            found = subprocess.run(["Rscript", "--vanilla", "-e", f"quit(status = !({asked}))"], check=False)
-            return "" if found.returncode == 0 else f"R has no {', '.join(self.packages)}"
+        if self.lacks():
+            return self.lacks()
         if self.packages and not Path(self.command[0]).exists():
             return f"not installed: python benchmarks/install.py {self.name}"
         return ""
@@ -64,32 +63,20 @@ class Peer:
 
 def peers() -> dict[str, Peer]:
     found = {}
-    for file in sorted(PEERS.glob("peer_*.py")) + sorted(PEERS.glob("peer_*.R")):
+    for file in sorted(PEERS.glob("peer_*.py")):
         said: dict[str, Any] = {}
-        text = file.read_text(encoding="utf-8")
-        if file.suffix == ".R":  # the same lines, as comments
-            text = "\n".join(
-                line[2:] for line in text.splitlines() if line.startswith("# ") and " = " in line
-            )
-        for line in ast.parse(text).body:
+        for line in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
                 name = line.targets[0].id
-                if name in {"PACKAGES", "SOLVES", "SYSTEM", "LANGUAGE"}:
+                if name in {"PACKAGES", "SOLVES", "SYSTEM"}:
                     said[name] = ast.literal_eval(line.value)
         name = file.stem.removeprefix("peer_")
-        found[name] = Peer(
-            name,
-            file,
-            said["PACKAGES"],
-            said["SOLVES"],
-            said.get("SYSTEM", ()),
-            said.get("LANGUAGE", "python"),
-        )
+        found[name] = Peer(name, file, said["PACKAGES"], said["SOLVES"], said.get("SYSTEM", ()))
     return found
 
 
 class Session:
-    """A peer's process, which answers orders (peers/frame.py) until it is closed."""
+    """A peer's process, which answers orders (peers/frame.py) until it is closed; its kernels were in no cache."""
 
     def __init__(self, peer: Peer) -> None:
         self.peer = peer
@@ -101,22 +88,30 @@ class Session:
             stdout=subprocess.PIPE,
             stderr=self.log,
             text=True,
-            env=os.environ | ALONE,
+            env=os.environ | ALONE | {"CTCDYN_CACHE": str(Path(self.folder.name) / "cache")},
             cwd=self.folder.name,
         )
+        self.setup = 0.0  # CPU seconds of the first task
+        self.ended = False
 
     def ask(self, **order: object) -> dict[str, Any]:
         """The reply. Errors: RuntimeError with what the tool said."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
+        watch = threading.Timer(PATIENCE, self.process.kill)
+        watch.start()
         try:
             print(json.dumps(order), file=self.process.stdin, flush=True)
             line = self.process.stdout.readline()
         except BrokenPipeError:
             line = ""
+        finally:
+            watch.cancel()
         if not line:
+            self.ended = True
             self.log.seek(0)
-            raise RuntimeError(f"{self.peer.name} ended: {self.log.read()[-300:].strip()}")
+            said = "".join(self.log.readlines()[-1:]).strip()[-300:]
+            raise RuntimeError(f"{self.peer.name} ended or gave no answer within {PATIENCE:.0f} s: {said}")
         reply: dict[str, Any] = json.loads(line)
         if "failed" in reply:
             raise RuntimeError(f"{self.peer.name}: {reply['failed']}")
@@ -130,18 +125,20 @@ class Session:
         values: NDArray[np.float64],
         paths: bool,
         seed: int = 1,
+        slot: int = 0,
     ) -> dict[str, Any]:
         """Sets up and does the task once -> {"setup": CPU seconds, "versions": text}"""
         folder = Path(self.folder.name)
         np.save(folder / "values.npy", values)
         written = problem.write(folder / "problem.json")
         return self.ask(
-            problem=str(written), method=method, setting=setting, trajectories=len(values),
-            parameters=str(folder / "values.npy"), seed=seed, paths=paths,
+            problem=str(written), method=method, setting=setting,
+            parameters=str(folder / "values.npy"), seed=seed, paths=paths, slot=slot,
         )  # fmt: skip
 
-    def run(self) -> dict[str, Any]:
-        return self.ask(run=True)
+    def run(self, slot: int = 0) -> dict[str, Any]:
+        """Does the task of a slot -> {"seconds": CPU seconds, "units": ...}"""
+        return self.ask(run=True, slot=slot)
 
     def answer(self) -> NDArray[np.float64]:
         """(trajectories, saves, species) of the last run."""

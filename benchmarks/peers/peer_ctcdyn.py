@@ -9,7 +9,7 @@ from frame import Answer, Task, serve
 
 PACKAGES = ()  # it runs where this program runs
 SOLVES = {
-    "ode": ("rodas5p", "tsit5"),
+    "ode": ("ode", "rodas5p", "tsit5"),  # ode: its own choice
     "jump": ("direct", "first_order_leap"),
     "tau": ("tau_leap",),
     "langevin": ("euler_maruyama",),
@@ -47,6 +47,7 @@ def model(task: Task) -> str:
 
 
 def prepare(task: Task):
+    from ctcdyn.codegen.choose import choose_ode
     from ctcdyn.codegen.kernel import link
     from ctcdyn.ensemble import Ensemble, plan, run_range
     from ctcdyn.model.load import load_model
@@ -55,7 +56,10 @@ def prepare(task: Task):
         file = Path(folder) / f"{task.problem['name']}.toml"
         file.write_text(model(task), encoding="utf-8")
         network = load_model(file)
-    kernel = link(network, task.method).compile()
+    method = task.method
+    if method == "ode":
+        method = choose_ode(network, task.times[0], task.times[-1]).method
+    kernel = link(network, method).compile()
     names = [p.name for p in network.parameters]
     values = np.empty((task.count, len(names)))
     values[:, [names.index(name) for name in task.names]] = task.values
