@@ -7,8 +7,8 @@
 
 Each tool is asked first for an answer whose truth is known, at each setting of its ladder (tolerance, epsilon, step). A
 jump process that is not exact is refused; of the others the error is told. Then all are timed in rounds, one after the
-other in an order of chance, on one core: CPU seconds of one thread for one trajectory, in units of fixed arithmetic that
-is timed in between; medians, ratios to ctcdyn by round with a bootstrap interval, at equal achieved error (curves.py).
+other in an order of chance, on one core: CPU seconds of one thread for one trajectory, in units of fixed arithmetic
+that is timed in between; medians, ratios to ctcdyn by round with a bootstrap interval, at equal error (curves.py).
 Set-up (start of the tool, building and compiling the model, the first answers) is told apart.
 """
 
