@@ -304,17 +304,17 @@ def test_check_explains_numbers_laws_and_the_solver(study_file: Path) -> None:
     assert "lognormal" in out
 
 
-LIGHT = {
-    "check --explain": {"pint"},
-    "codegen": {"pint"},  # printing a kernel compiles nothing
-    "models ctc_five": {"pint"},
-    "models": set(),
-    "mechanisms": {"pint"},
-    "init direct": set(),
-    "init --schema": set(),
-    "run --help": set(),
-    "--version": set(),
-}
+LIGHT = (
+    "check --explain",
+    "codegen",  # printing a kernel compiles nothing
+    "models ctc_five",
+    "models",
+    "mechanisms",
+    "init direct",
+    "init --schema",
+    "run --help",
+    "--version",
+)
 
 
 @pytest.mark.parametrize("line", LIGHT)
@@ -328,7 +328,7 @@ def test_a_command_imports_what_it_needs_and_no_more(line: str, study_file: Path
         "print('heavy:', *[name for name in heavy if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
-    assert set(done.stdout.splitlines()[-1].split()[1:]) <= LIGHT[line]
+    assert done.stdout.splitlines()[-1] == "heavy:"
 
 
 def test_a_reader_who_has_enough_is_no_error() -> None:

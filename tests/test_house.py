@@ -32,7 +32,7 @@ KNOWN_IN = {
     "distributed": ("execute/cluster.py",),
     "h5py": ("store", "cli/health.py"),
     "matplotlib": ("plots/",),
-    "pint": ("units.py",),
+    "pint": (),
     "sympy": ("codegen/",),
     "typer": ("cli/",),
 }

@@ -93,13 +93,13 @@ def test_a_dead_holder_is_taken_over(scene: Scene, who: str) -> None:
     assert place.left() == ["out.h5"]
 
 
-def test_a_second_starter_is_refused_before_units_and_models_are_imported(scene: Scene) -> None:
-    """What it must import is what it costs: pint and numba are most of a start."""
+def test_a_second_starter_is_refused_before_models_are_imported(scene: Scene) -> None:
+    """What it must import is what it costs: numba and the readers of models are most of a start."""
     place = scene.place()
     strikes.hold(place)
     words = [str(word) for word in scene.words(place)]
     told = f"import sys; from ctcdyn.cli import main; sys.argv[1:] = {words!r}\n"
-    told += "try: main()\nfinally: print(sorted({'pint', 'numba', 'ctcdyn.model.load'} & sys.modules.keys()))"
+    told += "try: main()\nfinally: print(sorted({'numba', 'ctcdyn.model.load'} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=False)
     assert (done.returncode, "R510" in done.stderr) == (Exit.OUTPUT, True), done.stderr
     assert done.stdout == "[]\n"

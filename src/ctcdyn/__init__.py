@@ -5,8 +5,8 @@
 >>> results = ctcdyn.run("study.toml")                          # doctest: +SKIP
 >>> ctcdyn.open("quickstart.h5").to_xarray()                    # doctest: +SKIP
 
-Public names are found when they are first used, so that `import ctcdyn` costs milliseconds: numba, HDF5,
-pint and matplotlib are imported by the part that needs them.
+Public names are found when they are first used, so that `import ctcdyn` costs milliseconds: numba, HDF5
+and matplotlib are imported by the part that needs them.
 """
 
 from __future__ import annotations

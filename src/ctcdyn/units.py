@@ -1,10 +1,9 @@
 """Quantities: texts such as "0.008 /day" and "7.5 mL" become numbers, and dimensions are checked.
 
 Numbers inside ctcdyn are floats in the base units day, mL (that is cm^3), cm and nmol. `cells` is a label
-without dimension. A year is 365.25 days (Julian year), a month a twelfth of it. Pint does the arithmetic,
-over these definitions only and with exact fractions, so that "0.1 /h" is the float nearest to 2.4 per day; it
-is imported at the first unit text (0.15 s). A unit text is matched against a small grammar first, so pint
-never sees anything but known names and one-digit powers.
+without dimension. A year is 365.25 days (Julian year), a month a twelfth of it. Arithmetic is that of exact
+fractions, so that "0.1 /h" is the float nearest to 2.4 per day. Two dozen units and three dimensions are all there is:
+Pint, which would be a third of a second of every start, stands beside them in `tests/test_units.py`.
 """
 
 from __future__ import annotations
@@ -81,37 +80,42 @@ class Unit:
         return _scaled(value, 1 / self.exact)
 
 
-# name and its other spellings, definition. Plurals are listed: guessing them would read "ms" as meters.
-_DEFINITIONS: tuple[tuple[str, str], ...] = (
-    ("d day days", "[time]"),
-    ("h hour hours hr", "d / 24"),
-    ("min minute minutes", "h / 60"),
-    ("s second seconds sec", "min / 60"),
-    ("week weeks", "7 * d"),
-    ("year years yr", "365.25 * d"),  # Julian year
-    ("month months", "year / 12"),
-    ("cm centimeter centimeters", "[length]"),
-    ("m meter meters", "100 * cm"),
-    ("mm millimeter millimeters", "cm / 10"),
-    ("um micrometer micrometers", "mm / 1000"),
-    ("mL ml milliliter milliliters", "cm ** 3"),
-    ("L l liter liters litre litres", "1000 * mL"),
-    ("dL dl", "100 * mL"),
-    ("uL ul microliter microliters", "mL / 1000"),
-    ("nL nl", "uL / 1000"),
-    ("nmol", "[amount]"),
-    ("pmol", "nmol / 1000"),
-    ("umol", "1000 * nmol"),
-    ("mmol", "1000 * umol"),
-    ("mol", "1000 * mmol"),
-    ("M", "mol / L"),
-    ("mM", "mmol / L"),
-    ("uM", "umol / L"),
-    ("nM", "nmol / L"),
-    ("pM", "pmol / L"),
-    ("cell cells", "[]"),  # a label: counts are plain numbers
+# name and its other spellings, how many, of what. Plurals are listed: guessing them would read "ms" as meters.
+_DEFINITIONS: tuple[tuple[str, str, str], ...] = (
+    ("d day days", "1", "[time]"),
+    ("h hour hours hr", "1/24", "d"),
+    ("min minute minutes", "1/60", "h"),
+    ("s second seconds sec", "1/60", "min"),
+    ("week weeks", "7", "d"),
+    ("year years yr", "365.25", "d"),  # Julian year
+    ("month months", "1/12", "year"),
+    ("cm centimeter centimeters", "1", "[length]"),
+    ("m meter meters", "100", "cm"),
+    ("mm millimeter millimeters", "1/10", "cm"),
+    ("um micrometer micrometers", "1/1000", "mm"),
+    ("mL ml milliliter milliliters", "1", "cm^3"),
+    ("L l liter liters litre litres", "1000", "mL"),
+    ("dL dl", "100", "mL"),
+    ("uL ul microliter microliters", "1/1000", "mL"),
+    ("nL nl", "1/1000", "uL"),
+    ("nmol", "1", "[amount]"),
+    ("pmol", "1/1000", "nmol"),
+    ("umol", "1000", "nmol"),
+    ("mmol", "1000", "umol"),
+    ("mol", "1000", "mmol"),
+    ("M", "1", "mol/L"),
+    ("mM", "1", "mmol/L"),
+    ("uM", "1", "umol/L"),
+    ("nM", "1", "nmol/L"),
+    ("pM", "1", "pmol/L"),
+    ("cell cells", "1", "1"),  # a label: counts are plain numbers
 )
-_CANONICAL = {spelling: names.split()[0] for names, _ in _DEFINITIONS for spelling in names.split()}
+_BASES = {
+    "[time]": TIME,
+    "[length]": Dimension(length=Fraction(1)),
+    "[amount]": Dimension(amount=Fraction(1)),
+}
+_CANONICAL = {spelling: names.split()[0] for names, _, _ in _DEFINITIONS for spelling in names.split()}
 _ORDER = list(dict.fromkeys(_CANONICAL.values()))
 _FACTOR = re.compile(  # day, cm^2, mL**-1, d-1, 1
     r"(?:(?P<name>[A-Za-z]+)(?:\s*(?:\*\*|\^)\s*(?P<power>[+-]?[0-9])|(?P<suffix>-?[0-9]))?|1)(?![0-9.])"
@@ -232,23 +236,21 @@ def _factors(text: str) -> dict[str, int]:
 @lru_cache(maxsize=4096)
 def _unit(text: str) -> Unit:
     powers = _factors(text)
-    registry = _registry()
-    exact = registry.Quantity(Fraction(1), registry.UnitsContainer(powers)).to_root_units()
-    exponents = {str(base): Fraction(power) for base, power in exact.dimensionality.items()}
-    dimension = Dimension(*(exponents.get(base, Fraction(0)) for base in ("[time]", "[length]", "[amount]")))
-    written = _written({name: Fraction(power) for name, power in powers.items()})
-    return Unit(written, Fraction(exact.magnitude), dimension)
+    exact, dimension = Fraction(1), DIMENSIONLESS
+    for name, power in powers.items():
+        one, of = _defined(name)
+        exact, dimension = exact * one**power, dimension * of**power
+    return Unit(_written({name: Fraction(power) for name, power in powers.items()}), exact, dimension)
 
 
-@lru_cache(maxsize=1)
-def _registry() -> Any:
-    import pint
-
-    lines = []
-    for names, definition in _DEFINITIONS:
-        name, *aliases = names.split()
-        lines.append(" = ".join([name, definition, "_", *aliases]))
-    return pint.UnitRegistry(lines, non_int_type=Fraction, cache_folder=None, on_redefinition="raise")
+@lru_cache(maxsize=len(_ORDER))
+def _defined(name: str) -> tuple[Fraction, Dimension]:
+    """One of a canonical unit in base units, exactly, and its dimension."""
+    factor, of = next((factor, of) for names, factor, of in _DEFINITIONS if names.split()[0] == name)
+    if of in _BASES:
+        return Fraction(factor), _BASES[of]
+    unit = _unit(of)
+    return Fraction(factor) * unit.exact, unit.dimension
 
 
 def _written(powers: dict[str, Fraction]) -> str:

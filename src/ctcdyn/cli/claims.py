@@ -17,7 +17,7 @@ def claim_early(
 ) -> tuple[list[str | Override], Lock | None]:
     """The changes, with the name of the output of a shard, and its lock: of many starters all but one are told at once.
 
-    A second starter is refused (R510) before units and models are imported. Whatever else is wrong is told later, with
+    A second starter is refused (R510) before models are imported. Whatever else is wrong is told later, with
     what the model says: the lock is then None. `named`: whether the command named the output.
     """
     from ctcdyn.config import output_of

@@ -24,7 +24,6 @@ PACKAGES = (
     "llvmlite",
     "scipy",
     "h5py",
-    "pint",
     "pydantic",
     "matplotlib",
     "xarray",
