@@ -78,20 +78,29 @@ def one(target: str, keep: str, compression: str, saves: str) -> None:
         return
 
 
-def cpu(pairs: int, compression: str, saves: str) -> None:
-    ratios = []
+def cpu(pairs: int, compression: str, saves: str) -> list[list[dict[str, float]]]:
+    """Of each pair what `keep = "none"` and "all" took: CPU seconds and bytes."""
+    pairs_found = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(pairs):
             found = []
             for keep in ("none", "all"):
                 command = [sys.executable, __file__, "one", f"{folder}/{keep}.h5", keep, compression, saves]
                 found.append(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
-            ratios.append(found[1]["cpu"] / found[0]["cpu"])
-            print(*(f"{one['cpu']:.2f} s" for one in found), f"{ratios[-1]:.3f}", found[1], flush=True)
-    print(f"median {statistics.median(ratios):.3f}, {min(ratios):.3f} to {max(ratios):.3f}")
+            pairs_found.append(found)
+            print(*(f"{one['cpu']:.2f} s" for one in found), f"{overhead([found])[0]:.3f}", found[1], flush=True)
+    return pairs_found
 
 
-def memory(counts: list[int]) -> None:
+def overhead(pairs: list[list[dict[str, float]]]) -> tuple[float, float, float]:
+    """CPU with every path kept / CPU with none, of pairs: median, least and largest."""
+    ratios = [kept["cpu"] / none["cpu"] for none, kept in pairs]
+    return statistics.median(ratios), min(ratios), max(ratios)
+
+
+def memory(counts: list[int]) -> dict[int, dict[str, float]]:
+    """MiB of the run and of its assembly at the most, by number of trajectories."""
+    found = {}
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "small.toml").write_text(SMALL, encoding="utf-8")
         for count in counts:
@@ -104,7 +113,11 @@ def memory(counts: list[int]) -> None:
                 for name, pid in [("run", run.pid), *(("assembly", child) for child in children(run.pid))]:
                     peak[name] = max(peak.get(name, 0), high_water(pid))
                 time.sleep(0.02)
-            print(count, run.returncode, {name: f"{kilo / 1024:.0f} MiB" for name, kilo in peak.items()}, flush=True)
+            if run.returncode:
+                raise SystemExit(f"keeping: ctcdyn ended with {run.returncode}")
+            found[count] = {name: kilo / 1024 for name, kilo in peak.items()}
+            print(count, {name: f"{mega:.0f} MiB" for name, mega in found[count].items()}, flush=True)
+    return found
 
 
 def children(pid: int) -> list[int]:
@@ -137,6 +150,7 @@ if __name__ == "__main__":
         which.add_parser("memory").add_argument("counts", type=int, nargs="+")
         given = parser.parse_args()
         if given.what == "cpu":
-            cpu(given.pairs, given.compression, given.saves)
+            middle, low, high = overhead(cpu(given.pairs, given.compression, given.saves))
+            print(f"median {middle:.3f}, {low:.3f} to {high:.3f}")
         else:
             memory(given.counts)

@@ -10,6 +10,7 @@ Importing a Python plug-in runs it, so a path in a study is code that its owner 
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -103,16 +104,10 @@ def constants(path: Path, needs: Iterable[str], also: Iterable[str] = ()) -> dic
     """Literal constants at the top level of a .py plug-in, read without running it: those that it `needs`, and of
     `also` those that it has. C113 if one is missing."""
     needs = tuple(needs)
-    wanted, found = {*needs, *also}, {}
+    wanted = {*needs, *also}
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
-        for node in tree.body:
-            if (
-                isinstance(node, ast.Assign)
-                and isinstance(node.targets[0], ast.Name)
-                and node.targets[0].id in wanted
-            ):
-                found[node.targets[0].id] = ast.literal_eval(node.value)
+        assigned = _assigned(path.read_text(encoding="utf-8"), str(path))
+        found = {name: ast.literal_eval(assigned[name]) for name in wanted & assigned.keys()}
     except (SyntaxError, ValueError, OSError) as error:
         what = f"plug-in {path.name} cannot be read: {error}"
         raise CtcError(
@@ -125,6 +120,14 @@ def constants(path: Path, needs: Iterable[str], also: Iterable[str] = ()) -> dic
             Problem("C113", what, Place(str(path), 1), fix="copy a built-in file of its kind and change it")
         )
     return found
+
+
+@functools.lru_cache(maxsize=64)
+def _assigned(text: str, file: str) -> dict[str, ast.expr]:
+    """What stands behind `name =` at the top level of a text, the last of each name."""
+    body = ast.parse(text, filename=file).body
+    pairs = ((node.targets[0], node.value) for node in body if isinstance(node, ast.Assign))
+    return {target.id: value for target, value in pairs if isinstance(target, ast.Name)}
 
 
 def import_plugin(path: Path, needs: Iterable[str] = ()) -> ModuleType:

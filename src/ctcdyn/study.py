@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -40,14 +42,16 @@ def run(
     interruption: Interruption | None = None,
     executor: str = "local",
     scheduler: str | None = None,
+    meanwhile: Callable[[], object] | None = None,
 ) -> Results:
     """Run a study (or the path of one) and open its result file. What is finished is committed about once a second.
 
     `threads`: None takes all cores that the process may use; `resume`: go on with what an earlier run left; `shard`
     (i, n): part i of n, from 1, as a result of its own; `executor` "dask": on the cluster at `scheduler`, or one of
-    `threads` processes of this machine. Raises CtcError: exit 3 for a wrong study or model, before
-    anything is written; 6 where the output exists, is being written or cannot be; 5 where disk or memory do not
-    suffice. Interrupted, where `interruption` ended it: what is finished is then committed.
+    `threads` processes of this machine; `meanwhile`: called in a thread of its own while the result is written, to load
+    what comes next. Raises CtcError: exit 3 for a wrong study or model, before anything is written; 6 where the output
+    exists, is being written or cannot be; 5 where disk or memory do not suffice. Interrupted, where `interruption` ended
+    it: what is finished is then committed.
     """
     study = study if isinstance(study, Study) else load_study(os.fspath(study))
     progress, threads = progress or Silent(), threads or local.usable_threads()
@@ -83,6 +87,8 @@ def run(
             progress.advance(len(packed.result.status), failed(packed.result.status))
         journal.commit()
         progress.finish()
+        if meanwhile is not None:
+            threading.Thread(target=meanwhile).start()
         if ensemble.halted or not assemble(journal, describe_end(threads), overwrite, lambda: ensemble.halted):
             journal.signal = interruption.asked if interruption is not None else ""
             raise Interrupted(f"{journal.rows} of {schema.count} trajectories are committed in {journal.folder}")

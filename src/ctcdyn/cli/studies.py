@@ -116,8 +116,9 @@ def _compute(
             reporter.note(line)
         if all_alike(plan, resolved, method):
             reporter.note(_ALIKE.format(plan.count, ""))
-        from ctcdyn import study
+        from ctcdyn import plots, study
 
+        options |= {"meanwhile": plots.preload if plan.output.picture else None}
         return plan, resolved, study.run(plan, progress=reporter, lock=lock, interruption=interruption, **options)
     finally:
         if lock is not None:

@@ -23,6 +23,7 @@ import json
 import os
 import pickle
 import platform
+import re
 import shutil
 import stat
 import sys
@@ -30,10 +31,12 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
+
+from ctcdyn.codegen import notes
 
 MODULE = "kernel.py"
 SUMS = "sha256.json"
@@ -55,24 +58,13 @@ def cache_folder() -> Path:
     """Where compiled kernels of this CPU are kept: $CTCDYN_CACHE, or ctcdyn under the user's cache folder."""
     import llvmlite.binding as llvm
 
-    root = Path(os.environ.get("CTCDYN_CACHE") or _user_folder())
     features = ",".join(f"{name}{on}" for name, on in sorted(llvm.get_host_cpu_features().items()))
     target = [
         llvm.get_host_cpu_name(),
         features,
         *(os.environ.get(x, "") for x in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")),
     ]
-    return root / f"{target[0]}-{hashlib.sha256('|'.join(target).encode()).hexdigest()[:8]}"
-
-
-def _user_folder() -> Path:
-    caches = os.environ.get("XDG_CACHE_HOME")
-    if caches:
-        return Path(caches) / "ctcdyn"
-    try:
-        return Path.home() / ".cache" / "ctcdyn"
-    except RuntimeError:  # a user without a home, as containers have them
-        return Path(tempfile.gettempdir()) / f"ctcdyn-{os.getuid()}"
+    return notes.root() / f"{target[0]}-{hashlib.sha256('|'.join(target).encode()).hexdigest()[:8]}"
 
 
 @functools.lru_cache(maxsize=32)
@@ -82,11 +74,6 @@ def key_of(text: str) -> str:
     import numba
     import numpy as np
 
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(node, ast.Module | ast.FunctionDef) and body and _is_docstring(body[0]):
-            node.body = body[1:] or [ast.Pass()]
     versions = (
         platform.python_version(),
         numba.__version__,
@@ -95,6 +82,15 @@ def key_of(text: str) -> str:
         str(UNROLL),
         _translator(),
     )
+    return notes.noted(lambda: _key_of(text, versions), "key", text, *versions)
+
+
+def _key_of(text: str, versions: tuple[str, ...]) -> str:
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(node, ast.Module | ast.FunctionDef) and body and _is_docstring(body[0]):
+            node.body = body[1:] or [ast.Pass()]
     return hashlib.sha256("\n".join([ast.dump(tree), *versions]).encode()).hexdigest()[:24]
 
 
@@ -151,7 +147,9 @@ def _found(
         content = _read(folder)
         if say is not None:
             say(True)
-        module = _import(content[MODULE].decode("utf-8"), key)
+        text, names = content[MODULE].decode("utf-8"), [name.removesuffix(CODE) for name in content if CODE in name]
+        module = _import(notes.noted(lambda: _brief(text, names), "brief", text, *sorted(names)), key)
+        _lengthen(module, text, key)
         for name, signature in entries(module).items():
             _compile(getattr(module, name), signature, content[name + CODE])
         return module
@@ -162,6 +160,32 @@ def _found(
         with contextlib.suppress(OSError):
             _remove(folder)
         return None
+
+
+def _brief(text: str, names: Sequence[str]) -> str:
+    """A kernel's constants and the heads of its entry points: with their machine code that is all a run asks for, and
+    to read the other functions takes longer than to load the code. Whoever asks for one of them has the whole text.
+    """
+    body = []
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef) and node.name in names:
+            node.body = [ast.Pass()]
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Assign) or getattr(node, "name", None) in names:
+            body.append(node)
+    return f"{ast.unparse(ast.fix_missing_locations(ast.Module(body, [])))}\n"
+
+
+def _lengthen(module: ModuleType, text: str, key: str) -> None:
+    """Give a brief module the functions that it left out, when they are asked for."""
+    left_out = frozenset(re.findall(r"^ *def (\w+)", text, re.MULTILINE)) - vars(module).keys()
+    whole = functools.cache(lambda: _import(text, f"{key}_whole"))
+
+    def find(name: str) -> Any:
+        if name not in left_out:
+            raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+        return getattr(whole(), name)
+
+    vars(module)["__getattr__"] = find  # PEP 562
 
 
 def _made(
@@ -202,8 +226,9 @@ class _Machine:
         if self.code is None:
             return None
         from numba.core.compiler import CompileResult
+        from numba.core.runtime import rtsys
 
-        context.refresh()
+        rtsys.initialize(context)  # all that machine code calls; what a compiler must know takes a quarter of a second
         return CompileResult._rebuild(context, *pickle.loads(self.code))
 
     def save_overload(self, _signature: object, result: Any) -> None:

@@ -7,9 +7,12 @@ the explicit method is taken unless stability would ask for more steps than accu
 
 from __future__ import annotations
 
+import json
+import pickle
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from itertools import pairwise
 from typing import Any
 
@@ -23,6 +26,7 @@ from ctcdyn.codegen.lineage import Lineage, describe
 from ctcdyn.codegen.moments import describe_moments
 from ctcdyn.codegen.noise import noises_of
 from ctcdyn.codegen.nominal import Nominal
+from ctcdyn.codegen.notes import noted
 from ctcdyn.codegen.passing import with_passing
 from ctcdyn.model.network import Network
 from ctcdyn.model.resolve import semantics_of
@@ -54,9 +58,6 @@ def choose(network: Network, study: Any) -> Choice:
     """The solver for `study.simulate.method`; a name or path other than "ode" and "auto" is taken as it is."""
     method = study.simulate.method
     start, end = float(study.simulate.t_start), float(study.simulate.t_end)
-    if method == "auto":
-        gap = float(np.diff(study.simulate.times).min())
-        return choose_any(network, start, end, study.simulate.hybrid.switch_up, gap)
     if method not in CHOSEN:
         reasons = [f'asked for by method = "{method}"']
         if semantics_of(study) == "langevin":
@@ -68,7 +69,17 @@ def choose(network: Network, study: Any) -> Choice:
         if method == "moments":
             reasons += describe_moments(network)
         return Choice(method, reasons, time_scales(network))
-    return choose_ode(network, start, end)
+    auto = method == "auto"
+    gap = float(np.diff(study.simulate.times).min()) if auto else 0.0
+    switch_up = float(study.simulate.hybrid.switch_up)
+
+    def make() -> str:
+        chosen = choose_any(network, start, end, switch_up, gap) if auto else choose_ode(network, start, end)
+        return json.dumps(asdict(chosen))
+
+    inputs = pickle.dumps(network), repr((method, start, end, switch_up, gap)), np.__version__, version("scipy")
+    told = json.loads(noted(make, "choice", *inputs))
+    return Choice(told["method"], told["reasons"], tuple(told["scales"]), tuple(told["passing"]))
 
 
 def choose_any(network: Network, start: float, end: float, switch_up: float, gap: float) -> Choice:

@@ -14,6 +14,7 @@ from ctcdyn import plugins
 from ctcdyn.codegen import cache
 from ctcdyn.codegen.emit import ALGEBRA, Emission, emit
 from ctcdyn.codegen.link import assemble
+from ctcdyn.codegen.notes import noted
 from ctcdyn.errors import CtcError, Problem
 from ctcdyn.model.colony import FOUNDING, lesion_network, lesion_problems, no_founders
 from ctcdyn.model.fluctuations import noise_problems
@@ -58,7 +59,9 @@ class Linked:
     @cached_property
     def source(self) -> str:
         """The self-contained module."""
-        return assemble(self.emission, self.solver)
+        text = self.solver.read_text(encoding="utf-8")
+        inputs = "module", str(self.solver), text, self.emission.source
+        return noted(lambda: assemble(self.emission, self.solver), *inputs)
 
     @cached_property
     def key(self) -> str:

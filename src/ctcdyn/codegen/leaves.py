@@ -7,12 +7,13 @@ from typing import Any
 
 from ctcdyn.codegen import cache
 from ctcdyn.codegen.link import library
+from ctcdyn.codegen.notes import noted
 
 
 @functools.cache
 def leaf_functions() -> Any:
     """The module, compiled or from the cache; call it before there are threads: Python 3.11 cannot parse on two."""
-    return cache.load(library("leaves", "streams"), _leaf_entries)
+    return cache.load(noted(lambda: library("leaves", "streams"), "leaves"), _leaf_entries)
 
 
 def _leaf_entries(_module: Any) -> dict[str, Any]:

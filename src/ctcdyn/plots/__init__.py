@@ -16,6 +16,7 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -99,6 +100,12 @@ def plot(
         what = f"{path} cannot be written: {os.strerror(error.errno or 0)}"
         raise CtcError(Problem("R503", what), Exit.OUTPUT) from None
     return path
+
+
+def preload() -> None:
+    """Import what draws, which takes half a second: for a thread that runs while something else is waited for."""
+    for name in ("style", "figure", "backends.backend_agg"):
+        import_module(f"matplotlib.{name}")
 
 
 def rendered(
