@@ -50,8 +50,8 @@ def run(
     (i, n): part i of n, from 1, as a result of its own; `executor` "dask": on the cluster at `scheduler`, or one of
     `threads` processes of this machine; `meanwhile`: called in a thread of its own while the result is written, to load
     what comes next. Raises CtcError: exit 3 for a wrong study or model, before anything is written; 6 where the output
-    exists, is being written or cannot be; 5 where disk or memory do not suffice. Interrupted, where `interruption` ended
-    it: what is finished is then committed.
+    exists, is being written or cannot be; 5 where disk or memory do not suffice. Interrupted, where `interruption`
+    ended it: what is finished is then committed.
     """
     study = study if isinstance(study, Study) else load_study(os.fspath(study))
     progress, threads = progress or Silent(), threads or local.usable_threads()
