@@ -2,10 +2,10 @@
 // writes. xoshiro256++ and the polar method of Marsaglia; birth and death of a species share a noise, so eight normals
 // a step; propensities count what is below zero as none.
 //
-//     langevin rates.txt trajectories seed results.bin|-      prints "steps seconds" (CPU time of the work)
+//     langevin rates.txt trajectories seed results.bin|- [steps a day]      prints "steps seconds" (CPU time of the work)
 //
-// rates.txt: shed clear leave die sleep settle wake lose birth death, per day. 100 days in steps of 0.01 day, a save a
-// day; results.bin: float64 (trajectories, 100, 4).
+// rates.txt: shed clear leave die sleep settle wake lose birth death, per day. 100 days in steps of 0.01 day unless told otherwise, a
+// save a day; results.bin: float64 (trajectories, 100, 4).
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -57,8 +57,8 @@ struct Random {
 };
 
 int main(int argc, char **argv) {
-    if (argc != 5) {
-        std::fprintf(stderr, "usage: langevin rates.txt trajectories seed results.bin|-\n");
+    if (argc != 5 && argc != 6) {
+        std::fprintf(stderr, "usage: langevin rates.txt trajectories seed results.bin|- [steps a day]\n");
         return 2;
     }
     double k[10];
@@ -67,8 +67,8 @@ int main(int argc, char **argv) {
         if (!rates || std::fscanf(rates, "%lf", &value) != 1) return 3;
     std::fclose(rates);
     const long count = std::atol(argv[2]);
-    const double h = 0.01, root = std::sqrt(h);
-    const int days = 100, steps = 100;
+    const int days = 100, steps = argc == 6 ? std::atoi(argv[5]) : 100;
+    const double h = 1.0 / steps, root = std::sqrt(h);
     std::vector<double> out(count * days * 4);
     const std::clock_t start = std::clock();
     for (long id = 0; id < count; ++id) {

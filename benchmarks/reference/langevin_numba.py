@@ -14,16 +14,17 @@ import time
 import numpy as np
 from numba import njit
 
-DAYS, STEPS, STEP = 100, 100, 0.01
+DAYS, STEPS = 100, 100
 
 
 @njit(error_model="numpy")
-def simulate(k, count, random, out):
-    root = np.sqrt(STEP)
+def simulate(k, count, random, out, steps=STEPS):
+    step = 1.0 / steps
+    root = np.sqrt(step)
     for n in range(count):
         B = E = Q = G = 0.0
         for day in range(DAYS):
-            for _ in range(STEPS):
+            for _ in range(steps):
                 b, e, q, g = max(B, 0.0), max(E, 0.0), max(Q, 0.0), max(G, 0.0)
                 shed, clear, leave = k[0], k[1] * b, k[2] * b
                 die, sleep, settle = k[3] * e, k[4] * e, k[5] * e
@@ -36,10 +37,10 @@ def simulate(k, count, random, out):
                 n5 = np.sqrt(wake) * root * random.standard_normal()
                 n6 = np.sqrt(lose) * root * random.standard_normal()
                 n7 = np.sqrt(birth + death) * root * random.standard_normal()
-                B += STEP * (shed - clear - leave) + n0 - n1
-                E += STEP * (leave - die - sleep - settle) + n1 - n2 - n3 - n4
-                Q += STEP * (sleep - wake - lose) + n3 - n5 - n6
-                G += STEP * (settle + wake + birth - death) + n4 + n5 + n7
+                B += step * (shed - clear - leave) + n0 - n1
+                E += step * (leave - die - sleep - settle) + n1 - n2 - n3 - n4
+                Q += step * (sleep - wake - lose) + n3 - n5 - n6
+                G += step * (settle + wake + birth - death) + n4 + n5 + n7
             out[n, day, 0], out[n, day, 1], out[n, day, 2], out[n, day, 3] = B, E, Q, G
 
 
