@@ -1,4 +1,4 @@
-"""COPASI by chance: its stochastic methods through the Python bindings, the model read once, a task run a trajectory."""
+"""COPASI by chance: its stochastic methods through the Python bindings; the model is read once."""
 
 import numpy as np
 from frame import Answer, Task, serve

@@ -1,7 +1,7 @@
-"""Scalar C++ programs of `reference/`, g++ -O3 -march=native: what a careful person writes for one network, or for any.
+"""Scalar C++ of `reference/`, g++ -O3 -march=native: what a careful person writes for one network, or for any.
 
-`direct` and `graph` take any network of mass action (network.cpp); `unrolled` (direct.cpp), tau-leaping by the paper's rule and
-by ours (tau_leap.cpp) and Euler-Maruyama (langevin.cpp) are written out by hand for `linear`.
+`direct` and `graph` take any network of mass action (network.cpp). Written out by hand for `linear`: `unrolled`
+(direct.cpp), tau-leaping by the paper's rule and by ours (tau_leap.cpp), Euler-Maruyama (langevin.cpp).
 """
 
 import ctypes
