@@ -75,20 +75,6 @@ class Task:
         given = dict(zip(self.names, self.nominal.tolist(), strict=True))
         return [given[reaction["constant"]] for reaction in self.problem["reactions"]]
 
-    @property
-    def nominal(self) -> np.ndarray:
-        """Parameters (parameters,) where all trajectories have the same, as in the problems of chance."""
-        assert (self.values == self.values[0]).all(), "parameters differ by trajectory"
-        return self.values[0]
-
-    @property
-    def constants(self) -> list[float]:
-        """k of each reaction, all of mass action (numbers a day)."""
-        given = dict(zip(self.names, self.nominal.tolist(), strict=True))
-        lawless = [reaction["name"] for reaction in self.problem["reactions"] if not reaction["constant"]]
-        assert not lawless, f"no mass action: {', '.join(lawless)}"
-        return [given[reaction["constant"]] for reaction in self.problem["reactions"]]
-
     def rates(self, **spelling: str) -> list[str]:
         """Events a day of each reaction as text over species and parameters, in the language of `spelled`."""
         return [spelled(reaction["rate"], **spelling) for reaction in self.problem["reactions"]]
