@@ -12,7 +12,10 @@ import pytest
 from commands import command
 from ctcdyn.cli import bench, timings, workloads
 from ctcdyn.cli.timings import Entry, Record
+from ctcdyn.codegen import executed
+from ctcdyn.codegen.vectors import TARGET
 from ctcdyn.errors import CtcError, Exit
+from test_vectors import ASSEMBLY
 
 ENTRIES = 7
 ABOVE = 8.0  # per cent
@@ -76,6 +79,24 @@ def test_counts_may_not_differ_and_costs_may_grow_by_what_is_allowed() -> None:
     assert timings.missing(before, now) == ["gone"]
     assert timings.missing(now, Record({}, (Entry("a", "ns per event"),))) == ["events of a", "bytes of a"]
     assert not list(timings.changes(before, before))
+
+
+def test_what_depends_on_versions_is_compared_between_equal_ones_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    facts = {"events": 7, "packed": 8, "packed, drift, loop 1": 4, "packed, drift, loop 2": 4, "instructions": 1000}
+    about = {"python": "3.11.7", "numba_version": "0.68.1"}
+    before = Record(about, (Entry("a", "ns per event", facts=facts),))
+    fewer = {"events": 7, "packed": 4, "packed, drift, loop 1": 4, "instructions": 1011}
+    now = Record(about | {"python": "3.11.9"}, (replace(before.entries[0], facts=fewer),))
+    assert [one.fact for one in timings.changes(before, now) if one.forbidden(1.0)] == ["packed", "instructions"]
+    assert timings.missing(before, now) == ["packed, drift, loop 2 of a"]
+    other = Record(about | {"numba_version": "0.69.0"}, now.entries)
+    assert timings.other_makers(before, other) == ["numba_version was 0.68.1, is 0.69.0"]
+    assert bench.compared(before, other, 1.0) == []
+    out = capsys.readouterr().out
+    assert "counts   of events, steps and trajectories all equal\n" in out
+    assert "note     nothing else is compared, it depends on versions: numba_version was 0.68.1" in out
+    changed = Record(other.about, (replace(before.entries[0], facts=fewer | {"events": 8}),))
+    assert bench.compared(before, changed, 1.0) == ["events of a 7 to 8"]
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -151,13 +172,17 @@ def test_bench_checks_times_saves_and_compares(
     assert entry.facts["events"] > 100_000
     assert {"date", "cpu_name", "numba_version"} <= before.about.keys()
 
-    # machine-independent figures alone: the counting of instructions has its own test (tests/test_vectors.py)
-    monkeypatch.setattr("ctcdyn.codegen.vectors.count_instructions", lambda _: [])
-    facts = {**entry.facts, "packed": 0, "scalar": 0}
+    # machine-independent figures alone, in this process; instructions are counted in tests/test_regressions.py
+    monkeypatch.setenv("NUMBA_CPU_NAME", TARGET)
+    monkeypatch.setattr(executed, "machine_code", lambda _: executed.MachineCode(ASSEMBLY, b"", "run", ()))
+    monkeypatch.setattr(executed, "why_not", lambda: "not here")
+    packed = {"packed": 3, "scalar": 1, "fused": 1, "packed, drift, loop 1": 2}
+    facts = {**entry.facts, **packed}
     timings.save(replace(before, entries=(replace(entry, facts=facts),)), path)
     code, out, err = command("bench", "--facts", "--compare", path)
     assert (code, err) == (0, "")
     assert "facts    all equal" in out
+    assert "note     no instructions were counted: not here" in out
     assert "ratio" not in out
     timings.save(replace(before, entries=(replace(entry, facts=facts | {"events": 1}),)), path)
     code, out, _ = command("bench", "--facts", "--compare", path)

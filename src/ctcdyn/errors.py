@@ -173,6 +173,7 @@ CODES: dict[str, str] = {
     "S604": "the kernel cache cannot be used",
     "S605": "the kernel does not compile",
     "S606": "the cluster cannot be used",
+    "S607": "another commit cannot be compared with",
     "B901": "a bug in ctcdyn",
 }
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
-    from ctcdyn.cli.timings import Entry, Record
+    from ctcdyn.cli.timings import Entry, Ratio, Record
     from ctcdyn.cli.workloads import Workload
 
 ROUNDS = 21
@@ -28,6 +28,16 @@ def bench(
     compare: Annotated[
         Path | None, typer.Option("--compare", metavar="FILE", help="Ratios to an earlier record.", show_default=False)
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            metavar="COMMIT",
+            help="Ratios to the kernels of a commit of this checkout, both in turn in one process: on a machine "
+            "that others use it sees what two records do not.",
+            show_default=False,
+        ),
+    ] = None,
     fail_above: Annotated[
         float | None,
         typer.Option(
@@ -35,19 +45,27 @@ def bench(
         ),
     ] = None,
     facts: Annotated[
-        bool, typer.Option("--facts", help="Only what no machine's speed changes: counts, instructions, bytes.")
+        bool,
+        typer.Option(
+            "--facts", help="Only what no machine's speed changes: events, instructions, allocations, bytes."
+        ),
     ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file of --save.")] = False,
 ) -> None:
     """Time a short set of work, each answer checked first."""
     from ctcdyn.cli import timings
+    from ctcdyn.cli.facts import fixed, in_a_process_of_its_own
     from ctcdyn.cli.workloads import workloads
     from ctcdyn.errors import CtcError, Exit, Problem
 
-    if fail_above is not None and compare is None:
-        raise typer.BadParameter("there is nothing to compare with: give --compare FILE", param_hint="--fail-above")
+    if fail_above is not None and compare is None and against is None:
+        what = "there is nothing to compare with: give --compare FILE or --against COMMIT"
+        raise typer.BadParameter(what, param_hint="--fail-above")
     if overwrite and save is None:
         raise typer.BadParameter("only --save writes a file", param_hint="--overwrite")
+    if against is not None and (facts or compare is not None or save is not None):
+        what = "it times both sides itself: give neither --save nor --compare nor --facts"
+        raise typer.BadParameter(what, param_hint="--against")
     before = None if compare is None else timings.load(compare)
     problems = []
     if before is not None and not facts and not any(entry.times for entry in before.entries):
@@ -59,19 +77,27 @@ def bench(
         problems.append(Problem("R503", f"cannot write {save}: there is no folder {save.parent}"))
     if problems:
         raise CtcError(problems, Exit.OUTPUT)
+    if facts and not fixed():
+        named = {"--save": save, "--compare": compare, "--fail-above": fail_above}
+        words = [word for name, given in named.items() if given is not None for word in (name, str(given))]
+        raise typer.Exit(in_a_process_of_its_own(["bench", "--facts", *words, *["--overwrite"][: int(overwrite)]]))
     work = workloads()
     for one in work:
-        judge(one)
-    now = timings.Record(about(), tuple(counted(work) if facts else timed(work, counted(work), ROUNDS)))
-    show(now)
-    if save is not None:
-        timings.save(now, save)
-        print(f"wrote    {save}")
-    if before is not None:
-        worse = compared(before, now, fail_above)
-        if worse:
-            print(f"worse    {'; '.join(worse)}")
-            raise typer.Exit(int(Exit.NO))
+        if one.piece is not None or not facts:  # a whole command has none
+            judge(one)
+    if against is not None:
+        worse = beside(against, work, fail_above)
+    else:
+        now = _counted(work) if facts else timings.Record(about(), tuple(timed(work, ROUNDS)))
+        if not facts:
+            show(now)
+        if save is not None:
+            timings.save(now, save)
+            print(f"wrote    {save}")
+        worse = [] if before is None else compared(before, now, fail_above)
+    if worse:
+        print(f"worse    {'; '.join(worse)}")
+        raise typer.Exit(int(Exit.NO))
 
 
 def judge(work: Workload) -> None:
@@ -85,42 +111,25 @@ def judge(work: Workload) -> None:
         raise CtcError(Problem("B901", what, fix=fix), Exit.NO)
 
 
-def counted(work: Sequence[Workload]) -> list[Entry]:
-    """Entries with facts alone: events, steps, bytes of the kernel's text, and floating-point instructions of all its
-    functions for a fixed processor (on x86-64; elsewhere without them)."""
-    import platform
-
-    from ctcdyn.cli.timings import Entry
-    from ctcdyn.codegen.vectors import count_instructions
-
-    entries = []
-    for one in work:
-        known: dict[str, int] = {}
-        if one.source is not None:
-            known = {**one.run().counts, "bytes": len(one.source.encode())}
-            if platform.machine().lower() in ("x86_64", "amd64"):
-                whole = [function.whole for function in count_instructions(one.source)]
-                for kind in ("packed", "scalar", "fused"):
-                    known[kind] = sum(getattr(count, kind) for count in whole)
-        entries.append(Entry(one.name, one.unit, facts=known))
-    return entries
-
-
-def timed(work: Sequence[Workload], entries: Sequence[Entry], rounds: int) -> list[Entry]:
-    """The same entries with times: all that is due in each round, to and fro, the pace before and after each piece."""
+def timed(work: Sequence[Workload], rounds: int) -> list[Entry]:
+    """Entries with times and counts: what is due in each round, to and fro, the pace before and after each piece."""
     from dataclasses import replace
+
+    from ctcdyn.cli.facts import counted
 
     times: list[list[float]] = [[] for _ in work]
     paces: list[list[float]] = [[] for _ in work]
     for round_ in range(rounds):
         due = [k for k, one in enumerate(work) if round_ % one.every == 0]
+        before = pace()
         for k in due if round_ % 2 == 0 else reversed(due):
-            before = pace()
             done = work[k].run()
-            paces[k].append(0.5 * (before + pace()))
+            after = pace()
+            paces[k].append(0.5 * (before + after))
             times[k].append(SCALE[work[k].unit.partition(" ")[0]] * done.seconds / done.units)
+            before = after
     return [
-        replace(entry, times=tuple(t), pace=tuple(p)) for entry, t, p in zip(entries, times, paces, strict=True)
+        replace(entry, times=tuple(t), pace=tuple(p)) for entry, t, p in zip(counted(work), times, paces, strict=True)
     ]
 
 
@@ -160,32 +169,72 @@ def show(record: Record) -> None:
 
     rows = []
     for entry in record.entries:
-        middle, span = "", ""
-        if entry.times:
-            middle, span = f"{statistics.median(entry.times):.4g}", f"{min(entry.times):.4g} to {max(entry.times):.4g}"
-        facts = (entry.facts.get(key, "") for key in ("events", "steps", "packed", "scalar", "bytes"))
+        middle = f"{statistics.median(entry.times):.4g}"
+        span = f"{min(entry.times):.4g} to {max(entry.times):.4g}"
+        facts = (entry.facts.get(key, "") for key in ("events", "steps", "trajectories", "bytes"))
         rows.append((entry.name, middle, span, entry.unit, *facts))
-    head = ("CPU time, one thread", "median", "range", "unit", "events", "steps", "packed", "scalar", "bytes of kernel")
-    rounds = max((len(entry.times) for entry in record.entries), default=0)
-    show_table(f"every answer is right; {rounds} rounds" if rounds else "every answer is right", head, rows)
+    head = ("CPU time, one thread", "median", "range", "unit", "events", "steps", "trajectories", "bytes of kernel")
+    show_table(f"every answer is right; {max(len(x.times) for x in record.entries)} rounds", head, rows)
+    _show_about(record)
+
+
+def _counted(work: Sequence[Workload]) -> Record:
+    """A record of facts, shown."""
+    from ctcdyn.cli.facts import facts
+    from ctcdyn.cli.screen import show_table
+    from ctcdyn.cli.timings import Record
+
+    entries, reason = facts(work)
+    record = Record(about(), tuple(entries))
+    keys = ("events", "steps", "trajectories", "instructions", "packed", "scalar", "allocations", "memory", "bytes")
+    rows = [(entry.name, *(entry.facts.get(key, "") for key in keys)) for entry in entries]
+    head = ("", *keys[:3], "instructions of a call", "packed", "scalar", "allocations", "bytes of a run", "of kernel")
+    show_table("every answer is right; what no machine's speed changes", head, rows)
+    if reason is not None:
+        print(f"note     no instructions were counted: {reason}")
+    _show_about(record)
+    return record
+
+
+def _show_about(record: Record) -> None:
     print("\n".join(f"{key:17}  {value}" for key, value in record.about.items()))
+
+
+def beside(commit: str, work: Sequence[Workload], percent: float | None) -> list[str]:
+    """Compare with a commit, print how, and give what is slower than allowed."""
+    from ctcdyn.cli.against import against
+    from ctcdyn.cli.screen import show_table
+    from ctcdyn.cli.timings import LEVEL
+
+    found = against(commit, work)
+    rows = [(x.name, f"{x.ratio:.3f}", f"{x.low:.3f} to {x.high:.3f}", how) for x, how in found.ratios]
+    rows += [(name, "", "", why) for name, why in found.notes]
+    show_table(f"CPU time here / at {commit}, every answer is right", ("", "ratio", f"{LEVEL:.0%} interval", ""), rows)
+    return _slower((one for one, _ in found.ratios), percent)
+
+
+def _slower(found: Iterable[Ratio], percent: float | None) -> list[str]:
+    allowed = float("inf") if percent is None else percent
+    return [f"{one.name} is at least {one.low - 1.0:.1%} slower" for one in found if one.slower_than(allowed)]
 
 
 def compared(before: Record, now: Record, percent: float | None) -> list[str]:
     """Print what changed and give what is worse than allowed."""
     from ctcdyn.cli.screen import show_table
-    from ctcdyn.cli.timings import LEVEL, changes, missing, ratios
+    from ctcdyn.cli.timings import LEVEL, changes, missing, other_makers, ratios
 
-    worse = []
     found = list(ratios(before, now))
     if found:
         print()
         rows = [(one.name, f"{one.ratio:.3f}", f"{one.low:.3f} to {one.high:.3f}") for one in found]
         show_table("CPU time now / before, in units of the pace", ("", "ratio", f"{LEVEL:.0%} interval"), rows)
-        if percent is not None:
-            worse += [f"{one.name} is at least {one.low - 1.0:.1%} slower" for one in found if one.slower_than(percent)]
+    worse = _slower(found, percent)
     different = list(changes(before, now))
-    print("facts    all equal" if not different else f"facts    {len(different)} differ")
+    makers = other_makers(before, now)
+    which = "counts   of events, steps and trajectories" if makers else "facts   "
+    print(f"{which} all equal" if not different else f"{which} {len(different)} differ")
+    if makers:
+        print(f"note     nothing else is compared, it depends on versions: {'; '.join(makers)}")
     for one in different:
         print(f"         {one.name}: {one.fact} {one.before} before, {one.now} now")
     worse += [f"{one.fact} of {one.name} {one.before} to {one.now}" for one in different if one.forbidden(percent)]

@@ -10,7 +10,7 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,7 @@ RESAMPLES = 2000
 LEVEL = 0.9  # of an interval: a slowdown is told at 95 %
 DISCARDED = 0.3  # share of the rounds that is left out, the slowest in units of the pace: other programs were at work
 COUNTED = ("events", "steps", "trajectories")  # equal, or the work is another one; other facts may change
+MADE_BY = ("python", "numpy_version", "numba_version", "llvmlite_version")  # on which all other facts depend
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,8 @@ class Ratio:
 
 @dataclass(frozen=True)
 class Change:
-    """A fact that is another one now. `grown`: now / before - 1, in per cent."""
+    """A fact that is another one now. `grown`: now / before - 1, in per cent; `worse` where that is no gain: packed
+    instructions should not become fewer, all else not more."""
 
     name: str
     fact: str
@@ -89,8 +91,12 @@ class Change:
         return math.inf if not self.before else 100.0 * (self.now / self.before - 1.0)
 
     def forbidden(self, percent: float | None) -> bool:
-        """A count that differs always, and a cost (instructions, bytes) that grew by more than so many per cent."""
-        return self.fact in COUNTED or (percent is not None and self.fact != "packed" and self.grown > percent)
+        """A count that differs always, and another fact that is worse by more than so many per cent."""
+        return self.fact in COUNTED or (percent is not None and self.worse > percent)
+
+    @property
+    def worse(self) -> float:
+        return -self.grown if self.fact.startswith("packed") else self.grown
 
 
 def load(path: Path) -> Record:
@@ -143,26 +149,56 @@ def _ratio(name: str, old: NDArray[np.float64], new: NDArray[np.float64]) -> Rat
     return Ratio(name, float(np.median(new) / np.median(old)), float(low), float(high))
 
 
+def paired(name: str, before: Sequence[Sequence[float]], now: Sequence[Sequence[float]]) -> Ratio:
+    """Of rounds in which either side has two times, shape (rounds, 2): the median of the ratios, now / before.
+
+    The DISCARDED share of the rounds in which the two times of one side lie farthest apart is left out: there the
+    machine moved. Which side was slower has no part in that.
+    """
+    old, new = np.log(np.array(before, dtype=np.float64)), np.log(np.array(now, dtype=np.float64))
+    moved = np.abs(old[:, 0] - old[:, 1]) + np.abs(new[:, 0] - new[:, 1])
+    kept = np.sort(np.argsort(moved, kind="stable")[: len(moved) - int(DISCARDED * len(moved))])
+    ratio = (new.mean(axis=1) - old.mean(axis=1))[kept]
+    rng = np.random.default_rng(0)
+    medians = np.median(ratio[rng.integers(len(ratio), size=(RESAMPLES, len(ratio)))], axis=1)
+    low, high = np.quantile(medians, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Ratio(name, float(np.exp(np.median(ratio))), float(np.exp(low)), float(np.exp(high)))
+
+
+def other_makers(before: Record, now: Record) -> list[str]:
+    """What facts depend on, where it differs: "numba_version was 0.68.1, is 0.69.0". Of Python its minor version."""
+    known = [(key, before.about.get(key, "not known"), now.about.get(key, "not known")) for key in MADE_BY]
+    minor = [(key, *(v.rpartition(".")[0] if key == "python" else v for v in (old, new))) for key, old, new in known]
+    return [f"{key} was {old}, is {new}" for key, old, new in minor if old != new]
+
+
 def changes(before: Record, now: Record) -> Iterator[Change]:
-    """Facts that both records have and that differ. Counts of work done by another size of the same work differ too."""
+    """Facts that both records have and that differ. Counts of work done by another size of the same work differ too.
+
+    Only counts where the records were not made by the same versions (`other_makers`).
+    """
+    alike = not other_makers(before, now)
     for entry in now.entries:
         old = before.entry(entry.name)
         for fact, value in entry.facts.items() if old is not None else ():
-            if old is not None and fact in old.facts and old.facts[fact] != value:
+            if old is not None and (alike or fact in COUNTED) and old.facts.get(fact, value) != value:
                 yield Change(entry.name, fact, old.facts[fact], value)
 
 
 def missing(before: Record, now: Record) -> list[str]:
     """What was there before and is not now: names of entries, and of facts with their entry.
 
-    Not instructions, which are counted on x86-64 alone.
+    Not what has to be counted, which only `--facts` does; but where both have counted, loops that are not packed now.
     """
     found = []
+    alike = not other_makers(before, now)
     for old in before.entries:
         entry = now.entry(old.name)
         if entry is None:
             found.append(old.name)
         else:
-            everywhere = [fact for fact in (*COUNTED, "bytes") if fact in old.facts]
-            found += [f"{fact} of {old.name}" for fact in everywhere if fact not in entry.facts]
+            needed = [fact for fact in (*COUNTED, "bytes") if fact in old.facts]
+            if alike and "packed" in old.facts and "packed" in entry.facts:
+                needed += [fact for fact in old.facts if fact.startswith("packed, ")]
+            found += [f"{fact} of {old.name}" for fact in needed if fact not in entry.facts]
     return found

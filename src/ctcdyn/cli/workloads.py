@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from ctcdyn.cli.exact import ODE_ALLOWED, Z_ALLOWED, mean_of_linear
 from ctcdyn.errors import CtcError, Problem
 
 if TYPE_CHECKING:
+    from ctcdyn.codegen.kernel import Kernel, Linked
     from ctcdyn.ensemble import Ensemble
     from ctcdyn.model.network import Network
 
@@ -46,44 +48,32 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Workload:
-    """`run()` does the work once; `check()` -> how far the answer is from the exact one, and how far it may be.
-
-    `source`: the text of its kernel, for facts; None for a whole command.
-    """
+class Piece:
+    """Work of one kernel: `whole` is what is checked and timed, `short` some hundredths of a CPU second of it, for what
+    is repeated often. `judge(ensemble, states)`: how far the answer is from the exact one, and how far it may be."""
 
     name: str
-    unit: str
-    run: Callable[[], Work]
-    check: Callable[[], tuple[float, float]]
-    source: str | None
-    every: int = 1  # rounds from one time to the next: what takes seconds is timed less often
+    per: str  # one of `Work.counts`
+    linked: Linked
+    kernel: Kernel
+    whole: Ensemble
+    short: Ensemble
+    judge: Callable[[Ensemble, States], tuple[float, float]]
 
+    def run(self, kernel: Kernel | None = None, ensemble: Ensemble | None = None) -> Work:
+        """The whole, or another ensemble, by its own or another kernel; keeps no paths."""
+        return self._go(kernel or self.kernel, ensemble or self.whole, 0)[0]
 
-def workloads() -> list[Workload]:
-    """All of them, compiled, each of some tenths of a CPU second; the command where children's CPU time is told."""
-    steps = replace(_linear(320), longest_step=0.01)
-    made = [
-        _kernel("exact jumps, ctc_linear", "ns per event", "direct", _linear(64), _near_means),
-        _kernel("stiff ODE, ctc_five", "us per trajectory", "rodas5p", _five(4096), _near_integrator),
-        _kernel("leap, human_breast_min", "us per patient", "first_order_leap", _patients(512), _asleep),
-        _kernel("hybrid, human_breast_min", "us per patient", "hybrid", _patients(64, HYBRID), _asleep),
-        _kernel("tau-leap, birth_death", "us per trajectory", "tau_leap", _colony(32_768), _law),
-        _kernel("Langevin, ctc_linear", "ns per step", "euler_maruyama", steps, _near_means),
-    ]
-    return [*made, _whole_command()] if hasattr(os, "wait4") else made
+    def fresh(self, **other: Any) -> Ensemble:
+        """The short ensemble with work space of its own."""
+        return replace(self.short, workers=[], local=threading.local(), **other)
 
+    def check(self, kernel: Kernel | None = None) -> tuple[float, float]:
+        """How far the answer of the whole is from the exact one, and how far it may be."""
+        _, results = self._go(kernel or self.kernel, self.whole, self.whole.count)
+        return self.judge(self.whole, np.concatenate([result.state for result in results]))
 
-def _kernel(
-    name: str, unit: str, method: str, ensemble: Ensemble, judge: Callable[[Ensemble, States], tuple[float, float]]
-) -> Workload:
-    from ctcdyn.codegen.kernel import link
-
-    linked = link(ensemble.network, method)
-    kernel = linked.compile()
-    per = {"event": "events", "step": "steps"}.get(unit.rpartition(" ")[2], "trajectories")
-
-    def go(keep: int) -> tuple[Work, list[Any]]:
+    def _go(self, kernel: Kernel, ensemble: Ensemble, keep: int) -> tuple[Work, list[Any]]:
         from ctcdyn.ensemble import plan, run_range
 
         one = replace(ensemble, keep=keep, state_dtype="f8", sketched=False)
@@ -92,19 +82,63 @@ def _kernel(
         seconds = time.process_time() - start
         failed = sum(int((result.status > 1).sum()) for result in results)
         if failed:
-            raise CtcError(Problem("S601", f"{name}: {failed} of {one.count} trajectories failed"))
+            raise CtcError(Problem("S601", f"{self.name}: {failed} of {one.count} trajectories failed"))
         counts = {
             "events": sum(int(result.n_reactions.sum()) for result in results),
             "steps": sum(int(result.n_steps.astype(np.int64).sum()) for result in results),
             "trajectories": one.count,
         }
-        return Work(seconds, counts[per], counts), results
+        return Work(seconds, counts[self.per], counts), results
 
-    def check() -> tuple[float, float]:
-        _, results = go(ensemble.count)
-        return judge(ensemble, np.concatenate([result.state for result in results]))
 
-    return Workload(name, unit, lambda: go(0)[0], check, linked.text)
+@dataclass(frozen=True)
+class Workload:
+    """`run()` does the work once; `check()` -> how far the answer is from the exact one, and how far it may be.
+
+    `source`: the text of its kernel, and `piece` how to call it; None for a whole command, of which `beside(folder)`
+    gives what does it by the source in another folder (None: this one), in CPU seconds.
+    """
+
+    name: str
+    unit: str
+    run: Callable[[], Work]
+    check: Callable[[], tuple[float, float]]
+    source: str | None
+    every: int = 1  # rounds from one time to the next: what takes seconds is timed less often
+    piece: Piece | None = None
+    beside: Callable[[Path | None], Callable[[], float]] | None = None
+
+
+def workloads() -> list[Workload]:
+    """All of them, compiled, each of some tenths of a CPU second; the command where children's CPU time is told."""
+    linear = _linear(64)
+    steps = replace(_linear(320), longest_step=0.01)
+    made = [
+        _kernel("exact jumps, ctc_linear", "ns per event", "direct", linear, _near_means, times=linear.times[:6]),
+        _kernel("stiff ODE, ctc_five", "us per trajectory", "rodas5p", _five(4096), _near_integrator, count=512),
+        _kernel("leap, human_breast_min", "us per patient", "first_order_leap", _patients(512), _asleep, count=32),
+        _kernel("hybrid, human_breast_min", "us per patient", "hybrid", _patients(64, HYBRID), _asleep, count=16),
+        _kernel("tau-leap, birth_death", "us per trajectory", "tau_leap", _colony(32_768), _law, count=4096),
+        _kernel("Langevin, ctc_linear", "ns per step", "euler_maruyama", steps, _near_means, times=steps.times[:11]),
+    ]
+    return [*made, _whole_command()] if hasattr(os, "wait4") else made
+
+
+def _kernel(
+    name: str,
+    unit: str,
+    method: str,
+    whole: Ensemble,
+    judge: Callable[[Ensemble, States], tuple[float, float]],
+    **short: Any,
+) -> Workload:
+    """`short`: what is another one in the short ensemble."""
+    from ctcdyn.codegen.kernel import link
+
+    linked = link(whole.network, method)
+    per = {"event": "events", "step": "steps"}.get(unit.rpartition(" ")[2], "trajectories")
+    piece = Piece(name, per, linked, linked.compile(), whole, replace(whole, **short), judge)
+    return Workload(name, unit, piece.run, piece.check, linked.text, piece=piece)
 
 
 def _linear(count: int) -> Ensemble:
@@ -223,13 +257,17 @@ def _whole_command() -> Workload:
     """`ctcdyn run` of the template `direct` with its kernel in the cache: start, run, result, summary."""
     from ctcdyn.cli.studies import templates
 
-    def go(folder: str) -> tuple[float, Path]:
+    def go(folder: str, source: Path | None = None) -> tuple[float, Path]:
         file = Path(folder) / "bench.h5"
         words = ["run", str(templates()["direct"]), "-o", str(file), "--threads", "1", "--progress", "none"]
         words += ["-s", "output.picture=false"]
         before = os.times()
         done = subprocess.run(
-            [sys.executable, "-m", "ctcdyn", *words], capture_output=True, text=True, check=False
+            [sys.executable, "-m", "ctcdyn", *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | ({} if source is None else {"PYTHONPATH": str(source)}),
         )
         after = os.times()
         if done.returncode:
@@ -237,9 +275,12 @@ def _whole_command() -> Workload:
         used = after.children_user + after.children_system - before.children_user - before.children_system
         return used, file
 
-    def run() -> Work:
-        with tempfile.TemporaryDirectory() as folder:
-            return Work(go(folder)[0], 1.0, {})
+    def beside(source: Path | None) -> Callable[[], float]:
+        def seconds() -> float:
+            with tempfile.TemporaryDirectory() as folder:
+                return go(folder, source)[0]
+
+        return seconds
 
     def check() -> tuple[float, float]:
         """Mean of the colony at day 20: 5 cells, births 0.9, deaths and arrivals as the model has them."""
@@ -253,4 +294,7 @@ def _whole_command() -> Workload:
         error = float(last.std(ddof=1)) / math.sqrt(len(last))
         return float(abs(last.mean() - exact)) / error, Z_ALLOWED
 
-    return Workload("whole command, warm", "s per run", run, check, None, every=3)
+    once = beside(None)
+    return Workload(
+        "whole command, warm", "s per run", lambda: Work(once(), 1.0, {}), check, None, every=5, beside=beside
+    )
