@@ -1,0 +1,1 @@
+"""Sections of docs/performance.md, one file each: see ../record.py."""
