@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numba import types
 
-from ctcdyn.codegen.operations import Array, Operations, TranslationError, Value, constant, llvm, together
+from ctcdyn.codegen.operations import SHORT, Array, Operations, TranslationError, Value, constant, llvm, together
 
 _INTRINSIC = ("pick", "float_from_bits", "bits_from_float")
 _BUILT_IN = ("int", "float", "abs", "min", "max")
@@ -89,7 +89,7 @@ class Expressions(Operations):
 
     def loaded(self, place: str, of: Any) -> Value:
         a = Value(of, self.put(f"load {llvm(of)}, ptr {place}"))
-        return self.cast(a, "i") if of == "B" else a
+        return self.cast(a, "i") if of in SHORT else a
 
     def of_Attribute(self, node: ast.Attribute) -> Value:
         known = {"np.inf": np.inf, "np.nan": np.nan}.get(ast.unparse(node))
@@ -178,7 +178,7 @@ class Expressions(Operations):
         if isinstance(a.kind, Array) and a.known is not None and not isinstance(node.slice, ast.Tuple):
             k = self.value(node.slice)
             if k.known is not None and a.kind.axes == 1 and -len(a.known) <= k.known < len(a.known):
-                return constant(a.known[k.known], "i" if a.kind.of == "B" else a.kind.of)
+                return constant(a.known[k.known], "i" if a.kind.of in SHORT else a.kind.of)
         place, of = self.place(node)
         return self.loaded(place, of)
 

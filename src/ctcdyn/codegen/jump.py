@@ -23,26 +23,35 @@ SLACK = 1.0 + 2.0**-40  # outward, for the rounding of a bound that is computed 
 
 def write(layout: Layout, rows: Rows) -> dict[str, str]:
     """Parts `rates`, `prefix`, `fire`, `bound` and `valid`."""
-    rows.block("the window over which bounds hold", ["FROM", "TO"])
-    windowed = Windowed(layout)
-    limits = _limits(layout, windowed)
-    rows.block(
-        "candidate time of the next event; bound of the total; what falls into a reaction, -1 where none fires",
-        ["CANDIDATE", "LIMIT", "CHOICE"],
-    )
+    shared = bounded(layout, rows)
     sums = [] if layout.fused else [f"SUM_{k}" for k in range(len(_jumping(layout)))]
     if sums:
         rows.block("running sums of the propensities", sums[:-1])
     rows.block("the last of the running sums", sums[-1:], "TOTAL")
-    rows.block(
-        "bounds over the window", [f"{end}_{k}" for end in ("LOW", "HIGH") for k in windowed.rows.values()]
-    )
     return {
         "rates": "\n\n\n".join(_rate(layout, r) for r in range(len(layout.rates))),
         **(_fused(layout) if layout.fused else _grouped(layout)),
+        **shared,
+        "bound": _bound(layout),
+    }
+
+
+def bounded(layout: Layout, rows: Rows) -> dict[str, str]:
+    """Parts `window`, `limits` and `valid`, and the rows of an event: what every form of this algebra has."""
+    windowed = Windowed(layout)
+    limits = _limits(layout, windowed)
+    if "FROM" not in rows.index:
+        rows.block("the window over which bounds hold", ["FROM", "TO"])
+        rows.block(
+            "candidate time of the next event; bound of the total; what falls into a reaction, -1 where none fires",
+            ["CANDIDATE", "LIMIT", "CHOICE"],
+        )
+        rows.block(
+            "bounds over the window", [f"{end}_{k}" for end in ("LOW", "HIGH") for k in windowed.rows.values()]
+        )
+    return {
         "window": _window(windowed),
         **({"limits": limits} if limits else {}),
-        "bound": _bound(layout),
         "valid": _valid(layout, rows),
     }
 
@@ -139,10 +148,9 @@ def _changes(layout: Layout, jumping: list[int], group: range, sum_of: Callable[
     """
     last = len(jumping) - 1
     lines = []
-    for s, name in enumerate(layout.species):
-        change = [layout.jump(jumping[n]).get(s, 0) for n in group]
-        if not any(change):
-            continue
+    jumps = [layout.jump(jumping[n]) for n in group]
+    for s in sorted({s for jump in jumps for s, n in jump.items() if n}):
+        name, change = layout.species[s], [jump.get(s, 0) for jump in jumps]
         real = layout.semantics == "hybrid"  # where the order does matter, the change is summed first
         lines.append("x = 0.0" if real else f"x = w[X_{name} + i]")
         before = 0

@@ -112,9 +112,11 @@ def link(
             raise CtcError(problems)
     if network.lesion is not None:
         lesion = link(lesion_network(network), lesion_method, folder)
-    if width is None:
+    if width is None and len(facts["WIDTHS"]) > 1:
         probe = emit(network, facts["SEMANTICS"], facts["ALGEBRA"], 16)
         width = _width(facts["WIDTHS"], probe.rows)
+    elif width is None:
+        width = facts["WIDTHS"][0][0]
     emission = emit(network, facts["SEMANTICS"], facts["ALGEBRA"], width)
     return Linked(method, network, solver, facts, emission, lesion)
 

@@ -9,6 +9,7 @@ that is *timed* and needs a bound over a window in the jump semantics.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from ctcdyn.model.colony import told_times
@@ -111,7 +112,7 @@ class Layout:
         return [k for k, x in enumerate(self.network.treatments) if x.name in needed]
 
     # -- names ----------------------------------------------------------------------------------
-    @property
+    @cached_property
     def species(self) -> tuple[str, ...]:
         """Names of all state rows: the species of the model, then hidden counters."""
         return self.network.species_names + tuple(c.name for c in self.counters)

@@ -273,30 +273,31 @@ def _jumping(e: Expr) -> frozenset[str]:
 
 def for_each(rate: Expr, name: str) -> Expr:
     """A rate divided by the count `name`: the factor left out where it is one, for 0 cells a number all the same."""
-    found = _without(rate, name)
+    found = without(rate, name)
     if found is not None:
         return found
     return Call("/", (rate, Call("max", (Name(name), Number(1.0)))))
 
 
-def _without(e: Expr, name: str) -> Expr | None:
+def without(e: Expr, name: str) -> Expr | None:
+    """The other factors of an expression that is proportional to a name; None where it cannot be told that it is."""
     if isinstance(e, Name):
         return Number(1.0) if e.id == name else None
     if not isinstance(e, Call):
         return None
     if e.op == "*":
         for at in (0, 1):
-            inner = _without(e.args[at], name)
+            inner = without(e.args[at], name)
             if inner is not None:
                 other = e.args[1 - at]
                 if inner == Number(1.0):
                     return other
                 return Call("*", (inner, other) if at == 0 else (other, inner))
     if e.op in ("/", "neg"):
-        inner = _without(e.args[0], name)
+        inner = without(e.args[0], name)
         return None if inner is None else Call(e.op, (inner, *e.args[1:]))
     if e.op in ("+", "-"):
-        both = [_without(a, name) for a in e.args]
+        both = [without(a, name) for a in e.args]
         if all(x is not None for x in both):
             return Call(e.op, tuple(x for x in both if x is not None))
     return None

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-LLVM = {"f": "double", "i": "i64", "u": "i64", "b": "i1", "B": "i8"}
+LLVM = {"f": "double", "i": "i64", "u": "i64", "b": "i1", "B": "i8", "h": "i16"}
+SHORT = ("B", "h")  # of arrays only: read as "i"
 _LOW, _HIGH = -(2**63), 2**63 - 1
 
 FUNCTIONS = """
@@ -107,7 +108,7 @@ class TranslationError(Exception):
 
 @dataclass(frozen=True)
 class Array:
-    """Numbers in rows: of what type ("B": uint8), and along how many axes."""
+    """Numbers in rows: of what type ("B": uint8, "h": int16), and along how many axes."""
 
     of: str
     axes: int
@@ -161,7 +162,7 @@ def together(a: Any, b: Any) -> Any:
 _CASTS = {
     ("i", "f"): "sitofp", ("u", "f"): "uitofp", ("b", "f"): "uitofp", ("f", "i"): "fptosi", ("f", "u"): "fptoui",
     ("b", "i"): "zext", ("b", "u"): "zext", ("i", "B"): "trunc", ("u", "B"): "trunc", ("b", "B"): "zext",
-    ("B", "i"): "zext", ("B", "f"): "uitofp",
+    ("B", "i"): "zext", ("B", "f"): "uitofp", ("h", "i"): "sext",
 }  # fmt: skip
 _ADD = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul"}
 _BITS = {ast.BitAnd: "and", ast.BitOr: "or", ast.BitXor: "xor"}

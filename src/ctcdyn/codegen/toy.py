@@ -7,6 +7,7 @@ the emitter; a test compares them.
 from __future__ import annotations
 
 import ast
+import re
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
@@ -119,7 +120,9 @@ def pages() -> dict[str, str]:
     for page, body in bodies.items():
         used = {n.id for n in ast.walk(trees[page]) if isinstance(n, ast.Name) and owner.get(n.id, page) != page}
         text = "\n\n\n".join(body)
-        head = "import numpy as np\n" * ("np." in text) + "from numba import int64\n" * ("int64(" in text)
+        head = "import numpy as np\n" * ("np." in text)
+        numbers = [name for name in ("int64", "uint64") if re.search(rf"\b{name}\(", text)]
+        head += f"from numba import {', '.join(numbers)}\n" * bool(numbers)
         head += "\n" * bool(head) + _imports({name: owner[name] for name in used})
         doc = f'"""The toy model of the contract: {page}. Generated: python -m ctcdyn.codegen.toy"""'
         found[f"toy/{page}.py"] = doc + "\n\n" + (f"{head}\n\n" if head else "") + f"{text}\n"

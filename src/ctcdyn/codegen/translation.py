@@ -20,6 +20,7 @@ from typing import Any
 from ctcdyn.codegen.expressions import Expressions
 from ctcdyn.codegen.operations import (
     FUNCTIONS,
+    SHORT,
     Array,
     TranslationError,
     Value,
@@ -31,7 +32,7 @@ from ctcdyn.codegen.operations import (
 RESULT = "return"  # the "name" of what a function gives: no name of Python's
 _INLINED = " alwaysinline"
 _DECORATED = {"lane": _INLINED, "verbatim": _INLINED, "term": _INLINED, "block": " noinline", "kernel": ""}
-_DTYPES = {"float64": "f", "int64": "i", "uint64": "u", "uint8": "B", "bool": "b"}
+_DTYPES = {"float64": "f", "int64": "i", "uint64": "u", "uint8": "B", "int16": "h", "bool": "b"}
 
 
 def translate(text: str, names: Mapping[str, Any], entry: str, arguments: tuple[Any, ...]) -> tuple[str, str, Any]:
@@ -88,7 +89,7 @@ class _Module:
             kind, axes, shape = _DTYPES[numbers.dtype.name], numbers.ndim, numbers.shape
             flat = numbers.ravel().tolist()
         of = llvm(kind)
-        items = ", ".join(f"{of} {constant(x, 'i' if kind == 'B' else kind).text}" for x in flat)
+        items = ", ".join(f"{of} {constant(x, 'i' if kind in SHORT else kind).text}" for x in flat)
         whole = f"[{items}]" if flat else "zeroinitializer"
         self.tables[name] = f"@table.{name} = private unnamed_addr constant [{len(flat)} x {of}] {whole}, align 8"
         return Value(Array(kind, axes), f"@table.{name}", numbers, tuple(map(str, shape)))

@@ -3,7 +3,8 @@
 import numpy as np
 
 from ctcdyn.kernels.machine import block, lane, pick
-from ctcdyn.kernels.toy.jump import limit_shed, rate_clear, rate_die, rate_leave, rate_shed
+from ctcdyn.kernels.toy.dependency import limit_shed
+from ctcdyn.kernels.toy.jump import rate_clear, rate_die, rate_leave, rate_shed
 from ctcdyn.kernels.toy.layout import (
     CHOICE, FROM, RATE_clear, RATE_die, RATE_leave, RATE_shed, W, X_arrivals, X_blood, X_tissue,
 )

@@ -3,10 +3,10 @@
 import numpy as np
 
 from ctcdyn.kernels.lanemath import sin_
-from ctcdyn.kernels.machine import block, lane, pick, term
+from ctcdyn.kernels.machine import lane, pick, term
+from ctcdyn.kernels.toy.dependency import limit_shed
 from ctcdyn.kernels.toy.layout import (
-    C_shed, FROM, HIGH_0, LOW_0, Q_clearance, Q_death, Q_extravasation, Q_shedding, Q_swing, TO, W,
-    X_arrivals, X_blood, X_tissue,
+    C_shed, FROM, Q_clearance, Q_death, Q_extravasation, Q_shedding, Q_swing, X_arrivals, X_blood, X_tissue,
 )
 
 
@@ -75,58 +75,7 @@ def fire(w, i, c, y):
 sums = changes = None  # sums of this model stay in registers
 
 
-@block
-def window(w, i):
-    """Bounds over [FROM, TO] of what depends on time but on no species."""
-    shedding = w[Q_shedding + i]
-    swing = w[Q_swing + i]
-    x__0 = 2.0 * 3.141592653589793
-    x__1 = x__0 * w[FROM + i]
-    x__2 = x__0 * w[TO + i]
-    x__3 = 0.5 * (x__1 + x__2)
-    x__4 = 0.5 * (x__2 - x__1)
-    x__5 = sin_(x__3)
-    x__6 = x__5 - x__4
-    x__7 = pick((-1.0 > x__6) | (-1.0 != -1.0), -1.0, x__6)
-    x__8 = x__5 + x__4
-    x__9 = pick((1.0 < x__8) | (1.0 != 1.0), 1.0, x__8)
-    x__10 = swing * x__7
-    x__11 = swing * x__9
-    x__12 = pick((x__10 < x__11) | (x__10 != x__10), x__10, x__11)
-    x__13 = pick((x__10 > x__11) | (x__10 != x__10), x__10, x__11)
-    x__14 = 1.0 + x__12
-    x__15 = 1.0 + x__13
-    x__16 = shedding * x__14
-    x__17 = shedding * x__15
-    x__18 = pick((x__16 < x__17) | (x__16 != x__16), x__16, x__17)
-    x__19 = pick((x__16 > x__17) | (x__16 != x__16), x__16, x__17)
-    c_shed = w[C_shed + i]
-    x__20 = x__18 * c_shed
-    x__21 = x__19 * c_shed
-    x__22 = pick((x__20 < x__21) | (x__20 != x__20), x__20, x__21)
-    x__23 = pick((x__20 > x__21) | (x__20 != x__20), x__20, x__21)
-    w[LOW_0 + i] = x__22
-    w[HIGH_0 + i] = x__23
-
-
-@lane
-def limit_shed(w, i):
-    """What the rate of shed does not exceed over the window of lane i, events/d."""
-    return w[HIGH_0 + i] * 1.0000000000009095
-
-
 @lane
 def bound(w, i):
     """A bound of the total propensity over the window of lane i, 1/d."""
     return limit_shed(w, i) + rate_clear(w, i, w[FROM + i]) + rate_leave(w, i, w[FROM + i]) + rate_die(w, i, w[FROM + i])
-
-
-@block
-def valid(w, i):
-    """1.0 where every factor of a rate that must not be negative is a number that is not."""
-    good = 1.0
-    for r in range(3, 8):
-        good = pick((w[r * W + i] >= 0.0) & (w[r * W + i] < np.inf), good, 0.0)
-    for r in range(18, 19):
-        good = pick((w[r * W + i] >= 0.0) & (w[r * W + i] < np.inf), good, 0.0)
-    return good
