@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 from ctcdyn.codegen.jump import bounded, is_nonnegative
 from ctcdyn.codegen.layout import Layout
@@ -26,7 +27,7 @@ from ctcdyn.codegen.writer import Body
 from ctcdyn.model.expr import Call, Expr, Name, Number, names
 
 FAN = 8  # numbers that have one sum: a line of the cache
-MOST_TOPS = 32
+MOST_FLAT, MOST_TOPS = 48, 32  # sums that are rows of all lanes: groups alone, or what lies above them (measured)
 KEPT = (0.0, 0.5, 1.0, 2.0)  # numbers that stay in the text of a form
 
 
@@ -117,13 +118,12 @@ class Graph:
 
     @cached_property
     def levels(self) -> list[tuple[int, int]]:
-        """(place in the room of a lane, number of sums) of each level from the groups up."""
+        """(place in the room of a lane, number of sums) of each level from the groups up, without those at the top."""
         found, at, count = [], (FAN + 1) * _padded(len(self.groups)), len(self.groups)
-        while True:
+        while count > (MOST_TOPS if found else MOST_FLAT):
             found.append((at, count))
             at, count = at + _padded(count), -(-count // FAN)
-            if count <= MOST_TOPS:
-                return found
+        return found
 
     @property
     def sums(self) -> int:
@@ -133,12 +133,12 @@ class Graph:
     @property
     def tops(self) -> int:
         """How many sums have no sum above them."""
-        return -(-self.levels[-1][1] // FAN)
+        return -(-self.levels[-1][1] // FAN) if self.levels else len(self.groups)
 
     @property
     def room(self) -> int:
         """Doubles of a lane: an odd number of lines, so that lanes do not meet in one set of the cache."""
-        at, count = self.levels[-1]
+        at, count = self.levels[-1] if self.levels else (self.sums, len(self.groups))
         lines = (at + _padded(count)) // FAN
         return FAN * (lines + 1 - lines % 2)
 
@@ -167,11 +167,11 @@ class Graph:
         plan = [len(change), *(x for pair in change for x in pair)]
         plan += [len(slots), *slots, len(resummed), *resummed, len(nodes), *nodes]
         sums: list[int] = []
-        for (below, _), (at, _) in zip(self.levels, self.levels[1:], strict=False):
+        for (below, _), (at, _) in pairwise(self.levels):
             nodes = sorted({n // FAN for n in nodes})
             sums += [x for n in nodes for x in (at + n, below + FAN * n)]
-        tops = sorted({n // FAN for n in nodes})
         plan += [len(sums) // 2, *sums]
+        tops = sorted({n // FAN for n in nodes}) if self.levels else []
         return plan + [len(tops), *(x for n in tops for x in (n, self.levels[-1][0] + FAN * n))]
 
     def everything(self) -> list[int]:
@@ -254,8 +254,10 @@ def _tables(graph: Graph, rows: Rows, forms: _Forms) -> list[str]:
     return [
         f"ROOM = {graph.room}  # doubles of a lane in TREE",
         f"SUMS = {graph.sums}  # where the sums of the groups' parts are in it",
-        f"LEVELS = {len(graph.levels)}  # of sums in it",
-        _table("LEVEL_AT", [at for at, _ in graph.levels[::-1]], "where each level begins, the highest first"),
+        f"NODES = {graph.levels[0][0] if graph.levels else 0}  # where the groups are in it",
+        f"FLAT = {not graph.levels}  # the groups are the top of the tree",
+        f"LEVELS = {len(graph.levels)}  # between parts and top",
+        _table("LEVEL_AT", [at for at, _ in graph.levels[::-1]] or [0], "where each begins, the highest first"),
         _table("GROUP_FACTOR", factors, "row of the factor of each group", "int16"),
         _table("FORM", [form for form, _ in of], "of each part", "int16"),
         _table("ARGUMENT_AT", [at for _, at in of], "where its arguments begin", "int16"),

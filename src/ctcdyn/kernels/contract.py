@@ -19,8 +19,8 @@ from ctcdyn.kernels.toy.backward import (
 )
 from ctcdyn.kernels.toy.channels import alter, alter_0, chosen, propensities, propensities_0
 from ctcdyn.kernels.toy.dependency import (
-    ARGUMENTS, ARGUMENT_AT, FORM, GROUP_FACTOR, LEVELS, LEVEL_AT, LITERALS, PLAN, PLAN_AT, REFILL, RENEW,
-    ROOM, SUMS, fall, form_0, limit_shed, part, signless, thinned, tops, valid, window,
+    ARGUMENTS, ARGUMENT_AT, FLAT, FORM, GROUP_FACTOR, LEVELS, LEVEL_AT, LITERALS, PLAN, PLAN_AT, REFILL,
+    RENEW, ROOM, SUMS, fall, form_0, limit_shed, part, signless, thinned, tops, valid, window,
 )
 from ctcdyn.kernels.toy.drift import drift, drift_lane
 from ctcdyn.kernels.toy.jacobian import (
@@ -52,8 +52,8 @@ from ctcdyn.kernels.toy.layout import (
     RATE_clear, RATE_die, RATE_leave, RATE_shed, REACTIONS, READINGS, REAL, REST, RETURNING, RISE,
     RISE_arrivals, RISE_blood, RISE_tissue, ROOMS, ROOM_arrivals, ROOM_blood, ROOM_tissue, SEGMENT, SHIFT,
     SHOWN, SLOPED, SPECIES, SPREAD, STIRS, STIRS_arrivals, STIRS_blood, STIRS_tissue, SUPPLY, SUPPLY_arrivals,
-    SUPPLY_blood, SUPPLY_tissue, SWITCHES, S_0, T, TIME, TIMED, TO, TOPS, TOP_0, TOTAL, TREE, TRIED,
-    T_arrivals, T_blood, T_tissue, U, U_arrivals, U_blood, U_tissue, W, WHOLE, X, X_arrivals, X_blood,
+    SUPPLY_blood, SUPPLY_tissue, SWITCHES, S_0, T, TIME, TIMED, TO, TOPS, TOP_0, TOP_1, TOP_2, TOTAL, TREE,
+    TRIED, T_arrivals, T_blood, T_tissue, U, U_arrivals, U_blood, U_tissue, W, WHOLE, X, X_arrivals, X_blood,
     X_tissue, Y, Y_arrivals, Y_blood, Y_tissue, Z, Z_arrivals, Z_blood, Z_tissue,
 )
 from ctcdyn.kernels.toy.leap import (
@@ -89,7 +89,7 @@ __all__ = [
     "DRIFT", "DRIFT_0", "DRIFT_1", "DRIFT_2", "DRIFT_3", "DUE_0", "DUE_1", "D_arrivals", "D_blood",
     "D_tissue", "EDGES", "EDGE_FROM", "EDGE_TO", "EDGE_WAY", "EPSILON", "EXCESS", "EXPORTING", "EXPORT_AT",
     "EXPORT_WAY", "F", "FALL", "FALL_arrivals", "FALL_blood", "FALL_tissue", "FIRINGS", "FIRINGS_clear",
-    "FIRINGS_die", "FIRINGS_leave", "FIRINGS_shed", "FLIP_0", "FORCE", "FORCES", "FORCE_0", "FORCE_1",
+    "FIRINGS_die", "FIRINGS_leave", "FIRINGS_shed", "FLAT", "FLIP_0", "FORCE", "FORCES", "FORCE_0", "FORCE_1",
     "FORCE_2", "FORCE_3", "FORM", "FOUNDING", "FREE", "FREE_OF_clear", "FREE_OF_die", "FREE_OF_leave",
     "FREE_OF_shed", "FROM", "FROZEN", "FUSED", "F_arrivals", "F_blood", "F_tissue", "GAIN_AT", "GAIN_ROW",
     "GAIN_STEP", "GOAL_AT", "GOAL_NODE", "GROSS_LOSSES", "GROSS_LOSSES_OF_arrivals", "GROSS_LOSSES_OF_blood",
@@ -116,10 +116,10 @@ __all__ = [
     "SOURCE_GROWER", "SOURCE_MOVER", "SOURCE_PLAIN", "SOURCE_WAY", "SPECIES", "SPREAD", "STARTS",
     "START_CELL", "START_CHANCE", "START_EVENT", "STEP_OF_AT", "STEP_OF_WAY", "STIRS", "STIRS_arrivals",
     "STIRS_blood", "STIRS_tissue", "SUMS", "SUPPLY", "SUPPLY_arrivals", "SUPPLY_blood", "SUPPLY_tissue",
-    "SWITCHES", "S_0", "T", "TAMED", "TIME", "TIMED", "TO", "TOPS", "TOP_0", "TOTAL", "TRACK", "TREE",
-    "TRIED", "T_arrivals", "T_blood", "T_tissue", "U", "UNTRACED", "U_arrivals", "U_blood", "U_tissue", "W",
-    "WALKED", "WATCHED", "WATCHED_ROW", "WAYS", "WAY_EXPORT", "WAY_FOUNDER", "WAY_GROWER", "WAY_ROW",
-    "WAY_WATCHED", "WHOLE", "X", "X_arrivals", "X_blood", "X_tissue", "Y", "Y_arrivals", "Y_blood",
+    "SWITCHES", "S_0", "T", "TAMED", "TIME", "TIMED", "TO", "TOPS", "TOP_0", "TOP_1", "TOP_2", "TOTAL",
+    "TRACK", "TREE", "TRIED", "T_arrivals", "T_blood", "T_tissue", "U", "UNTRACED", "U_arrivals", "U_blood",
+    "U_tissue", "W", "WALKED", "WATCHED", "WATCHED_ROW", "WAYS", "WAY_EXPORT", "WAY_FOUNDER", "WAY_GROWER",
+    "WAY_ROW", "WAY_WATCHED", "WHOLE", "X", "X_arrivals", "X_blood", "X_tissue", "Y", "Y_arrivals", "Y_blood",
     "Y_tissue", "Z", "Z_arrivals", "Z_blood", "Z_tissue", "acknowledge", "alter", "alter_0", "answer",
     "answer_0", "apply", "armed", "bound", "changes", "chosen", "coefficients", "displaced", "displaced_0",
     "drift", "drift_back", "drift_back_lane", "drift_lane", "factor", "factor_back", "factor_back_lane",

@@ -18,11 +18,13 @@ from numba import int64, uint64
 
 from ctcdyn.kernels.contract import (
     CHOICE,
+    FLAT,
     FROM,
     GROUP_FACTOR,
     GUARDED,
     LEVEL_AT,
     LEVELS,
+    NODES,
     ONE,
     PLAN,
     PLAN_AT,
@@ -34,6 +36,7 @@ from ctcdyn.kernels.contract import (
     TIME,
     TIMED,
     TO,
+    TOPS,
     TREE,
     W,
     X,
@@ -42,7 +45,6 @@ from ctcdyn.kernels.contract import (
     part,
     thinned,
     tops,
-    TOPS,
     valid,
     window,
 )
@@ -61,7 +63,6 @@ WIDTHS = ((16, 0),)
 SOURCE = "doi:10.1103/PhysRevE.51.R867"
 
 ROWS = OWN
-BELOW = 1.0 - 2.0**-53  # times a number: the number before it
 
 
 @lane
@@ -88,48 +89,61 @@ def total_of(w, at):
 
 @lane
 def among(w, at, y):
-    """Which of the eight numbers from `at` on y falls into by their running sums, and how far: never into a zero."""
-    a = w[uint64(at)]
-    b = a + w[uint64(at + 1)]
-    c = b + w[uint64(at + 2)]
-    d = c + w[uint64(at + 3)]
-    e = d + w[uint64(at + 4)]
-    f = e + w[uint64(at + 5)]
-    g = f + w[uint64(at + 6)]
-    h = (g + w[uint64(at + 7)]) * BELOW
-    y = y if y < h else h  # what was left of y by differences may be rounded up to the whole sum
-    k = 0.0
-    before = 0.0
-    k = 1.0 if y >= a else k
-    before = a if y >= a else before
-    k = 2.0 if y >= b else k
-    before = b if y >= b else before
-    k = 3.0 if y >= c else k
-    before = c if y >= c else before
-    k = 4.0 if y >= d else k
-    before = d if y >= d else before
-    k = 5.0 if y >= e else k
-    before = e if y >= e else before
-    k = 6.0 if y >= f else k
-    before = f if y >= f else before
-    k = 7.0 if y >= g else k
-    before = g if y >= g else before
-    return k, y - before
+    """Which of the eight numbers from `at` on y falls into by their sums, and how far."""
+    a0 = w[uint64(at)]
+    a2 = w[uint64(at + 2)]
+    a4 = w[uint64(at + 4)]
+    a6 = w[uint64(at + 6)]
+    s01 = a0 + w[uint64(at + 1)]
+    s45 = a4 + w[uint64(at + 5)]
+    s03 = s01 + (a2 + w[uint64(at + 3)])
+    up = y >= s03
+    y = y - s03 if up else y
+    a0 = a4 if up else a0
+    a2 = a6 if up else a2
+    s01 = s45 if up else s01
+    k = 4.0 if up else 0.0
+    up = y >= s01
+    y = y - s01 if up else y
+    a0 = a2 if up else a0
+    k = k + 2.0 if up else k
+    up = y >= a0
+    y = y - a0 if up else y
+    k = k + 1.0 if up else k
+    return k, y
 
 
 @lane
-def descend(w, i):
-    """From the sum in CHOICE down to the slot of one reaction, in CHOICE; REST is how far into its propensity."""
-    home = TREE + i * ROOM
+def descend(w, i, level):
+    """From the sum in CHOICE to the one below that the draw falls into; REST is how far."""
     n = int64(w[CHOICE + i])
-    y = w[REST + i]
-    for d in range(LEVELS):
-        k, y = among(w, home + LEVEL_AT[uint64(d)] + 8 * n, y)
-        n = 8 * n + int64(k)
-    y = y / factor(w, i, n)
-    k, y = among(w, home + 8 * n, y)
-    w[CHOICE + i] = float(8 * n + int64(k))
+    k, y = among(w, TREE + i * ROOM + level + 8 * n, w[REST + i])
+    w[CHOICE + i] = 8.0 * w[CHOICE + i] + k
     w[REST + i] = y
+
+
+@lane
+def settle(w, i):
+    """From the group in CHOICE to the slot of one reaction; REST is how far into its propensity."""
+    n = int64(w[CHOICE + i])
+    f = factor(w, i, n)
+    k, y = among(w, TREE + i * ROOM + 8 * n, w[REST + i] / (f if f > 0.0 else 1.0))
+    w[CHOICE + i] = 8.0 * w[CHOICE + i] + k
+    w[REST + i] = y if w[REST + i] >= 0.0 else -1.0
+
+
+@lane
+def propensity(w, i, n):
+    """Of the reaction in slot n."""
+    return w[uint64(TREE + i * ROOM + n)] * factor(w, i, n // 8)
+
+
+@block
+def one_that_can(w, i, n):
+    """The nearest slot before n whose propensity is not 0: what is left of a draw by differences may be rounded up."""
+    while not (propensity(w, i, n) > 0.0):
+        n = n - 1 if n > 0 else RENEW - 1
+    return n
 
 
 @block
@@ -156,10 +170,13 @@ def follow(w, i, n):
     p += count
     count = entry(p)
     p += 1
-    lowest = home + LEVEL_AT[LEVELS - 1]
     for k in range(count):
         at = entry(p + k)
-        w[uint64(lowest + at)] = factor(w, i, at) * w[uint64(home + SUMS + at)]
+        total = factor(w, i, at) * w[uint64(home + SUMS + at)]
+        if FLAT:
+            w[uint64(TOPS + at * W + i)] = total
+        else:
+            w[uint64(home + NODES + at)] = total
     p += count
     count = entry(p)
     p += 1
@@ -215,6 +232,8 @@ def draw(w, v, i):
 def take(w, v, i):
     """The reaction in CHOICE, unless thinning refuses it."""
     n = int64(w[CHOICE + i])
+    if not (propensity(w, i, n) > 0.0):
+        n = one_that_can(w, i, n)
     if TIMED:
         limit = w[uint64(TREE + i * ROOM + n)]
         rate = thinned(w, i, w[TIME + i], n)
@@ -234,9 +253,12 @@ def sweep(w, v, setting):
     flags = uint64(0)
     for i in range(W):
         flags += draw(w, v, i)
+    for d in range(LEVELS):
+        level = LEVEL_AT[uint64(d)]
+        for i in range(W):
+            descend(w, i, level)
     for i in range(W):
-        if w[REST + i] >= 0.0:
-            descend(w, i)
+        settle(w, i)
     for i in range(W):
         if w[REST + i] >= 0.0:
             take(w, v, i)

@@ -6,14 +6,17 @@ from numba import int64, uint64
 from ctcdyn.kernels.lanemath import sin_
 from ctcdyn.kernels.machine import block, lane, pick
 from ctcdyn.kernels.toy.layout import (
-    CHOICE, C_shed, FROM, HIGH_0, LOW_0, Q_shedding, Q_swing, REST, TO, TOP_0, W,
+    CHOICE, C_shed, FROM, HIGH_0, LOW_0, Q_shedding, Q_swing, REST, TO, TOP_0, TOP_1, TOP_2, W,
 )
+from ctcdyn.kernels.toy.transition import NODES
 
 
-ROOM = 88  # doubles of a lane in TREE
+ROOM = 72  # doubles of a lane in TREE
 SUMS = 64  # where the sums of the groups' parts are in it
-LEVELS = 1  # of sums in it
-LEVEL_AT = np.array([72], np.int64)  # where each level begins, the highest first
+NODES = 0  # where the groups are in it
+FLAT = True  # the groups are the top of the tree
+LEVELS = 0  # between parts and top
+LEVEL_AT = np.array([0], np.int64)  # where each begins, the highest first
 GROUP_FACTOR = np.array([0, 1, 50], np.int16)  # row of the factor of each group
 FORM = np.array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], np.int16)  # of each part
 ARGUMENT_AT = np.array([0, 1, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], np.int16)  # where its arguments begin
@@ -21,8 +24,8 @@ ARGUMENTS = np.array([4, 5, 6], np.int16)  # rows, or places among the literals
 LITERALS = np.array([0.0])
 RENEW = 24  # in the plan: a new window of the bounds
 REFILL = 25  # in the plan: everything
-PLAN_AT = np.array([0, 11, 27, 33, 39, 45, 51, 57, 63, 74, 80, 86, 92, 98, 104, 110, 116, 127, 133, 139, 145, 151, 157, 163, 169, 180], np.int64)  # of the reaction in each slot, where in the plan it begins
-PLAN = np.array([1, 0, -1, 0, 0, 1, 0, 0, 1, 0, 72, 3, 0, -1, 1, 1, 2, 1, 0, 0, 2, 0, 1, 0, 1, 0, 72, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, -1, 0, 0, 1, 1, 0, 1, 0, 72, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0, 1, 0, 72, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 1, 2, 1, 2, 0, 1, 0, 72, 0, 4, 0, 1, 8, 16, 3, 0, 1, 2, 3, 0, 1, 2, 0, 1, 0, 72], np.int16)  # numbers of entries, and entries: see `follow`
+PLAN_AT = np.array([0, 9, 23, 29, 35, 41, 47, 53, 59, 68, 74, 80, 86, 92, 98, 104, 110, 119, 125, 131, 137, 143, 149, 155, 161, 170], np.int64)  # of the reaction in each slot, where in the plan it begins
+PLAN = np.array([1, 0, -1, 0, 0, 1, 0, 0, 0, 3, 0, -1, 1, 1, 2, 1, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, -1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 1, 2, 1, 2, 0, 0, 0, 4, 0, 1, 8, 16, 3, 0, 1, 2, 3, 0, 1, 2, 0, 0], np.int16)  # numbers of entries, and entries: see `follow`
 
 
 @lane
@@ -52,7 +55,9 @@ def part(w, i, n):
 def tops(w, i):
     """Running sums over the top of the tree, 1/d; the last is the total."""
     c0 = w[TOP_0 + i]
-    return c0,
+    c1 = c0 + w[TOP_1 + i]
+    c2 = c1 + w[TOP_2 + i]
+    return c0, c1, c2
 
 
 @lane
@@ -60,6 +65,10 @@ def fall(w, i, c, y):
     """CHOICE: the number of the sum that y falls into, REST: how far; -1 where nothing fires."""
     k = 0.0
     before = 0.0
+    k = pick(y >= c[0], 1.0, k)
+    before = pick(y >= c[0], c[0], before)
+    k = pick(y >= c[1], 2.0, k)
+    before = pick(y >= c[1], c[1], before)
     w[CHOICE + i] = k
     w[REST + i] = y - before
 
