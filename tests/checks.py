@@ -27,6 +27,7 @@ _flows: dict[tuple[str, float, int], Flow] = {}
 def path_of(net: Network, days: float, seed: int, number: int, module: Any = None) -> Path:
     """The naive path with the draws of the solver that the module was made of, computed once for all mutants."""
     method = "next_reaction" if hasattr(module, "soonest") else "direct"
+    method = "logarithmic_direct" if hasattr(module, "PLAN") else method
     key = (repr((net.name, net.parameter_values().tolist(), net.species)), days, seed, number, method)
     if key not in _paths:
         _paths[key] = replay(net, days, seed, number, method=method)

@@ -1,7 +1,8 @@
-"""A naive exact process: one trajectory, plain Python, the draws of `direct` or of `next_reaction` as they say it.
+"""A naive exact process: one trajectory, plain Python, the draws of each exact method as it says it.
 
-Nothing is shared with the kernels: propensities are read off the network by `evaluate`, Philox and xoshiro
-are written in whole numbers, bounds over time by interval arithmetic on the expressions as they stand.
+Nothing is shared with the kernels but the order of reactions in a tree: propensities are read off the network by
+`evaluate`, Philox and xoshiro are written in whole numbers, bounds over time by interval arithmetic on the expressions
+as they stand.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ctcdyn.codegen.dependency import Graph
+from ctcdyn.codegen.layout import Layout
 from ctcdyn.model.expr import Call, Expr, Name, Number, evaluate, names
 from ctcdyn.model.network import Network
 
@@ -102,7 +105,21 @@ class ManyClocks:
         return r if share * limits[r] < rates[r] else None
 
 
-CLOCKS = {"direct": OneClock, "next_reaction": ManyClocks}
+class Tree(OneClock):
+    """`logarithmic_direct`: the uniform chooses among the bounds, in the order of the tree; what is left decides."""
+
+    order: Sequence[int] = ()
+
+    def fire(self, limits: list[float], rates: list[float]) -> int | None:
+        level, self.budget = self.draw.uniform() * sum(limits), self.draw.exponential()
+        for r in self.order:
+            if level < limits[r]:
+                return r if level < rates[r] else None
+            level -= limits[r]
+        return None
+
+
+CLOCKS = {"direct": OneClock, "next_reaction": ManyClocks, "logarithmic_direct": Tree}
 
 
 @dataclass
@@ -136,6 +153,8 @@ def replay(
            for k, d in enumerate(net.treatments) if not _conditional(d.at)}  # fmt: skip
     held: dict[int, bool] = {k: False for k in range(len(net.treatments)) if k not in due}
     path, clock, t = Path(fired=[0] * len(laws)), CLOCKS[method](seed, number, len(laws)), 0.0
+    if isinstance(clock, Tree):
+        clock.order = [r for _, r in sorted(Graph(Layout(net, "jump")).slots.items())]
 
     def state() -> dict[str, float]:
         return values | dict(zip(net.species_names, x, strict=True)) | {"t": t}

@@ -5,7 +5,8 @@ decides:
 
 1. what is no count (a part of a cell, another unit, a negative rate) belongs to rate equations;
 2. so does a system none of whose species ever has few cells: chance moves it by less than a hundredth;
-3. few events: `direct`, which is exact;
+3. few events: an exact method (`exact.py`); in a network so large that `direct` is not the quickest of these, more
+   events are few, since every other method works through all reactions or species at each of its steps;
 4. cells that are independent of one another (no reaction uses up two, no rate for each cell depends on a count):
    `first_order_leap`;
 5. else `hybrid`: rare species jump, abundant ones follow rate equations; species that only pass (`passing`) too, so
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ctcdyn.codegen.exact import exact_method
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.lineage import Lineage, describe
 from ctcdyn.codegen.nominal import Nominal
@@ -30,7 +32,8 @@ from ctcdyn.model.rates import parts_of_cells
 from ctcdyn.units import DIMENSIONLESS
 
 MANY = 1e4  # cells: their noise is a part in 100
-FEW_EVENTS = 1e4  # about a millisecond of `direct`
+FEW_EVENTS = 1e4  # at most a millisecond of an exact method
+FEW_OF_MANY = 1e6  # the same where a step of any other method is milliseconds: a twentieth of a second
 MOST_KINDS = 12  # of passing cells beside pinned species, up to which the ways of all are computed for each step
 MOST_JUMPS = 1e6  # of a trajectory of `hybrid`, from which on it is called dear: some 0.3 s
 
@@ -45,7 +48,7 @@ class Course:
 
 
 def suit(network: Network, course: Course, switch_up: float, gap: float) -> tuple[str, list[str], tuple[str, ...]]:
-    """ "ode", "direct", "first_order_leap" or "hybrid", the reasons, a line each, and the species that only pass.
+    """ "ode", "hybrid", "first_order_leap" or an exact method, the reasons, a line each, the species that only pass.
 
     `switch_up`: cells from which on `hybrid` takes a species as continuous; `gap`: days between two saves.
     """
@@ -66,9 +69,10 @@ def suit(network: Network, course: Course, switch_up: float, gap: float) -> tupl
         return "ode", [large], ()
     chance = f"few cells, so chance decides: {', '.join(few)}"
     events = float(rates.sum(axis=1) @ course.spans)
-    if events <= FEW_EVENTS:
-        quick = f"about {events:.2g} events for the nominal patient: direct, exact and quick enough"
-        return "direct", [chance, quick], ()
+    exact = exact_method(network)
+    if events <= (FEW_EVENTS if exact.method == "direct" else FEW_OF_MANY):
+        quick = f"about {events:.2g} events for the nominal patient: an exact method is quick enough"
+        return exact.method, [chance, quick, exact.reason], ()
     reasons = [chance, f"about {events:.2g} events for the nominal patient: too many to simulate one by one"]
     passing = passing_species(network, course.times, course.states, gap)
     try:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ctcdyn.codegen.automatic import Course, suit
 from ctcdyn.codegen.chances import describe_chances
+from ctcdyn.codegen.exact import exact_method
 from ctcdyn.codegen.layout import Layout
 from ctcdyn.codegen.lineage import Lineage, describe
 from ctcdyn.codegen.moments import describe_moments
@@ -62,6 +63,8 @@ def choose(network: Network, study: Any) -> Choice:
         reasons = [f'asked for by method = "{method}"']
         if semantics_of(study) == "langevin":
             reasons += langevin_reasons(network, start, end)
+        if method == "direct" and (exact := exact_method(network)).method != method:
+            reasons.append(f"auto would not: {exact.reason}")
         if method == "first_order_leap":
             reasons += describe(Lineage(Layout(network, "mixed")))
         if method == "backward":

@@ -1,4 +1,4 @@
-"""Algebra of a jump process whose events look only at what they change: propensities as a tree of sums, and what follows.
+"""Algebra of a jump process whose events look only at what they change: propensities as a tree of sums.
 
 A propensity that is proportional to a species is `count * part`, and up to FAN parts of one species are a group, whose
 propensity is the count times the sum of its parts: where the count changes no part does (R. Ramaswamy, N.
@@ -45,7 +45,7 @@ def write(layout: Layout, rows: Rows) -> dict[str, str]:
         "plan": "\n".join(_tables(graph, rows, forms)),
         "part": "\n\n\n".join([*forms.functions, _part(graph, forms)]),
         "tops": _tops(graph),
-        "thinned": _thinned(graph),
+        "thinned": _thinned(graph, forms),
         **shared,
     }
 
@@ -119,7 +119,8 @@ class Graph:
     @cached_property
     def levels(self) -> list[tuple[int, int]]:
         """(place in the room of a lane, number of sums) of each level from the groups up, without those at the top."""
-        found, at, count = [], (FAN + 1) * _padded(len(self.groups)), len(self.groups)
+        found: list[tuple[int, int]] = []
+        at, count = (FAN + 1) * _padded(len(self.groups)), len(self.groups)
         while count > (MOST_TOPS if found else MOST_FLAT):
             found.append((at, count))
             at, count = at + _padded(count), -(-count // FAN)
@@ -172,7 +173,15 @@ class Graph:
             sums += [x for n in nodes for x in (at + n, below + FAN * n)]
         plan += [len(sums) // 2, *sums]
         tops = sorted({n // FAN for n in nodes}) if self.levels else []
-        return plan + [len(tops), *(x for n in tops for x in (n, self.levels[-1][0] + FAN * n))]
+        return [*plan, len(tops), *(x for n in tops for x in (n, self.levels[-1][0] + FAN * n))]
+
+    def work(self, slot: int) -> int:
+        """How many numbers the reaction in a slot changes: counts, parts and sums."""
+        plan, at, total = self.plan(slot), 0, 0
+        for width in (2, 1, 1, 1, 2, 2):
+            total += plan[at]
+            at += 1 + width * plan[at]
+        return total
 
     def everything(self) -> list[int]:
         """The plan of a lane that is loaded, or whose rates have changed."""
@@ -200,7 +209,7 @@ class _Forms:
         key = _bare(part, given), checked
         if key not in self.known:
             self.known[key] = len(self.known)
-            self.functions.append(self._function(*key, self.known[key], given))
+            self.functions.append(self._function(*key, self.known[key]))
         self.of[slot] = self.known[key], len(self.arguments)
         self.arguments += [self._number(e) for e in given]
 
@@ -210,11 +219,10 @@ class _Forms:
         assert isinstance(e, Name)
         return self.rows.index[self.layout.symbol(e.id).removeprefix("w[").removesuffix(" + i]")]
 
-    def _function(self, e: Expr, checked: bool, k: int, given: Sequence[Expr]) -> str:
+    def _function(self, e: Expr, checked: bool, k: int) -> str:
         def symbol(name: str) -> str:
             at = f"int64(ARGUMENTS[uint64(a + {name[1:]})])"
-            literal = isinstance(given[int(name[1:])], Number)
-            return f"LITERALS[uint64({at})]" if literal else f"w[uint64({at} * W + i)]"
+            return f"LITERALS[uint64({at})]" if name[0] == "n" else f"w[uint64({at} * W + i)]"
 
         body = Body(symbol, [e])
         value = body.value(e)
@@ -224,7 +232,7 @@ class _Forms:
 
 
 def _bare(e: Expr, given: list[Expr]) -> Expr:
-    """The expression with p0, p1, ... in the place of names and numbers, which are put into `given`."""
+    """The expression with p0, p1, ... in the place of names and n0, n1, ... of numbers, which are put into `given`."""
     if isinstance(e, Call):
         if e.op == "**" and isinstance(e.args[1], Number):
             return Call(e.op, (_bare(e.args[0], given), e.args[1]))
@@ -233,19 +241,22 @@ def _bare(e: Expr, given: list[Expr]) -> Expr:
         return e
     if isinstance(e, Number) or e not in given:
         given.append(e)
-        return Name(f"p{len(given) - 1}")
+        return Name(f"{'n' if isinstance(e, Number) else 'p'}{len(given) - 1}")
     return Name(f"p{given.index(e)}")
 
 
 def _tables(graph: Graph, rows: Rows, forms: _Forms) -> list[str]:
     slots = FAN * len(graph.groups)
-    none: list[int] = [0] * 6
-    plans = [graph.plan(slot) if slot in graph.slots else none for slot in range(slots)]
+    plans = [graph.plan(slot) if slot in graph.slots else [0] * 6 for slot in range(slots)]
     plans += [graph.renewed(), graph.everything()]
-    starts = [0]
-    for plan in plans:
-        starts.append(starts[-1] + len(plan))
-    factors = [rows.index["ONE"] if f is None else f + rows.index[f"X_{graph.layout.species[0]}"] for f, _ in graph.groups]
+    begun: dict[tuple[int, ...], int] = {}
+    plan: list[int] = []
+    for one in map(tuple, plans):
+        if one not in begun:
+            begun[one] = len(plan)
+            plan += one
+    row = {f: rows.index["ONE" if f is None else f"X_{graph.layout.species[f]}"] for f, _ in graph.groups}
+    factors = [row[f] for f, _ in graph.groups]
     of = [forms.of.get(slot, (0, 0)) for slot in range(slots)]
     if graph.timed:
         clocks = {r: len(forms.known) + k for k, r in enumerate(graph.layout.timed)}
@@ -254,10 +265,11 @@ def _tables(graph: Graph, rows: Rows, forms: _Forms) -> list[str]:
     return [
         f"ROOM = {graph.room}  # doubles of a lane in TREE",
         f"SUMS = {graph.sums}  # where the sums of the groups' parts are in it",
-        f"NODES = {graph.levels[0][0] if graph.levels else 0}  # where the groups are in it",
+        f"GROUPS = {graph.levels[0][0] if graph.levels else 0}  # where the groups are in it",
         f"FLAT = {not graph.levels}  # the groups are the top of the tree",
         f"LEVELS = {len(graph.levels)}  # between parts and top",
         _table("LEVEL_AT", [at for at, _ in graph.levels[::-1]] or [0], "where each begins, the highest first"),
+        _table("LEVEL_LAST", [n - 1 for _, n in graph.levels[::-1]] or [0], "number of the last sum of each"),
         _table("GROUP_FACTOR", factors, "row of the factor of each group", "int16"),
         _table("FORM", [form for form, _ in of], "of each part", "int16"),
         _table("ARGUMENT_AT", [at for _, at in of], "where its arguments begin", "int16"),
@@ -265,8 +277,8 @@ def _tables(graph: Graph, rows: Rows, forms: _Forms) -> list[str]:
         f"LITERALS = np.array([{literals}])",
         f"RENEW = {slots}  # in the plan: a new window of the bounds",
         f"REFILL = {slots + 1}  # in the plan: everything",
-        _table("PLAN_AT", starts[:-1], "of the reaction in each slot, where in the plan it begins"),
-        _table("PLAN", [x for plan in plans for x in plan], "numbers of entries, and entries: see `follow`", "int16"),
+        _table("PLAN_AT", [begun[tuple(one)] for one in plans], "of each slot, where in the plan its reaction begins"),
+        _table("PLAN", plan, "numbers of entries, and entries: see `follow`", "int16"),
     ]
 
 
@@ -278,30 +290,32 @@ def _table(name: str, values: Sequence[int], doc: str, kind: str = "int64") -> s
 
 def _part(graph: Graph, forms: _Forms) -> str:
     """Of a reaction that depends on time the bound over the lane's window stands for its rate."""
-    cases = [f"form_{k}(w, i, int64(ARGUMENT_AT[uint64(n)]))" for k in range(len(forms.known))]
-    cases += [f"signless(limit_{graph.layout.network.reactions[r].name}(w, i))" for r in graph.layout.timed]
+    cases = [[f"return form_{k}(w, i, int64(ARGUMENT_AT[uint64(n)]))"] for k in range(len(forms.known))]
+    bounds = [f"limit_{graph.layout.network.reactions[r].name}(w, i)" for r in graph.layout.timed]
+    cases += [[f"return signless({bound})"] for bound in bounds]
     doc = '"""The part in slot n of lane i, or what a rate that depends on time does not exceed over the window."""'
     signless = ['"""x, or no number where it is below zero."""', "return pick(x >= 0.0, x, np.nan)"]
     choice = _function("part(w, i, n)", [doc, "k = int64(FORM[uint64(n)])", *_cases(cases, 0)], "lane")
     return _function("signless(x)", signless, "lane") + "\n\n\n" + choice
 
 
-def _thinned(graph: Graph) -> str:
+def _thinned(graph: Graph, forms: _Forms) -> str:
     doc = '"""The rate at t of what is in slot n where it depends on time; inf for any other, 1/d."""'
-    slot_of = {r: slot for slot, r in graph.slots.items()}
-    lines = []
+    lines, cases, first = [doc], [], len(forms.known)
     for r in graph.layout.timed:
         body = Body(graph.layout.symbol, [graph.layout.rates[r]])
         value = body.value(graph.layout.rates[r])
         value = value if graph.is_nonnegative(r) else f"signless({value})"
-        lines += [f"if n == {slot_of[r]}:", *("    " + line for line in (*body.lines, f"return {value}"))]
-    return _function("thinned(w, i, t, n)", [doc, *lines, "return np.inf"], "block")
+        cases.append([*body.lines, f"return {value}"])
+    if cases:
+        lines += ["k = int64(FORM[uint64(n)])", f"if k >= {first}:", *("    " + x for x in _cases(cases, first))]
+    return _function("thinned(w, i, t, n)", [*lines, "return np.inf"], "block")
 
 
-def _cases(cases: Sequence[str], first: int) -> list[str]:
-    """Statements that give case k, by halves."""
+def _cases(cases: Sequence[Sequence[str]], first: int) -> list[str]:
+    """Statements of case k, found by halves."""
     if len(cases) == 1:
-        return [f"return {cases[0]}"]
+        return list(cases[0])
     half = len(cases) // 2
     low, high = _cases(cases[:half], first), _cases(cases[half:], first + half)
     return [f"if k < {first + half}:", *("    " + x for x in low), "else:", *("    " + x for x in high)]

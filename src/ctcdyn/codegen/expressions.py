@@ -9,7 +9,16 @@ from typing import Any, Protocol
 import numpy as np
 from numba import types
 
-from ctcdyn.codegen.operations import SHORT, Array, Operations, TranslationError, Value, constant, llvm, together
+from ctcdyn.codegen.operations import (
+    SHORT,
+    Array,
+    Operations,
+    TranslationError,
+    Value,
+    constant,
+    llvm,
+    together,
+)
 
 _INTRINSIC = ("pick", "float_from_bits", "bits_from_float")
 _BUILT_IN = ("int", "float", "abs", "min", "max")

@@ -74,6 +74,7 @@ class Lineage:
         layout = self.layout
         problems: list[Problem] = []
         rows = len(layout.network.species)
+        self._whole = [layout.is_whole(name) for name in layout.species]
         raw = []
         for r in range(len(layout.rates)):
             if layout.is_discrete(r):
@@ -98,7 +99,7 @@ class Lineage:
     def _read(self, r: int, problems: list[Problem]) -> _Raw | None:
         layout, network = self.layout, self.layout.network
         reaction = network.reactions[r]
-        whole = [layout.is_whole(name) for name in layout.species]
+        whole = self._whole
         change = {s: n for s, n in layout.change(r).items() if whole[s]}
         taken = {s: -n for s, n in change.items() if n < 0}
         present = [s for s, _ in reaction.reactants if whole[s]]

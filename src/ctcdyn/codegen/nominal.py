@@ -28,9 +28,10 @@ class Nominal:
         self._laws: list[tuple[int, Expr]] = []
         self._slopes: list[tuple[int, int, Expr]] = []
         for r, law in enumerate(laws):
-            read = [s for s, name in enumerate(self.names) if name in names(law)]
+            within = names(law)
+            read = [s for s, name in enumerate(self.names) if name in within]
             slopes = {s: _folded(derivative(law, self.names[s]), values) for s in read}
-            if "t" not in names(law) and all(isinstance(slope, Number) for slope in slopes.values()):
+            if "t" not in within and all(isinstance(slope, Number) for slope in slopes.values()):
                 for s, slope in slopes.items():
                     self._linear[r, s] = slope.value if isinstance(slope, Number) else 0.0
                 self._constant[r] = float(evaluate(law, dict.fromkeys(self.names, 0.0)))

@@ -1,16 +1,17 @@
-"""Exact jump process for large networks: the direct method with a tree of sums, in which an event changes a few numbers.
+"""Exact jump process of large networks: the direct method with a tree of sums, in which an event changes a few numbers.
 
-Exact in law for any propensities, like `direct`, which looks at every reaction for every event: here the cost of an event
-grows with the number of propensities that it changes and with the logarithm of the number of reactions. Use it from some
-fifty reactions on. Two draws an event from the stream EVENTS, in the order of `direct`: `uniform` u chooses the reaction,
-u times the total falling through the tree of sums (`codegen/dependency.py`), `exponential` is the budget of the next event.
+Exact in law for any propensities, like `direct`, which looks at every reaction for every event: here an event costs
+what it changes, and a search that grows with the logarithm of the number of reactions. Use it from some hundred
+reactions on. Two draws an event from the stream EVENTS, in the order of `direct`: `uniform` u chooses the reaction, u
+times the total falling through the tree of sums (`codegen/dependency.py`), `exponential` is the budget of the next
+event.
 
-Budgets, stops, saves, windows and statuses are those of `direct`. Where a rate depends smoothly on `t` its bound over the
-window stands in the tree, and a candidate that fell into it is accepted where its draw lies below the rate.
+Budgets, stops, saves, windows and statuses are those of `direct`. Where a rate depends smoothly on `t` its bound over
+the window stands in the tree, and a candidate that fell into it is an event where its draw lies below the rate.
 
-Logarithmic search: J. L. Blue, I. Beichl and F. Sullivan 1995, doi:10.1103/PhysRevE.51.R867; dependency graph: M. A.
-Gibson and J. Bruck 2000, doi:10.1021/jp993732q; partial propensities: R. Ramaswamy, N. Gonzalez-Segredo and I. F.
-Sbalzarini 2009, doi:10.1063/1.3154624.
+Search in a tree of sums: J. L. Blue, I. Beichl and F. Sullivan 1995, doi:10.1103/PhysRevE.51.R867; what an event
+changes: M. A. Gibson and J. Bruck 2000, doi:10.1021/jp993732q; partial propensities: R. Ramaswamy, N. Gonzalez-Segredo
+and I. F. Sbalzarini 2009, doi:10.1063/1.3154624.
 """
 
 import numpy as np
@@ -21,10 +22,11 @@ from ctcdyn.kernels.contract import (
     FLAT,
     FROM,
     GROUP_FACTOR,
+    GROUPS,
     GUARDED,
     LEVEL_AT,
+    LEVEL_LAST,
     LEVELS,
-    NODES,
     ONE,
     PLAN,
     PLAN_AT,
@@ -114,11 +116,12 @@ def among(w, at, y):
 
 
 @lane
-def descend(w, i, level):
-    """From the sum in CHOICE to the one below that the draw falls into; REST is how far."""
+def descend(w, i, level, last):
+    """From the sum in CHOICE to the one below that the draw falls into, `last` at most; REST is how far."""
     n = int64(w[CHOICE + i])
     k, y = among(w, TREE + i * ROOM + level + 8 * n, w[REST + i])
-    w[CHOICE + i] = 8.0 * w[CHOICE + i] + k
+    k = 8.0 * w[CHOICE + i] + k
+    w[CHOICE + i] = k if k < last else last
     w[REST + i] = y
 
 
@@ -140,8 +143,10 @@ def propensity(w, i, n):
 
 @block
 def one_that_can(w, i, n):
-    """The nearest slot before n whose propensity is not 0: what is left of a draw by differences may be rounded up."""
-    while not (propensity(w, i, n) > 0.0):
+    """The nearest slot before n whose propensity is not 0: differences round what is left of a draw, up to the next."""
+    for _ in range(RENEW):
+        if propensity(w, i, n) > 0.0:
+            return n
         n = n - 1 if n > 0 else RENEW - 1
     return n
 
@@ -176,7 +181,7 @@ def follow(w, i, n):
         if FLAT:
             w[uint64(TOPS + at * W + i)] = total
         else:
-            w[uint64(home + NODES + at)] = total
+            w[uint64(home + GROUPS + at)] = total
     p += count
     count = entry(p)
     p += 1
@@ -255,8 +260,9 @@ def sweep(w, v, setting):
         flags += draw(w, v, i)
     for d in range(LEVELS):
         level = LEVEL_AT[uint64(d)]
+        last = float(LEVEL_LAST[uint64(d)])
         for i in range(W):
-            descend(w, i, level)
+            descend(w, i, level, last)
     for i in range(W):
         settle(w, i)
     for i in range(W):

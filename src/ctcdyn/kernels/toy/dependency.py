@@ -8,15 +8,15 @@ from ctcdyn.kernels.machine import block, lane, pick
 from ctcdyn.kernels.toy.layout import (
     CHOICE, C_shed, FROM, HIGH_0, LOW_0, Q_shedding, Q_swing, REST, TO, TOP_0, TOP_1, TOP_2, W,
 )
-from ctcdyn.kernels.toy.transition import NODES
 
 
 ROOM = 72  # doubles of a lane in TREE
 SUMS = 64  # where the sums of the groups' parts are in it
-NODES = 0  # where the groups are in it
+GROUPS = 0  # where the groups are in it
 FLAT = True  # the groups are the top of the tree
 LEVELS = 0  # between parts and top
 LEVEL_AT = np.array([0], np.int64)  # where each begins, the highest first
+LEVEL_LAST = np.array([0], np.int64)  # number of the last sum of each
 GROUP_FACTOR = np.array([0, 1, 50], np.int16)  # row of the factor of each group
 FORM = np.array([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], np.int16)  # of each part
 ARGUMENT_AT = np.array([0, 1, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0], np.int16)  # where its arguments begin
@@ -24,8 +24,8 @@ ARGUMENTS = np.array([4, 5, 6], np.int16)  # rows, or places among the literals
 LITERALS = np.array([0.0])
 RENEW = 24  # in the plan: a new window of the bounds
 REFILL = 25  # in the plan: everything
-PLAN_AT = np.array([0, 9, 23, 29, 35, 41, 47, 53, 59, 68, 74, 80, 86, 92, 98, 104, 110, 119, 125, 131, 137, 143, 149, 155, 161, 170], np.int64)  # of the reaction in each slot, where in the plan it begins
-PLAN = np.array([1, 0, -1, 0, 0, 1, 0, 0, 0, 3, 0, -1, 1, 1, 2, 1, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, -1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 16, 1, 2, 1, 2, 0, 0, 0, 4, 0, 1, 8, 16, 3, 0, 1, 2, 3, 0, 1, 2, 0, 0], np.int16)  # numbers of entries, and entries: see `follow`
+PLAN_AT = np.array([0, 9, 23, 23, 23, 23, 23, 23, 29, 23, 23, 23, 23, 23, 23, 23, 38, 23, 23, 23, 23, 23, 23, 23, 47, 56], np.int64)  # of each slot, where in the plan its reaction begins
+PLAN = np.array([1, 0, -1, 0, 0, 1, 0, 0, 0, 3, 0, -1, 1, 1, 2, 1, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1, -1, 0, 0, 1, 1, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0, 0, 0, 1, 16, 1, 2, 1, 2, 0, 0, 0, 4, 0, 1, 8, 16, 3, 0, 1, 2, 3, 0, 1, 2, 0, 0], np.int16)  # numbers of entries, and entries: see `follow`
 
 
 @lane
@@ -76,7 +76,8 @@ def fall(w, i, c, y):
 @block
 def thinned(w, i, t, n):
     """The rate at t of what is in slot n where it depends on time; inf for any other, 1/d."""
-    if n == 16:
+    k = int64(FORM[uint64(n)])
+    if k >= 1:
         shedding = w[Q_shedding + i]
         swing = w[Q_swing + i]
         c_shed = w[C_shed + i]
