@@ -36,6 +36,7 @@ class Peer:
     packages: tuple[str, ...]
     solves: dict[str, tuple[str, ...]]
     system: tuple[str, ...]
+    fixed: tuple[str, ...]  # methods that take no setting, though their kind has one
 
     @property
     def home(self) -> Path:
@@ -68,10 +69,10 @@ def peers() -> dict[str, Peer]:
         for line in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
                 name = line.targets[0].id
-                if name in {"PACKAGES", "SOLVES", "SYSTEM"}:
+                if name in {"PACKAGES", "SOLVES", "SYSTEM", "FIXED"}:
                     said[name] = ast.literal_eval(line.value)
         name = file.stem.removeprefix("peer_")
-        found[name] = Peer(name, file, said["PACKAGES"], said["SOLVES"], said.get("SYSTEM", ()))
+        found[name] = Peer(name, file, said["PACKAGES"], said["SOLVES"], said.get("SYSTEM", ()), said.get("FIXED", ()))
     return found
 
 

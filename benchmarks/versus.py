@@ -6,10 +6,11 @@
     --kind    ode, jump, tau, langevin or hybrid
 
 Each tool is asked first for an answer whose truth is known, at each setting of its ladder (tolerance, epsilon, step). A
-jump process that is not exact is refused; of the others the error is told. Then all are timed in rounds, one after the
-other in an order of chance, on one core: CPU seconds of one thread for one trajectory, in units of fixed arithmetic
-that is timed in between; medians, ratios to ctcdyn by round with a bootstrap interval, at equal error (curves.py).
-Set-up (start of the tool, building and compiling the model, the first answers) is told apart.
+jump process that is not exact is refused. Of the others the error is told: of a law by how many standard deviations a
+mean or a spread surely is off, beyond chance (laws.py). Then all are timed in rounds, one after the other in an order
+of chance, on one core: CPU seconds of one thread for one trajectory, in units of fixed arithmetic that is timed in
+between; medians, ratios to ctcdyn by round with a bootstrap interval, at equal error (curves.py). Set-up (start of the
+tool, building and compiling the model, the first answers) is told apart.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from curves import LEVELS, Row, standings, stands, told
+from laws import law
 from measured import header
 from numpy.typing import NDArray
 from tools import Peer, Session, peers
@@ -33,12 +35,12 @@ from problems import PROBLEMS, SEED, Problem, error, moments_of, solution
 LADDERS = {
     "ode": tuple(10.0**-k for k in range(3, 12)),
     "jump": (0.0,),
-    "tau": (0.03,),
-    "langevin": (0.01,),
+    "tau": (0.1, 0.03, 0.01),
+    "langevin": (0.04, 0.02, 0.01, 0.005),
     "hybrid": (0.0,),
 }
-CHECKED = {"ode": 20, "jump": 400, "tau": 400, "langevin": 400, "hybrid": 400}  # trajectories of the first answer
-EXACT_Z = 5.0  # standard errors that the means of an exact method may be off, over all species at the last save
+CHECKED = {"ode": 20, "jump": 400, "tau": 2000, "langevin": 2000, "hybrid": 2000}  # trajectories of the first answer
+CHECKING = 8.0  # CPU seconds that a first answer by chance may take: fewer trajectories, and less is seen
 WORK = 0.1  # CPU seconds of one timed piece
 LONG = 20.0  # CPU seconds: a tool that takes longer for one trajectory is left out, with this reason
 
@@ -49,16 +51,10 @@ def judged(kind: str, found: NDArray[np.float64], exact: list[NDArray[np.float64
         raise RuntimeError("numbers that are not finite")
     if kind == "ode":
         return error(found, exact[0][: len(found)]), "largest relative error"
-    mean, variance = exact[0][-1], exact[1][-1]
-    last, n = found[:, -1], len(found)
-    off = (last.mean(0) - mean) / np.sqrt(np.maximum(variance, 1e-12) / n)
-    # the fourth moment is that of the sample itself
-    spread = (last.var(0, ddof=1) - variance) / np.sqrt(((last - last.mean(0)) ** 2).var(0) / n + 1e-12)
-    worst, wide = float(np.abs(off).max()), float(np.abs(spread).max())
-    if kind == "jump" and max(worst, wide) > EXACT_Z + 0.2 * np.log(len(mean)):
-        raise RuntimeError(f"not the exact law: means {worst:.1f}, variances {wide:.1f} standard errors off")
-    bias = float(np.max(np.abs(last.mean(0) - mean) / np.sqrt(np.maximum(variance, 1e-12))))
-    return bias, f"means {worst:.1f}, variances {wide:.1f} standard errors off"
+    judgement = law(found, *exact)
+    if kind == "jump" and judgement.surely > 0.0:
+        raise RuntimeError(f"not the exact law: {judgement}")
+    return judgement.surely, str(judgement)
 
 
 def first_answer(session: Session, problem: Problem, kind: str, row: Row, exact: list[NDArray[np.float64]]) -> None:
@@ -70,9 +66,9 @@ def first_answer(session: Session, problem: Problem, kind: str, row: Row, exact:
         session.setup = begun["setup"]
     row.setup, row.versions = session.setup, begun["versions"]
     each = session.run(slot)["seconds"] / few
-    if each > LONG:
-        raise RuntimeError(f"{each:.0f} s of CPU for one trajectory")
-    count = max(few, min(CHECKED[kind], int(LONG / max(each, 1e-9))))
+    if each > (LONG if kind == "ode" else CHECKING / 8):
+        raise RuntimeError(f"{each:.3g} s of CPU for one trajectory")
+    count = max(few, min(CHECKED[kind], int((LONG if kind == "ode" else CHECKING) / max(each, 1e-9))))
     session.prepare(problem, row.method, row.setting, draws(problem, kind, count), True, slot=slot)
     done = session.run(slot)
     row.error, row.says = judged(kind, session.answer(), exact)
@@ -112,8 +108,8 @@ def asked(
                         ready(session, problem, kind, one)
         rows.append(row)
         print(told(row), file=sys.stderr, flush=True)
-        if len(rows) > 1 and row.skipped and rows[-2].skipped:
-            break  # a tighter one will hardly do
+        if method in peer.fixed or (len(rows) > 1 and row.skipped and rows[-2].skipped):
+            break  # it knows no setting, or a tighter one will hardly do
         if kind == "ode" and row.error < LEVELS[kind][-1] / 3.0:
             break
     return rows, session

@@ -143,11 +143,12 @@ def test_numba_compiles_what_is_not_translated(monkeypatch: pytest.MonkeyPatch, 
 @pytest.mark.parametrize("method", SOLVERS)
 def test_kernels_are_translated(method: str) -> None:
     """Of shipped solvers none is left to numba, which takes three to five times as long."""
-    from ctcdyn.codegen.entry import _kind
+    from ctcdyn.codegen.entry import _kind, widened
 
     linked = link(small("toy")[0], method)
     names = vars(cache_free(linked.source))
     kinds = tuple(_kind(x) for x in entries(ModuleType(""))["run"])
-    _, name, result = translation.translate(linked.source, names, "run", kinds)
+    written, name, result = translation.translate(linked.source, names, "run", kinds)
     assert "run" in name
+    assert widened(written).count('"prefer-vector-width"="512"') == f"\n{written}".count("\ndefine ")
     assert result == "i"

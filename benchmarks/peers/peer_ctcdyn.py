@@ -11,9 +11,11 @@ PACKAGES = ()  # it runs where this program runs
 SOLVES = {
     "ode": ("ode", "rodas5p", "tsit5"),  # ode: its own choice
     "jump": ("direct", "first_order_leap"),
-    "tau": ("tau_leap",),
-    "langevin": ("euler_maruyama",),
+    "tau": ("tau_leap", "first_order_leap"),
+    "langevin": ("euler_maruyama", "weak_trapezoidal"),
+    "hybrid": ("hybrid", "first_order_leap"),
 }
+FIXED = ("first_order_leap",)  # exact in law where every reaction is of first order: what `auto` takes there
 
 
 def side(counts: dict[str, int]) -> str:
@@ -84,6 +86,8 @@ def setting_of(task: Task) -> dict[str, float]:
     """Fields of an ensemble: tolerance, epsilon or longest step (days)."""
     if task.method in SOLVES["ode"]:
         return {"rtol": task.setting, "atol": task.setting}
+    if task.method in FIXED:
+        return {}
     return {"epsilon" if task.method in SOLVES["tau"] else "longest_step": task.setting}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import llvmlite.binding as binding
 from llvmlite import ir
-from numba import extending, types
+from numba import config, extending, types
 from numba.core import cgutils
 
 from ctcdyn.codegen.cache import Text
@@ -28,7 +28,7 @@ def entry_point(text: str, module: ModuleType, name: str, signature: tuple[Any, 
     if result is not None and result not in _RESULTS:
         raise TranslationError(f"{name} gives {result}")
     gives = types.none if result is None else _RESULTS[result]
-    parsed = binding.parse_assembly(written)
+    parsed = binding.parse_assembly(widened(written) if wide() else written)
 
     def code(context: Any, builder: Any, called: Any, given: Any) -> Any:
         passed = []
@@ -53,6 +53,26 @@ def entry_point(text: str, module: ModuleType, name: str, signature: tuple[Any, 
     vars(own)["translated"] = extending.intrinsic(typed)
     Text(f"def {name}({names}):\n    return translated({names})\n", module.__name__).exec_module(own)
     return getattr(own, name)
+
+
+def wide() -> bool:
+    """Whether LLVM is to be told to use vectors of 512 bits where the processor has them.
+
+    It keeps to 256 on every AVX-512 processor of one maker, as the first of them slowed down for wide ones. Those with
+    avx512fp16 came later and do not (docs/design.md has the figures). Where NUMBA_CPU_NAME or NUMBA_CPU_FEATURES name
+    the target, they alone decide. Results are the same bytes at any width.
+    """
+    if config.CPU_NAME is not None or config.CPU_FEATURES is not None:
+        return False
+    try:
+        return bool(binding.get_host_cpu_features().get("avx512fp16"))
+    except RuntimeError:  # LLVM cannot tell on every system
+        return False
+
+
+def widened(written: str) -> str:
+    """LLVM's language with every function allowed vectors as wide as the processor has them."""
+    return written.replace(" nounwind {", ' nounwind "prefer-vector-width"="512" {')
 
 
 def _kind(one: Any) -> Any:
