@@ -22,7 +22,7 @@ def lines(record: dict[str, Any]) -> list[str]:
     for row in rows:
         count = f"{row['trajectories']:,}".replace(",", " ")
         out.append(f"| {count} | {row['run']:.3g} us | {row['run'] / base - 1.0:+.1%} | {row['assembly']:.3g} us |")
-    told = "`python benchmarks/scaling.py trajectories`: the exact process of `birth_death_immigration`, ten days, "
+    told = "`python benchmarks/scaling.py trajectories`: the exact process of `birth_death_immigration`, 30 days, "
     told += 'three saves, `keep = "none"`, quantiles, one thread, from the first trajectory to the last commit. '
     told += "Writing the result is a process of its own, which also has to start, whatever the size."
     return [*out, "", told]
