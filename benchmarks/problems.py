@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.linalg import expm
 
 SEED = 20_261_128
+REFERENCES = {"cascade": "LSODA"}  # where Radau of SciPy would take hours
 NOTHING = 0.01  # cells: what an error is relative to is never less
 
 
@@ -319,30 +320,28 @@ def moments_of(problem: Problem) -> tuple[NDArray[np.float64], NDArray[np.float6
     return few_cells(problem) if problem.name == "conjugates" else first_order(problem)
 
 
-def solution(problem: Problem, n: int, method: str = "Radau") -> NDArray[np.float64]:
+def solution(problem: Problem, n: int, method: str = "") -> NDArray[np.float64]:
     """Rate equations of the first n draws (n, saves, species), right to about 1e-9.
 
     Exact propagators where every reaction is of order 0 or 1, else a method of SciPy at a tolerance of 1e-12.
     """
+    from numba import njit
     from scipy.integrate import solve_ivp
 
     draws, times = problem.draws(n), np.array(problem.times)
     if all(reaction.constant and len(reaction.reactants) <= 1 for reaction in problem.reactions):
         return np.array([_propagated(problem, draw, times) for draw in draws])
-    lines = [f"    {', '.join(problem.species)}, = y", f"    {', '.join(problem.parameters)}, = p"]
-    lines += [f"    return ({', '.join(reaction.rate for reaction in problem.reactions)},)"]
-    space: dict[str, Any] = {}
-    exec("\n".join(["def rates(y, p):", *lines]), space)  # noqa: S102 - the rates above
-    rates, v = space["rates"], problem.change()
-
-    def slope(_: float, y: NDArray[np.float64], given: list[float]) -> NDArray[np.float64]:
-        return v @ np.array(rates(y.tolist(), given))
-
+    lines = [f"    {name} = state_[{i}]" for i, name in enumerate(problem.species)]
+    lines += [f"    {name} = given_[{i}]" for i, name in enumerate(problem.parameters)]
+    lines += [f"    rates_ = np.array([{', '.join(reaction.rate for reaction in problem.reactions)}])"]
+    space: dict[str, Any] = {"np": np, "v_": problem.change()}
+    exec("\n".join(["def slope(_, state_, given_):", *lines, "    return v_ @ rates_"]), space)  # noqa: S102
+    slope = njit(space["slope"])
     found = []
     for draw in draws:
         solved = solve_ivp(
-            slope, (0.0, times[-1]), list(problem.species.values()), method, times,
-            args=(draw.tolist(),), rtol=1e-12, atol=1e-12 * NOTHING,
+            slope, (0.0, times[-1]), list(problem.species.values()), method or REFERENCES.get(problem.name, "Radau"),
+            times, args=(draw,), rtol=1e-12, atol=1e-12 * NOTHING,
         )  # fmt: skip
         assert solved.success, solved.message
         found.append(solved.y.T)
