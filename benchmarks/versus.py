@@ -69,11 +69,11 @@ def first_answer(session: Session, problem: Problem, kind: str, row: Row, exact:
     if each > (LONG if kind == "ode" else CHECKING / 8):
         raise RuntimeError(f"{each:.3g} s of CPU for one trajectory")
     count = max(few, min(CHECKED[kind], int((LONG if kind == "ode" else CHECKING) / max(each, 1e-9))))
-    session.prepare(problem, row.method, row.setting, draws(problem, kind, count), True, slot=slot)
-    done = session.run(slot)
+    values = draws(problem, kind, count)
+    took = session.prepare(problem, row.method, row.setting, values, True, slot=slot)["first"]
     row.error, row.says = judged(kind, session.answer(), exact)
     row.says += f" of {count}"
-    row.trajectories = max(few, int(WORK / max(done["seconds"] / count, 1e-9)))
+    row.trajectories = max(few, int(WORK / max(took / count, 1e-9)))
     ready(session, problem, kind, row)
 
 
@@ -99,7 +99,7 @@ def asked(
         try:
             first_answer(session, problem, kind, row, exact)
         except RuntimeError as failed:
-            row.skipped = str(failed)
+            row.skipped = str(failed).partition(" --> ")[0]  # without the path of a file
             if session.ended:  # its other tasks go to a new process
                 session.close()
                 session = Session(peer)

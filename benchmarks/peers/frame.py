@@ -1,7 +1,8 @@
 """What a peer's program is made of: it reads orders, one JSON object a line, and answers each with one.
 
     {"problem": FILE, "method": M, "setting": X, "parameters": FILE.npy, "seed": S, "paths": true, "slot": K}
-        sets up a task and does it once, which compiles what is compiled late -> {"setup": CPU seconds}
+        sets up a task and does it once, which compiles what is compiled late -> {"setup": CPU seconds, "first": of
+        that once}
     {"run": true, "slot": K}    does the task -> {"seconds": CPU seconds, "units": {"trajectories": N, "events": ...}}
     {"save": FILE.npy}          writes the answer of the last run, float64 (trajectories, saves, species)
     {"drop": true, "slot": K}   forgets a task
@@ -169,9 +170,11 @@ def serve(prepare: Callable[[Task], Callable[[], Answer]], versions: Callable[[]
                     order["paths"],
                 )
                 made = prepare(task)
-                made()
+                ready = cpu_seconds()
+                answer, _ = made()
                 work[slot] = made
-                reply: dict[str, Any] = {"setup": cpu_seconds() - start, "versions": versions()}
+                now = cpu_seconds()
+                reply: dict[str, Any] = {"setup": now - start, "first": now - ready, "versions": versions()}
             elif "save" in order:
                 assert answer is not None, "nothing was kept"
                 np.save(order["save"], answer)
