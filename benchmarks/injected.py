@@ -1,6 +1,6 @@
 """Whether `ctcdyn bench` sees a slowdown that is there, and none that is not: slowdowns put into kernels, and counted.
 
-    python benchmarks/injected.py [--slowed 20] [--unchanged 50] [--write docs/record-regressions.md]
+    python benchmarks/injected.py [--slowed 20] [--unchanged 50] [--work WORD ...] [--write docs/record-regressions.md]
 
 Work that does nothing, but that no compiler can leave out, is written into the loop of a kernel's text behind every
 sweep, as much of it as makes the kernel a fifth slower. `chain` is a chain of floating-point multiplications and
@@ -188,6 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Put slowdowns into kernels and see whether they are seen.")
     parser.add_argument("--slowed", type=int, default=20, help="trials with a slowed kernel, of each kind")
     parser.add_argument("--unchanged", type=int, default=50, help="trials with an unchanged kernel")
+    parser.add_argument("--work", nargs="+", default=WORK, help="beginnings of names of work")
     parser.add_argument("--write", type=Path, help="the record, as Markdown")
     parser.add_argument("--counted", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -197,7 +198,7 @@ def main() -> None:
     times, turns = [], {}
     loads = [os.getloadavg()[0]]
     for one in workloads():
-        if one.piece is not None and one.name in WORK:
+        if one.piece is not None and one.name.startswith(tuple(given.work)):
             rows, turns[one.name] = timed(one.piece, given.slowed, given.unchanged)
             times += rows
             loads.append(os.getloadavg()[0])
