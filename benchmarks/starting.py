@@ -39,11 +39,12 @@ def once(study: Path, cache: str | None, threads: int | None) -> dict[str, tuple
         found: dict[str, tuple[float, float]] = {}
         told = []
         assert run.stderr is not None
-        for line in run.stderr:
-            told.append(line)
-            event = json.loads(line)["event"] if line.startswith("{") else ""
-            if event in OF and (OF[event] not in found or event == "finish"):
-                found.setdefault(OF[event], (time.clock_gettime(clock), time.monotonic() - began))
+        with run.stderr:
+            for line in run.stderr:
+                told.append(line)
+                event = json.loads(line)["event"] if line.startswith("{") else ""
+                if event in OF:
+                    found.setdefault(OF[event], (time.clock_gettime(clock), time.monotonic() - began))
         _, status, used = os.wait4(run.pid, 0)
         run.returncode = os.waitstatus_to_exitcode(status)
         if run.returncode:
