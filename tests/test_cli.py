@@ -40,7 +40,7 @@ OPTIONS = {
     "status": {"--json"},
     "doctor": set(),
     "selftest": {"--published", "--output"},
-    "bench": {"--save", "--compare", "--fail-above", "--facts", "--overwrite"},
+    "bench": {"--save", "--compare", "--against", "--fail-above", "--facts", "--overwrite"},
 }
 
 

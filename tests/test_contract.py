@@ -29,7 +29,7 @@ from replay import CLOCKS, replay
 
 NET, DAYS = toy(), 9.0
 GRID = np.linspace(0.0, DAYS, 91)
-SOLVERS = ("direct", "next_reaction", "tsit5", "rodas5p")
+SOLVERS = ("direct", "next_reaction", "logarithmic_direct", "tsit5", "rodas5p")
 
 
 @pytest.fixture(scope="module")
