@@ -1,6 +1,6 @@
 """Work and precision of ctcdyn beside its peers at one problem: what an answer costs, and how wrong it is.
 
-    python benchmarks/versus.py PROBLEM --kind KIND [--peers NAME,NAME] [--rounds 15] [--record FILE.json]
+    python benchmarks/versus.py PROBLEM --kind KIND [--peers NAME,NAME] [--rounds 9] [--record FILE.json]
 
     PROBLEM   a name of problems.py: five surveillance conjugates linear linear_1000 organs_100 ...
     --kind    ode, jump, tau, langevin or hybrid
@@ -33,7 +33,7 @@ from ctcdyn.cli.bench import pace
 from problems import PROBLEMS, SEED, Problem, error, moments_of, solution
 
 LADDERS = {
-    "ode": tuple(10.0**-k for k in range(3, 12)),
+    "ode": tuple(10.0**-k for k in range(3, 11)),
     "jump": (0.0,),
     "tau": (0.1, 0.03, 0.01),
     "langevin": (0.04, 0.02, 0.01, 0.005),
@@ -41,8 +41,8 @@ LADDERS = {
 }
 CHECKED = {"ode": 20, "jump": 400, "tau": 2000, "langevin": 2000, "hybrid": 2000}  # trajectories of the first answer
 CHECKING = 8.0  # CPU seconds that a first answer by chance may take: fewer trajectories, and less is seen
-WORK = 0.1  # CPU seconds of one timed piece
-LONG = 20.0  # CPU seconds: a tool that takes longer for one trajectory is left out, with this reason
+WORK = 0.06  # CPU seconds of one timed piece
+LONG = 3.0  # CPU seconds: a tool that takes longer for one trajectory is left out, with this reason
 
 
 def judged(kind: str, found: NDArray[np.float64], exact: list[NDArray[np.float64]]) -> tuple[float, str]:
@@ -152,7 +152,7 @@ def main() -> int:
     parser.add_argument("problem", choices=sorted(PROBLEMS))
     parser.add_argument("--kind", choices=sorted(LADDERS), required=True)
     parser.add_argument("--peers", help="names with commas; ctcdyn is always among them")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--record", type=Path)
     given = parser.parse_args()
     known = peers()
