@@ -44,17 +44,18 @@ class Standing:
     why: str = ""
 
 
-def cost(rows: list[Row], level: float | None) -> NDArray[np.float64] | None:
+def cost(rows: list[Row], level: float | None, pace: float = float("nan")) -> NDArray[np.float64] | None:
     """CPU seconds a trajectory by round at an error of `level`, or None where no setting is that right.
 
     The cheapest of the settings that are right enough and, between one that is and one that is not, of the straight
-    line through both in logarithms: so no tool pays for the gaps of the ladder.
+    line through both in logarithms: so no tool pays for the gaps of the ladder. At a machine's `pace`, that of the
+    rows themselves by default: a machine that drifts is taken out.
     """
     some = [row for row in rows if row.seconds and np.isfinite(row.error)]
     good = [row for row in some if level is None or row.error <= level]
     if not good:
         return None
-    pace = np.median([row.pace for row in some])  # a machine that drifts is taken out of the ratios
+    pace = float(np.median([row.pace for row in some])) if np.isnan(pace) else pace
     times = {id(row): np.array(row.seconds) * pace / row.pace for row in some}
     found = np.min([times[id(row)] for row in good], axis=0)
     for one, other in combinations(some, 2):
@@ -72,9 +73,11 @@ def cost(rows: list[Row], level: float | None) -> NDArray[np.float64] | None:
 def standings(rows: list[Row], kind: str) -> list[Standing]:
     """Each tool and method at each level, ratios by round to ctcdyn's own choice: `ode`, or its fastest method."""
     methods = list(dict.fromkeys((row.peer, row.method) for row in rows))
+    paces = [row.pace for row in rows if row.seconds]
+    pace = float(np.median(paces)) if paces else float("nan")
     made = []
     for level in LEVELS.get(kind, (None,)):
-        costs = {key: cost([row for row in rows if (row.peer, row.method) == key], level) for key in methods}
+        costs = {key: cost([row for row in rows if (row.peer, row.method) == key], level, pace) for key in methods}
         own = {key: found for key, found in costs.items() if key[0] == "ctcdyn" and found is not None}
         ours = own.get(("ctcdyn", "ode"), min(own.values(), key=np.median, default=None))
         for (peer, method), found in costs.items():

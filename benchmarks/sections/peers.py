@@ -6,12 +6,14 @@ import json
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from curves import MIDDLE, Row, Standing, rows_of, standings
+
 HERE = Path(__file__).parents[1]
 FOLDER = HERE.parent / "docs" / "performance" / "versus"
-AT = 1e-5  # the achieved error at which rate equations are compared: see versus.py
 SAYS = {
     "ode": "rate equations", "jump": "the exact jump process", "tau": "tau-leaping", "langevin": "Langevin equations",
     "hybrid": "hybrids",
@@ -38,53 +40,45 @@ def record() -> dict[str, Any] | None:
     return {"about": newest["about"], "found": found}
 
 
-def best(one: dict[str, Any]) -> list[dict[str, Any]]:
-    """Of each tool and method the row to compare, the quickest first: of rate equations the cheapest whose error is no
-    more than AT. Then, of tools that have none, one row that was left out or never got so far."""
-    chosen: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in one["rows"]:
-        key = row["peer"], row["method"]
-        old = chosen.get(key)
-        if old is None or cost(row, one["kind"]) < cost(old, one["kind"]):
-            chosen[key] = row
-    return sorted(chosen.values(), key=lambda row: cost(row, one["kind"]))
-
-
-def cost(row: dict[str, Any], kind: str) -> tuple[int, float]:
-    """Comes first: what reached the error, by its time; then what is too wrong, by its error; then the rest."""
-    if not row["seconds"]:
-        return 2, 0.0
-    if kind == "ode" and row["error"] > AT:
-        return 1, row["error"]
-    return 0, statistics.median(row["seconds"])
-
-
 def lines(record: dict[str, Any]) -> list[str]:
-    """A table for each problem and kind."""
+    """A table for each problem and kind: what each method costs at equal errors, whoever is the quickest."""
     out: list[str] = []
     for one in record["found"]:
-        a = one["about"]
+        a, rows = one["about"], rows_of(one)
+        made = standings(rows, one["kind"])
+        levels = list(dict.fromkeys(standing.level for standing in made))
+        main = MIDDLE if MIDDLE in levels else levels[0]
         out += [f"### `{one['problem']}`, {SAYS[one['kind']]}", ""]
         out += [f"{one['says']} ({a['date'][:10]}, {a['cpu_name']})", ""]
-        out += ["| tool | method | CPU a trajectory | events a second | times ctcdyn (95 %) | error | set-up |",
-                "|---|---|---|---|---|---|---|"]  # fmt: skip
-        for row in best(one):
-            named = f"{row['peer']} {row['versions']}".strip()
-            if not row["seconds"]:
-                out.append(f"| {row['peer']} | {row['method']} | left out: {row['skipped']} | | | | |")
+        heads = ["as it is" if level is None else f"at an error of {level:g}" for level in levels]
+        out += [f"| tool | method | {' | '.join(heads)} | set-up |", "|---|---" + "|---" * (len(heads) + 1) + "|"]
+        keys = dict.fromkeys((standing.peer, standing.method) for standing in sorted(made, key=place(main)))
+        absent: dict[str, list[str]] = {}
+        for key in keys:
+            mine = [row for row in rows if (row.peer, row.method) == key]
+            timed = [row for row in mine if row.seconds]
+            if not timed:
+                absent.setdefault(mine[-1].skipped, []).append(" ".join(key))
                 continue
-            middle = statistics.median(row["seconds"])
-            rate = f"{row['events'] / middle:.3g}" if row["events"] else ""
-            ratio = "{:.3g} ({:.3g} to {:.3g})".format(*row["ratio"]) if row["ratio"] else ""
-            error = f"{row['error']:.1e}" if one["kind"] == "ode" else row["says"]
-            if cost(row, one["kind"])[0]:
-                ratio = f"never at {AT:g}"
-            method = f"{row['method']}, {row['setting']:g}" if row["setting"] else row["method"]
-            cells = named, method, microseconds(middle), rate, ratio, error, f"{row['setup']:.2f} s"
-            out.append(f"| {' | '.join(cells)} |")
-        out.append("")
-    told = "`python benchmarks/versus.py PROBLEM --kind KIND`. Of rate equations each tool stands at its cheapest "
-    return [*out, told + f"setting whose achieved error is {AT:g} or less."]
+            cells = [cell(next(s for s in made if (s.peer, s.method, s.level) == (*key, level))) for level in levels]
+            named = f"**{key[0]}**" if key[0] == "ctcdyn" else f"{key[0]} ({timed[0].versions})"
+            out.append(f"| {named} | {key[1]} | {' | '.join(cells)} | {timed[0].setup:.2g} s |")
+        out += ["", *(f"Left out: {', '.join(names)}: {why}." for why, names in absent.items()), ""]
+    told = "`python benchmarks/versus.py PROBLEM --kind KIND`. Times are CPU time of one thread for one trajectory, and "
+    return [*out, told + "times what ctcdyn takes at the same error (95 % interval over rounds): above 1 ctcdyn is faster."]
+
+
+def place(level: float | None) -> Callable[[Standing], tuple[bool, float, float]]:
+    """An order: by what is paid at this level, whoever never reaches it last."""
+    return lambda one: (one.level != level, one.seconds if one.seconds > 0.0 else float("inf"), 0.0)
+
+
+def cell(standing: Standing) -> str:
+    if not standing.seconds > 0.0:
+        return "fails" if "no better" not in standing.why else standing.why
+    if not standing.ratio:
+        return microseconds(standing.seconds)
+    return "{}: {:.3g} ({:.3g} to {:.3g})".format(microseconds(standing.seconds), *standing.ratio)
 
 
 def microseconds(seconds: float) -> str:
@@ -101,34 +95,46 @@ def microseconds(seconds: float) -> str:
 
 
 def picture(record: dict[str, Any], path: Path) -> None:
-    """Error against CPU time of rate equations, a panel for each problem; CPU time alone of everything else."""
+    """Error against CPU time of rate equations, a panel for each problem, each tool by its cheapest method."""
     from matplotlib.figure import Figure
 
-    found = record["found"]
-    tools = sorted({row["peer"] for one in found for row in one["rows"]}, key=lambda name: (name != "ctcdyn", name))
-    width = 3
+    found = [one for one in record["found"] if one["kind"] == "ode"] or record["found"]
+    tools = sorted({name for one in found for name, _ in shown(one)}, key=lambda name: (name != "ctcdyn", name))
+    width = min(3, len(found))
     height = -(-len(found) // width)
-    figure = Figure(figsize=(3.9 * width, 3.1 * height), layout="constrained")
+    figure = Figure(figsize=(3.9 * width, 3.1 * height + 0.6), layout="constrained")
     panels = figure.subplots(height, width, squeeze=False).ravel()
     for axes, one in zip(panels, found):
-        for k, name in enumerate(tools):
-            mine = [row for row in one["rows"] if row["peer"] == name and row["seconds"]]
-            cpu = [statistics.median(row["seconds"]) for row in mine]
-            style = {"color": f"C{k % 10}", "marker": "os^vDP<>X*"[k % 10], "ms": 4, "lw": 1, "label": name}
-            if one["kind"] == "ode":
-                for method in dict.fromkeys(row["method"] for row in mine):
-                    these = [k for k, row in enumerate(mine) if row["method"] == method]
-                    axes.plot([cpu[k] for k in these], [mine[k]["error"] for k in these], **style)
-            else:
-                axes.plot(cpu, [k] * len(cpu), ls="", **style)
+        for name, rows in shown(one):
+            k = tools.index(name)
+            own = name == "ctcdyn"
+            axes.plot(
+                [statistics.median(row.seconds) for row in rows], [row.error for row in rows], label=name, ms=3.5,
+                color="black" if own else f"C{(k - 1) % 10}", marker="*os^vDP<>Xhp"[k % 12], lw=2.0 if own else 0.9,
+                zorder=3 if own else 2, ls="-" if k <= 10 else "--",
+            )  # fmt: skip
         axes.set(title=f"{one['problem']}, {one['kind']}", xscale="log", xlabel="CPU s a trajectory")
-        if one["kind"] == "ode":
-            axes.set(yscale="log", ylabel="error")
-        else:
-            axes.set_yticks([])
+        axes.set(yscale="log", ylabel="largest relative error")
         axes.grid(alpha=0.3)
     for axes in panels[len(found) :]:
         axes.axis("off")
     known = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels())}
     figure.legend(known.values(), known.keys(), loc="outside lower center", ncols=6, fontsize=8)
     figure.savefig(path, metadata={"Date": None})
+
+
+def shown(one: dict[str, Any]) -> list[tuple[str, list[Row]]]:
+    """Each tool with the rows of its method that is cheapest at MIDDLE; of ctcdyn its own choice; all of C++."""
+    rows = [row for row in rows_of(one) if row.seconds]
+    best: dict[str, Standing] = {}
+    for standing in standings(rows, one["kind"]):
+        if standing.level not in {MIDDLE, None} or (standing.peer == "ctcdyn" and standing.method == "rodas5p"):
+            continue
+        name = f"C++ {standing.method}" if standing.peer == "cpp" else standing.peer
+        known = best.get(name)
+        if known is None or not known.seconds <= standing.seconds:
+            best[name] = standing
+    if ("ctcdyn", "ode") in {(row.peer, row.method) for row in rows}:
+        best["ctcdyn"] = Standing("ctcdyn", "ode", MIDDLE)
+    chosen = {name: (standing.peer, standing.method) for name, standing in best.items()}
+    return [(name, [row for row in rows if (row.peer, row.method) == key]) for name, key in chosen.items()]
