@@ -64,8 +64,9 @@ def lines(record: dict[str, Any]) -> list[str]:
             named = f"**{key[0]}**" if key[0] == "ctcdyn" else f"{key[0]} ({timed[0].versions})"
             out.append(f"| {named} | {key[1]} | {' | '.join(cells)} | {timed[0].setup:.2g} s |")
         out += ["", *(f"Left out: {', '.join(names)}: {why}." for why, names in absent.items()), ""]
-    told = "`python benchmarks/versus.py PROBLEM --kind KIND`. Times are CPU time of one thread for one trajectory, and "
-    return [*out, told + "times what ctcdyn takes at the same error (95 % interval over rounds): above 1 ctcdyn is faster."]
+    told = "`python benchmarks/versus.py PROBLEM --kind KIND`. Times are CPU time of one thread for one trajectory, "
+    told += "and times what ctcdyn takes at the same error (95 % interval over rounds): above 1 ctcdyn is faster."
+    return [*out, told]
 
 
 def place(level: float | None) -> Callable[[Standing], tuple[bool, float, float]]:
