@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 # achieved errors at which answers are compared: relative, of rate equations; in standard deviations, of laws
-LEVELS = {"ode": (1e-3, 1e-5, 1e-8), "tau": (0.1,), "langevin": (0.1,), "hybrid": (0.1,)}
+LEVELS = {"ode": (1e-3, 1e-5, 1e-8), "tau": (0.1,), "langevin": (0.1, 0.03), "hybrid": (0.1,)}
 MIDDLE = 1e-5
 
 
@@ -42,6 +42,7 @@ class Standing:
     seconds: float = float("nan")
     ratio: list[float] = field(default_factory=list)
     why: str = ""
+    against: dict[str, list[float]] = field(default_factory=dict)  # the same to each method of ctcdyn
 
 
 def cost(rows: list[Row], level: float | None, pace: float = float("nan")) -> NDArray[np.float64] | None:
@@ -91,6 +92,7 @@ def standings(rows: list[Row], kind: str) -> list[Standing]:
             standing.seconds = float(np.median(found))
             if ours is not None:
                 standing.ratio = interval(found / ours)
+            standing.against = {name: interval(found / one) for (_, name), one in own.items()}
     return made
 
 
@@ -121,4 +123,9 @@ def stands(standing: Standing) -> str:
     if not standing.ratio:
         return f"{name}: {standing.why or 'nothing to compare with'}"
     ratio, low, high = standing.ratio
-    return f"{name}: {standing.seconds * 1e6:.4g} us, {ratio:.3g} times ctcdyn ({low:.3g} to {high:.3g})"
+    told = f"{name}: {standing.seconds * 1e6:.4g} us, {ratio:.3g} times ctcdyn ({low:.3g} to {high:.3g})"
+    if len(standing.against) < 2:
+        return told
+    return f"{told}: " + ", ".join(
+        f"{method} {middle:.3g} ({low:.3g} to {high:.3g})" for method, (middle, low, high) in standing.against.items()
+    )

@@ -37,6 +37,7 @@ class Peer:
     solves: dict[str, tuple[str, ...]]
     system: tuple[str, ...]
     fixed: tuple[str, ...]  # methods that take no setting, though their kind has one
+    together: int  # trajectories that it wants at once: fewer leave its lanes idle
 
     @property
     def home(self) -> Path:
@@ -69,10 +70,13 @@ def peers() -> dict[str, Peer]:
         for line in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
                 name = line.targets[0].id
-                if name in {"PACKAGES", "SOLVES", "SYSTEM", "FIXED"}:
+                if name in {"PACKAGES", "SOLVES", "SYSTEM", "FIXED", "TOGETHER"}:
                     said[name] = ast.literal_eval(line.value)
         name = file.stem.removeprefix("peer_")
-        found[name] = Peer(name, file, said["PACKAGES"], said["SOLVES"], said.get("SYSTEM", ()), said.get("FIXED", ()))
+        found[name] = Peer(
+            name, file, said["PACKAGES"], said["SOLVES"],
+            said.get("SYSTEM", ()), said.get("FIXED", ()), said.get("TOGETHER", 1),
+        )  # fmt: skip
     return found
 
 

@@ -39,9 +39,11 @@ LADDERS = {
     "langevin": (0.04, 0.02, 0.01, 0.005),
     "hybrid": (0.0,),
 }
-CHECKED = {"ode": 20, "jump": 400, "tau": 2000, "langevin": 2000, "hybrid": 2000}  # trajectories of the first answer
-CHECKING = 8.0  # CPU seconds that a first answer by chance may take: fewer trajectories, and less is seen
+# trajectories of the first answer
+CHECKED = {"ode": 20, "jump": 400, "tau": 10_000, "langevin": 10_000, "hybrid": 10_000}
+CHECKING = 4.0  # CPU seconds that a first answer by chance may take: fewer trajectories, and less is seen
 WORK = 0.06  # CPU seconds of one timed piece
+FILLED = 1.5  # CPU seconds that a piece of a tool that holds many trajectories at once may take, to fill its lanes
 LONG = 3.0  # CPU seconds: a tool that takes longer for one trajectory is left out, with this reason
 
 
@@ -60,7 +62,7 @@ def judged(kind: str, found: NDArray[np.float64], exact: list[NDArray[np.float64
 def first_answer(session: Session, problem: Problem, kind: str, row: Row, exact: list[NDArray[np.float64]]) -> None:
     """Its error, its set-up and how many trajectories a timed piece has. Errors: RuntimeError."""
     slot = LADDERS[kind].index(row.setting)
-    few = 1 if kind != "ode" else 2
+    few = max(2 if kind == "ode" else 1, session.peer.together // 8 if kind != "ode" else 0)
     begun = session.prepare(problem, row.method, row.setting, draws(problem, kind, few), True, slot=slot)
     if not session.setup:
         session.setup = begun["setup"]
@@ -73,7 +75,8 @@ def first_answer(session: Session, problem: Problem, kind: str, row: Row, exact:
     took = session.prepare(problem, row.method, row.setting, values, True, slot=slot)["first"]
     row.error, row.says = judged(kind, session.answer(), exact)
     row.says += f" of {count}"
-    row.trajectories = max(few, int(WORK / max(took / count, 1e-9)))
+    each = max(took / count, 1e-9)
+    row.trajectories = max(few, int(WORK / each), min(session.peer.together, int(FILLED / each)))
     ready(session, problem, kind, row)
 
 

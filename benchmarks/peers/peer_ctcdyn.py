@@ -10,11 +10,12 @@ from frame import Answer, Task, serve
 PACKAGES = ()  # it runs where this program runs
 SOLVES = {
     "ode": ("ode", "rodas5p", "tsit5"),  # ode: its own choice
-    "jump": ("direct", "first_order_leap"),
+    "jump": ("direct", "logarithmic_direct", "first_order_leap"),
     "tau": ("tau_leap", "first_order_leap"),
     "langevin": ("euler_maruyama", "weak_trapezoidal"),
     "hybrid": ("hybrid", "first_order_leap"),
 }
+TOGETHER = 1024  # an ensemble: lanes are refilled until none is left, and then wait for the last ones
 FIXED = ("first_order_leap",)  # exact in law where every reaction is of first order: what `auto` takes there
 
 
