@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from commands import command
-from ctcdyn.cli import bench, timings, workloads
+from ctcdyn.cli import bench, facts, timings, workloads
 from ctcdyn.cli.timings import Entry, Record
 from ctcdyn.codegen import executed
 from ctcdyn.codegen.vectors import TARGET
@@ -106,12 +106,14 @@ def test_a_record_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert [one.name for one in tmp_path.iterdir()] == ["record.json"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "ctcdyn bench 2"}', "times", "pace"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "[" * 10**5, "{}", '{"format": "ctcdyn bench 2"}', "times", "pace", "facts"], ids=range(8)
+)
 def test_what_is_no_record_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "record.json"
-    if text in ("times", "pace"):
+    if text in ("times", "pace", "facts"):
         told = json.loads(record(5).text())
-        told["entries"][0][text][0] = 0.0
+        told["entries"][0][text] = {"events": float("inf")} if text == "facts" else [0.0] * 5
         text = json.dumps(told)
     path.write_text(text, encoding="utf-8")
     code, out, err = command("bench", "--compare", path)
@@ -174,6 +176,7 @@ def test_bench_checks_times_saves_and_compares(
 
     # machine-independent figures alone, in this process; instructions are counted in tests/test_regressions.py
     monkeypatch.setenv("NUMBA_CPU_NAME", TARGET)
+    monkeypatch.setenv("NUMBA_CPU_FEATURES", "")
     monkeypatch.setattr(executed, "machine_code", lambda _: executed.MachineCode(ASSEMBLY, b"", "run", ()))
     monkeypatch.setattr(executed, "why_not", lambda: "not here")
     packed = {"packed": 3, "scalar": 1, "fused": 1, "packed, drift, loop 1": 2}
@@ -194,6 +197,16 @@ def test_bench_checks_times_saves_and_compares(
     assert code == Exit.NO
     assert "worse    colonies is at least" in out
     assert command("bench", "--compare", path)[0] == 0
+
+
+def test_a_processor_is_fixed_by_its_name_and_its_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its name alone numba would compile for it with the features of this one."""
+    monkeypatch.setattr(facts, "_x86", lambda: True)
+    monkeypatch.setenv("NUMBA_CPU_NAME", TARGET)
+    monkeypatch.delenv("NUMBA_CPU_FEATURES", raising=False)
+    assert not facts.fixed()
+    monkeypatch.setenv("NUMBA_CPU_FEATURES", "")
+    assert facts.fixed()
 
 
 @pytest.mark.parametrize("found", [1.5, float("nan")])

@@ -251,11 +251,11 @@ def test_nodes_with_different_cpus_share_a_home(root: Path, monkeypatch: pytest.
         fewer = dict(llvm.get_host_cpu_features()) | {"avx2": False, "a-new-one": True}
         patch.setattr(llvm, "get_host_cpu_features", lambda: fewer)
         folders.append(cache.cache_folder())
-    for name, value in (("NUMBA_CPU_NAME", "x86-64-v3"), ("NUMBA_CPU_FEATURES", "+sse2")):
+    for name, value in (("NUMBA_CPU_NAME", "x86-64-v3"), ("NUMBA_CPU_FEATURES", "+sse2"), ("NUMBA_CPU_FEATURES", "")):
         with monkeypatch.context() as patch:
             patch.setenv(name, value)
             folders.append(cache.cache_folder())
-    assert len(set(folders)) == 5
+    assert len(set(folders)) == 6
     assert {f.parent for f in folders} == {root.parent}
 
 

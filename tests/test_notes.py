@@ -59,6 +59,42 @@ def test_a_note_that_cannot_be_trusted_is_made_anew(
     assert len(made) == 2
 
 
+def test_a_note_under_the_name_of_another_is_not_taken_for_it(
+    folder: Path, made: list[str], ask: Callable[..., str]
+) -> None:
+    """Whoever can write to the folder can move a note of ours, or link to it."""
+    ask("a")
+    first = next(folder.iterdir())
+    ask("b")
+    second = next(file for file in folder.iterdir() if file != first)
+    first.replace(second)
+    assert ask("b") == "of ('b',) ü"
+    assert len(made) == 3
+
+
+def test_a_process_whose_sources_changed_after_it_began_neither_reads_nor_writes_notes(
+    folder: Path, made: list[str], ask: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it runs is older than the files whose hash would be in the name."""
+    monkeypatch.setattr(notes, "_BEGUN", 0)
+    notes._own.cache_clear()
+    try:
+        assert ask("a") == ask("a") == "of ('a',) ü"
+    finally:
+        notes._own.cache_clear()
+    assert len(made) == 2
+    assert not folder.exists()
+
+
+def test_a_draft_that_cannot_take_its_place_is_removed(folder: Path, ask: Callable[..., str]) -> None:
+    ask("a")
+    file = next(folder.iterdir())
+    file.unlink()
+    (file / "full").mkdir(parents=True)
+    assert ask("a") == "of ('a',) ü"
+    assert list(folder.iterdir()) == [file]
+
+
 def test_where_nothing_can_be_written_it_is_worked_out(folder: Path, made: list[str], ask: Callable[..., str]) -> None:
     folder.parent.write_text("a file where the folder would be", encoding="utf-8")
     assert ask("a") == ask("a") == "of ('a',) ü"

@@ -38,7 +38,7 @@ def unpacked(commit: str, folder: Path) -> Path:
     except CtcError:
         fix = "run it in a clone of the repository, with the package installed from there (pip install -e .)"
         raise CtcError(Problem("S607", f"{here} is no checkout: it has no commits", fix=fix), Exit.OUTPUT) from None
-    packed = _git(Path(top), "archive", "--format=tar", f"{commit}^{{commit}}", "src", "configs")
+    packed = _git(Path(top), "archive", "--format=tar", "--end-of-options", f"{commit}^{{commit}}", "src", "configs")
     with tarfile.open(fileobj=io.BytesIO(packed)) as files:
         files.extractall(folder, filter="data")
     return folder / "src"
@@ -112,7 +112,8 @@ def kernel_of(piece: Piece, source: str, key: str) -> tuple[Kernel, bool]:
     if reason is not None:
         raise CtcError(Problem("S607", reason))
     as_made = (cache.cache_folder() / key / f"run{cache.CODE}").is_file()
-    kernel = replace(piece.kernel, source=source, module=cache.load(source, entries, None, key))
+    own = key if as_made else None  # else it would be found as that commit's machine code
+    kernel = replace(piece.kernel, source=source, module=cache.load(source, entries, None, own))
     found, allowed = piece.check(kernel)
     if not found <= allowed:
         raise CtcError(Problem("S607", f"by this driver its answer is {found:.3g} off, allowed is {allowed:g}"))

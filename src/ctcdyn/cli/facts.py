@@ -31,23 +31,26 @@ FOREVER = 1 << 62  # looks at the halt word: the call ends when its work is done
 
 def fixed() -> bool:
     """Whether this process compiles for the fixed processor; where there is no such processor, any will do."""
-    from ctcdyn.codegen.vectors import TARGET
-
-    return not _x86() or os.environ.get("NUMBA_CPU_NAME") == TARGET
+    return not _x86() or all(os.environ.get(name) == value for name, value in _fixed_to().items())
 
 
 def in_a_process_of_its_own(arguments: Sequence[str]) -> int:
     """`ctcdyn ARGUMENTS` compiling for the fixed processor, with no kernel in the cache; gives its exit code."""
-    from ctcdyn.codegen.vectors import TARGET
-
     with tempfile.TemporaryDirectory() as folder:
-        fixed_to = {"NUMBA_CPU_NAME": TARGET, "NUMBA_CPU_FEATURES": "", "NUMBA_NRT_STATS": "1"}
         done = subprocess.run(
             [sys.executable, "-m", "ctcdyn", *arguments],
-            env=os.environ | fixed_to | {"CTCDYN_CACHE": folder},
+            env=os.environ | _fixed_to() | {"NUMBA_NRT_STATS": "1", "CTCDYN_CACHE": folder},
             check=False,
         )
     return done.returncode
+
+
+def _fixed_to() -> dict[str, str]:
+    """The environment in which numba compiles for the fixed processor: by its name alone it would take the features of
+    this one."""
+    from ctcdyn.codegen.vectors import TARGET
+
+    return {"NUMBA_CPU_NAME": TARGET, "NUMBA_CPU_FEATURES": ""}
 
 
 def counted(work: Sequence[Workload]) -> Iterator[Entry]:

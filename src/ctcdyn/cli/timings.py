@@ -113,7 +113,7 @@ def load(path: Path) -> Record:
             facts = {str(key): int(value) for key, value in one["facts"].items()}
             entries.append(Entry(str(one["name"]), str(one["unit"]), times, pace, facts))
         return Record({str(key): str(value) for key, value in told["about"].items()}, tuple(entries))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, OverflowError, RecursionError, KeyError, TypeError, AttributeError) as error:
         what = f"{path} is no record of `ctcdyn bench`: {error}"
         raise CtcError(Problem("R504", what, fix="make one with ctcdyn bench --save FILE"), Exit.OUTPUT) from None
 

@@ -59,11 +59,8 @@ def cache_folder() -> Path:
     import llvmlite.binding as llvm
 
     features = ",".join(f"{name}{on}" for name, on in sorted(llvm.get_host_cpu_features().items()))
-    target = [
-        llvm.get_host_cpu_name(),
-        features,
-        *(os.environ.get(x, "") for x in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")),
-    ]
+    told = [os.environ.get(x) for x in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES")]
+    target = [llvm.get_host_cpu_name(), features, *("" if x is None else f"={x}" for x in told)]  # "": no features
     return notes.root() / f"{target[0]}-{hashlib.sha256('|'.join(target).encode()).hexdigest()[:8]}"
 
 
