@@ -147,9 +147,10 @@ def main() -> int:
     if given.check:
         texts = {path.name: path.read_text(encoding="utf-8") for path in PAGES}
         stale = [name for name, text in texts.items() if page(text, known) != text]
-        print(
-            "\n".join(f"{name} is not what the records give: python benchmarks/record.py --render" for name in stale)
-        )
+        absent = [name for name in measured if not (RECORDS / f"{name}.json").exists()]
+        print("\n".join(f"{name} is not what the records give: python benchmarks/record.py --render" for name in stale))
+        print(f"{len(texts) - len(stale)} of {len(texts)} pages are what the records give")
+        print(f"without a record: {', '.join(absent) or 'none'}")
         return 1 if stale else 0
     for name in () if given.render else given.section or measured:
         print(f"== {name}", flush=True)

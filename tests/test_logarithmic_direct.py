@@ -129,7 +129,7 @@ def test_auto_takes_it_where_an_event_would_look_at_many_reactions() -> None:
     assert exact_method(ring(20)).method == "direct"
     large = exact_method(ring(100))
     assert large.method == "logarithmic_direct"
-    assert "200 reactions, and an event changes 5.13 numbers" in large.reason
+    assert "200 reactions, and an event changes on average 5.13 of the numbers" in large.reason
     choice = choose_any(ring(100), 0.0, 5.0, 500.0, 1.0)
     assert choice.method == "logarithmic_direct"
     assert choice.reasons[-1] == large.reason

@@ -31,6 +31,7 @@ from ctcdyn.model.network import Network
 from ctcdyn.model.rates import parts_of_cells
 from ctcdyn.units import DIMENSIONLESS
 
+SHOWN = 8  # species that a line of the reasons names
 MANY = 1e4  # cells: their noise is a part in 100
 FEW_EVENTS = 1e4  # at most a millisecond of an exact method
 FEW_OF_MANY = 1e6  # the same where a step of any other method is milliseconds: a twentieth of a second
@@ -67,7 +68,8 @@ def suit(network: Network, course: Course, switch_up: float, gap: float) -> tupl
     if not few:
         large = f"no species that matters has fewer than {MANY:.0f} cells: chance moves it by less than 1 %"
         return "ode", [large], ()
-    chance = f"few cells, so chance decides: {', '.join(few)}"
+    shown = few if len(few) <= SHOWN else [*few[: SHOWN - 1], f"and {len(few) - SHOWN + 1} more"]
+    chance = f"few cells, so chance decides: {', '.join(shown)}"
     events = float(rates.sum(axis=1) @ course.spans)
     exact = exact_method(network)
     if events <= (FEW_EVENTS if exact.method == "direct" else FEW_OF_MANY):

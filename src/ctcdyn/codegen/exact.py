@@ -34,7 +34,7 @@ def exact_method(network: Network) -> Exact:
         return Exact("direct", f"{reactions} reactions, all looked at for each event: direct")
     graph = Graph(Layout(network, "jump"))
     changed = sum(graph.work(slot) for slot in graph.slots) / reactions
-    told = f"{reactions} reactions, and an event changes {changed:.3g} numbers that they are drawn by"
+    told = f"{reactions} reactions, and an event changes on average {changed:.3g} of the numbers that choose the next"
     if direct <= SEARCH + CHANGE * changed:
         return Exact("direct", f"{told}: to look at all is as quick, direct")
     return Exact("logarithmic_direct", f"{told}: logarithmic_direct, whose events look at these alone")
