@@ -196,7 +196,7 @@ def organs(reactions: int, cells: float = 100.0) -> Problem:
     made: list[Reaction] = []
     for site, here in enumerate(names):
         after = names[(site + 1) % sites]
-        spread = 1.0 + 0.5 * np.cos(2.0 * np.pi * site / sites)
+        spread = 1.0 + 0.5 * float(np.cos(2.0 * np.pi * site / sites))
         k |= {f"move{site}": 2.0 * spread, f"birth{site}": 0.10 * spread, f"death{site}": 0.12}
         made += [
             mass_action(f"m{site}", f"move{site}", here, after),

@@ -44,7 +44,7 @@ CHECKED = {"ode": 20, "jump": 400, "tau": 10_000, "langevin": 10_000, "hybrid": 
 CHECKING = 4.0  # CPU seconds that a first answer by chance may take: fewer trajectories, and less is seen
 WORK = 0.06  # CPU seconds of one timed piece
 FILLED = 1.5  # CPU seconds that a piece of a tool that holds many trajectories at once may take, to fill its lanes
-LONG = 3.0  # CPU seconds: a tool that takes longer for one trajectory is left out, with this reason
+LONG = 1.0  # CPU seconds: a tool that takes longer for one trajectory is left out, with this reason
 
 
 def judged(kind: str, found: NDArray[np.float64], exact: list[NDArray[np.float64]]) -> tuple[float, str]:
@@ -75,8 +75,12 @@ def first_answer(session: Session, problem: Problem, kind: str, row: Row, exact:
     took = session.prepare(problem, row.method, row.setting, values, True, slot=slot)["first"]
     row.error, row.says = judged(kind, session.answer(), exact)
     row.says += f" of {count}"
+<<<<<<< HEAD
     each = max(took / count, 1e-9)
     row.trajectories = max(few, int(WORK / each), min(session.peer.together, int(FILLED / each)))
+=======
+    row.trajectories = max(1, int(WORK / max(took / count, 1e-9)))
+>>>>>>> 9a25de2 (A tool that takes a second for one trajectory is left out; numbers of problems are plain)
     ready(session, problem, kind, row)
 
 
