@@ -1,17 +1,22 @@
 """heyoka: Taylor series of an order that suits the tolerance, by LLVM, as many at once as a register holds."""
 
+from pathlib import Path
+
 import numpy as np
 from frame import Answer, Task, serve
 
 PACKAGES = ("heyoka==7.13.2", "numpy==2.4.6")
-SOLVES = {"ode": ("taylor batch",)}
+SOLVES = {"ode": ("taylor batch", "taylor batch 512")}
 LARGE = 20  # species: from here the compact form, as its manual advises for large systems
 
 
 def prepare(task: Task):
     import heyoka
 
-    width = heyoka.recommended_simd_size()
+    wide = task.method.endswith("512")  # registers of 512 bits, which it avoids unless told to take them
+    if wide and "avx512f" not in Path("/proc/cpuinfo").read_text(encoding="utf-8"):
+        raise RuntimeError("no registers of 512 bits")
+    width = 16 if wide else heyoka.recommended_simd_size()
     variables = heyoka.make_vars(*task.species)
     variables = variables if isinstance(variables, (list, tuple)) else [variables]
     space = dict(zip(task.species, variables, strict=True))
@@ -25,6 +30,7 @@ def prepare(task: Task):
         np.tile(task.start[:, None], (1, width)),
         time=np.zeros(width),
         tol=task.setting,
+        force_avx512=wide,
         compact_mode=len(task.species) >= LARGE,
         pars=np.zeros((len(task.names), width)),
     )
