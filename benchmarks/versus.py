@@ -173,6 +173,7 @@ def main() -> int:
     compared = standings(rows, given.kind)
     print("\n".join([*map(told, rows), *map(stands, compared)]))
     if given.record:
+        given.record.parent.mkdir(parents=True, exist_ok=True)
         record = header("versus", " ".join(sys.argv[1:])) | {
             "problem": problem.name, "says": problem.says, "kind": given.kind, "rows": [asdict(row) for row in rows],
             "standings": [asdict(standing) for standing in compared],
