@@ -75,12 +75,9 @@ def first_answer(session: Session, problem: Problem, kind: str, row: Row, exact:
     took = session.prepare(problem, row.method, row.setting, values, True, slot=slot)["first"]
     row.error, row.says = judged(kind, session.answer(), exact)
     row.says += f" of {count}"
-<<<<<<< HEAD
     each = max(took / count, 1e-9)
-    row.trajectories = max(few, int(WORK / each), min(session.peer.together, int(FILLED / each)))
-=======
-    row.trajectories = max(1, int(WORK / max(took / count, 1e-9)))
->>>>>>> 9a25de2 (A tool that takes a second for one trajectory is left out; numbers of problems are plain)
+    least = 1 if kind == "ode" else few
+    row.trajectories = max(least, int(WORK / each), min(session.peer.together, int(FILLED / each)))
     ready(session, problem, kind, row)
 
 

@@ -7,6 +7,7 @@ from frame import Answer, Task, serve
 
 PACKAGES = ("heyoka==7.13.2", "numpy==2.4.6")
 SOLVES = {"ode": ("taylor batch", "taylor batch 512")}
+TOGETHER = 64  # some batches
 LARGE = 20  # species: from here the compact form, as its manual advises for large systems
 
 
