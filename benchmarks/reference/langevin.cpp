@@ -14,30 +14,12 @@
 #include <string>
 #include <vector>
 
-struct Random {
-    uint64_t s[4];
+#include "random.hpp"
+
+struct Random : Stream {
+    using Stream::Stream;
     double spare = 0;
     bool has_spare = false;
-    explicit Random(uint64_t seed) {
-        for (auto &word : s) {  // splitmix64
-            uint64_t z = (seed += 0x9e3779b97f4a7c15ULL);
-            z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-            z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-            word = z ^ (z >> 31);
-        }
-    }
-    static uint64_t rotate(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
-    uint64_t next() {
-        const uint64_t result = rotate(s[0] + s[3], 23) + s[0], t = s[1] << 17;
-        s[2] ^= s[0];
-        s[3] ^= s[1];
-        s[1] ^= s[2];
-        s[0] ^= s[3];
-        s[2] ^= t;
-        s[3] = rotate(s[3], 45);
-        return result;
-    }
-    double uniform() { return (next() >> 11) * 0x1p-53; }
     double normal() {
         if (has_spare) {
             has_spare = false;

@@ -18,28 +18,17 @@
 #include <ctime>
 #include <vector>
 
+#include "random.hpp"
+
 constexpr int SPECIES = 4, REACTIONS = 10, DAYS = 100;
 constexpr int REACTANT[REACTIONS] = {-1, 0, 0, 1, 1, 1, 2, 2, 3, 3};
 constexpr int CHANGE[REACTIONS][SPECIES] = {{1, 0, 0, 0},  {-1, 0, 0, 0}, {-1, 1, 0, 0}, {0, -1, 0, 0}, {0, -1, 1, 0},
                                             {0, -1, 0, 1}, {0, 0, -1, 1}, {0, 0, -1, 0}, {0, 0, 0, 1},  {0, 0, 0, -1}};
 constexpr bool LOSES[REACTIONS] = {false, true, true, true, true, true, true, true, false, true};
 
-struct Stream {  // xoshiro256++ 1.0 (Blackman and Vigna 2019), seeded by splitmix64
-    uint64_t s[4];
-    explicit Stream(uint64_t seed) {
-        for (auto &word : s) {
-            uint64_t z = (seed += 0x9e3779b97f4a7c15ULL);
-            z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
-            z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
-            word = z ^ (z >> 31);
-        }
-    }
-    static uint64_t rotate(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
-    double uniform() {
-        const uint64_t r = rotate(s[0] + s[3], 23) + s[0], t = s[1] << 17;
-        s[2] ^= s[0], s[3] ^= s[1], s[1] ^= s[2], s[0] ^= s[3], s[2] ^= t, s[3] = rotate(s[3], 45);
-        return ((r >> 11) + 0.5) * 0x1p-53;
-    }
+struct Draws : Stream {
+    using Stream::Stream;
+    double uniform() { return ((next() >> 11) + 0.5) * 0x1p-53; }
     double exponential() { return -std::log(uniform()); }
     double poisson(double mean) {
         if (mean <= 0) return 0;
@@ -73,7 +62,7 @@ static inline int choose(const double *a, double y) {
 }
 
 static uint64_t run(const double *k, double epsilon, double turnover, uint64_t seed, int64_t *out) {
-    Stream stream(seed);
+    Draws stream(seed);
     double x[SPECIES] = {0, 0, 0, 0}, a[REACTIONS], t = 0;
     uint64_t steps = 0;
     for (int day = 0; day < DAYS;) {
