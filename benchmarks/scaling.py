@@ -29,6 +29,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from keeping import SMALL
 
 if TYPE_CHECKING:
     from ctcdyn.ensemble import Ensemble
@@ -191,24 +192,7 @@ def tails(rounds: int) -> list[dict[str, Any]]:
     return rows
 
 
-STUDY = """schema = 1
-[model]
-use = "birth_death_immigration"
-[initial]
-colony = 20
-[simulate]
-method = "direct"
-t_end = "30 days"
-save = { n = 3 }
-[ensemble]
-trajectories = 1
-seed = 1
-[output]
-file = "small.h5"
-keep = "none"
-quantiles = [0.1, 0.5]
-picture = false
-"""
+STUDY = SMALL.replace("colony = 5", "colony = 20").replace('"2 days"', '"30 days"')
 
 
 def one(file: str, count: int, repeats: int) -> None:

@@ -14,11 +14,11 @@ D. T. Gillespie 1977, doi:10.1021/j100540a008; thinning: Lewis and Shedler 1979,
 """
 
 import numpy as np
-from numba import uint64
 
-from ctcdyn.kernels.contract import FROM, TIME, TIMED, TO, W, apply, bound, valid, window
+from ctcdyn.kernels.clock import due, opened, stopped
+from ctcdyn.kernels.contract import TIMED, W, bound, valid
 from ctcdyn.kernels.events import BUDGET, one_event
-from ctcdyn.kernels.lanes import FIRED, FLAG, NOT_FINITE, OWN, WINDOW, loop
+from ctcdyn.kernels.lanes import NOT_FINITE, OWN, loop
 from ctcdyn.kernels.machine import block
 from ctcdyn.kernels.standing import read, ready
 from ctcdyn.kernels.streams import EVENTS, exponential, seed_stream
@@ -45,13 +45,7 @@ def prepare(w, v, i, t, setting, changed):
     """The window of the bound that t falls into; none where no rate depends on time."""
     until = np.inf
     if TIMED:
-        k = np.floor(t / setting[WINDOW])
-        if (k + 1.0) * setting[WINDOW] <= t:
-            k += 1.0
-        w[FROM + i] = k * setting[WINDOW]
-        until = (k + 1.0) * setting[WINDOW]
-        w[TO + i] = until
-        window(w, i)
+        until = opened(w, i, t, setting)
     return until
 
 
@@ -69,23 +63,13 @@ def hazard(w, i):
 @block
 def reach(w, v, i):
     """Time of the next event if nothing changes before it."""
-    if v[FLAG + i] == uint64(FIRED):
-        return w[TIME + i]
-    total = hazard(w, i)
-    return w[TIME + i] + w[BUDGET + i] / total if total < np.inf else np.nan
+    return due(w, v, i, hazard(w, i))
 
 
 @block
 def arrive(w, v, book, i, t):
-    """The budget is rebased only where a rate changes at t, so that an event without effect changes no bit."""
-    spent = hazard(w, i) * (t - w[TIME + i])
-    bits = apply(w, book, i, t)
-    if TIMED or bits & 1 != 0:
-        w[BUDGET + i] = max(w[BUDGET + i] - spent, 5e-324)
-        w[TIME + i] = t
-    if bits & 1 != 0 and valid(w, i) == 0.0:
-        w[BUDGET + i] = np.nan
-    return bits
+    """What is scheduled at t changes lane i; returns what changed."""
+    return stopped(w, book, i, t, hazard(w, i))
 
 
 run = loop(begin, prepare, sweep, reach, ready, read, arrive, False)

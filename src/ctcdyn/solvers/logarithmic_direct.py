@@ -17,10 +17,10 @@ and I. F. Sbalzarini 2009, doi:10.1063/1.3154624.
 import numpy as np
 from numba import int64, uint64
 
+from ctcdyn.kernels.clock import due, opened, stopped
 from ctcdyn.kernels.contract import (
     CHOICE,
     FLAT,
-    FROM,
     GROUP_FACTOR,
     GROUPS,
     GUARDED,
@@ -37,21 +37,18 @@ from ctcdyn.kernels.contract import (
     SUMS,
     TIME,
     TIMED,
-    TO,
     TOPS,
     TREE,
     W,
     X,
-    apply,
     fall,
     part,
     thinned,
     tops,
     valid,
-    window,
 )
 from ctcdyn.kernels.events import accept
-from ctcdyn.kernels.lanes import BUDGET, FAILED, FIRED, FLAG, NOT_FINITE, OWN, REFUSED, WINDOW, loop
+from ctcdyn.kernels.lanes import BUDGET, FAILED, FLAG, NOT_FINITE, OWN, REFUSED, loop
 from ctcdyn.kernels.machine import block, lane
 from ctcdyn.kernels.standing import read, ready
 from ctcdyn.kernels.streams import EVENTS, exponential, seed_stream
@@ -209,13 +206,7 @@ def prepare(w, v, i, t, setting, changed):
     """The window of the bound that t falls into, none where no rate depends on time; and the tree where it changes."""
     until = np.inf
     if TIMED:
-        k = np.floor(t / setting[WINDOW])
-        if (k + 1.0) * setting[WINDOW] <= t:
-            k += 1.0
-        w[FROM + i] = k * setting[WINDOW]
-        until = (k + 1.0) * setting[WINDOW]
-        w[TO + i] = until
-        window(w, i)
+        until = opened(w, i, t, setting)
         if changed == 0:
             follow(w, i, RENEW)
     if changed != 0:
@@ -284,23 +275,13 @@ def hazard(w, i):
 @block
 def reach(w, v, i):
     """Time of the next event if nothing changes before it."""
-    if v[FLAG + i] == uint64(FIRED):
-        return w[TIME + i]
-    total = hazard(w, i)
-    return w[TIME + i] + w[BUDGET + i] / total if total < np.inf else np.nan
+    return due(w, v, i, hazard(w, i))
 
 
 @block
 def arrive(w, v, book, i, t):
-    """The budget is rebased only where a rate changes at t, so that an event without effect changes no bit."""
-    spent = hazard(w, i) * (t - w[TIME + i])
-    bits = apply(w, book, i, t)
-    if TIMED or bits & 1 != 0:
-        w[BUDGET + i] = max(w[BUDGET + i] - spent, 5e-324)
-        w[TIME + i] = t
-    if bits & 1 != 0 and valid(w, i) == 0.0:
-        w[BUDGET + i] = np.nan
-    return bits
+    """What is scheduled at t changes lane i; returns what changed."""
+    return stopped(w, book, i, t, hazard(w, i))
 
 
 run = loop(begin, prepare, sweep, reach, ready, read, arrive, False)

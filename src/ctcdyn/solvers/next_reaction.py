@@ -18,29 +18,27 @@ change: M. Rathinam, P. W. Sheppard and M. Khammash 2010, doi:10.1063/1.3280166.
 import numpy as np
 from numba import uint64
 
+from ctcdyn.kernels.clock import opened
 from ctcdyn.kernels.contract import (
     BUDGETS,
     CANDIDATE,
     CHOICE,
     DRAWN,
-    FROM,
     GUARDED,
     LIMIT,
     RATES,
     REACTIONS,
     TIME,
     TIMED,
-    TO,
     W,
     alter,
     apply,
     chosen,
     propensities,
     valid,
-    window,
 )
 from ctcdyn.kernels.lanemath import log_draw
-from ctcdyn.kernels.lanes import CALLED, FIRED, FLAG, NEXT, NOT_FINITE, OWN, REFUSED, WINDOW, loop
+from ctcdyn.kernels.lanes import CALLED, FIRED, FLAG, NEXT, NOT_FINITE, OWN, REFUSED, loop
 from ctcdyn.kernels.machine import bits_from_float, block, float_from_bits, lane, pick
 from ctcdyn.kernels.standing import read, ready
 from ctcdyn.kernels.streams import CHANNELS, philox4x32
@@ -103,13 +101,7 @@ def prepare(w, v, i, t, setting, changed):
     """The window of the bounds that t falls into; none where no rate depends on time."""
     until = np.inf
     if TIMED:
-        k = np.floor(t / setting[WINDOW])
-        if (k + 1.0) * setting[WINDOW] <= t:
-            k += 1.0
-        w[FROM + i] = k * setting[WINDOW]
-        until = (k + 1.0) * setting[WINDOW]
-        w[TO + i] = until
-        window(w, i)
+        until = opened(w, i, t, setting)
     return until
 
 
